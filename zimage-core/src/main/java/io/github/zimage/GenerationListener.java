@@ -1,0 +1,55 @@
+package io.github.zimage;
+
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * Hears how a generation, or the loading of a pipeline, gets on. Every method does nothing unless overridden.
+ *
+ * <p>The methods of one generation are called in order, on the pipeline's device thread: they must return soon, must not
+ * call the pipeline, and hold up the computation meanwhile. An exception that one throws ends that generation and reaches
+ * its caller.
+ */
+public interface GenerationListener {
+
+    /**
+     * A component's weights are being read and checked.
+     *
+     * @param component what is being loaded
+     * @param bytesDone bytes of weights that are ready
+     * @param bytesTotal bytes of weights in the component
+     */
+    default void onLoad(Component component, long bytesDone, long bytesTotal) {}
+
+    /**
+     * The prompts have been turned into embeddings.
+     *
+     * @param elapsed how long that took
+     */
+    default void onEncode(Duration elapsed) {}
+
+    /**
+     * A denoising step is done.
+     *
+     * @param step its number, from 1 to {@code steps}
+     * @param steps how many there are
+     * @param elapsed how long this one took
+     */
+    default void onStep(int step, int steps, Duration elapsed) {}
+
+    /**
+     * A picture has been decoded.
+     *
+     * @param index its number, from 1 to {@code count}
+     * @param count how many there are
+     * @param elapsed how long this one took
+     */
+    default void onDecode(int index, int count, Duration elapsed) {}
+
+    /**
+     * The generation is done.
+     *
+     * @param images all pictures, in order
+     */
+    default void onDone(List<GeneratedImage> images) {}
+}

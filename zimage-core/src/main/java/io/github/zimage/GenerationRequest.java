@@ -1,0 +1,371 @@
+package io.github.zimage;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What to draw and how. Immutable; made with {@link #builder()}.
+ *
+ * <p>Either prompts or prompt embeddings are given. Each prompt gives {@link #count()} pictures. Whatever is drawn together is
+ * exactly what would be drawn one by one.
+ */
+public final class GenerationRequest {
+    /** Width and height in pixels unless said otherwise. */
+    public static final int DEFAULT_SIZE = 1024;
+
+    /** Steps unless said otherwise: what Z-Image-Turbo was distilled for. */
+    public static final int DEFAULT_STEPS = 8;
+
+    /** The largest width or height in pixels. */
+    public static final int MAX_SIZE = 8192;
+
+    /** The largest number of steps. */
+    public static final int MAX_STEPS = 1000;
+
+    private final List<String> prompts;
+    private final List<PromptEmbeddings> promptEmbeddings;
+    private final @Nullable String negativePrompt;
+    private final @Nullable PromptEmbeddings negativeEmbeddings;
+    private final int width;
+    private final int height;
+    private final int steps;
+    private final double guidance;
+    private final double cfgNormalization;
+    private final double cfgTruncation;
+    private final @Nullable Long seed;
+    private final int count;
+    private final List<Float> sigmas;
+    private final List<Latents> latents;
+
+    private GenerationRequest(Builder builder) {
+        prompts = List.copyOf(builder.prompts);
+        promptEmbeddings = List.copyOf(builder.promptEmbeddings);
+        negativePrompt = builder.negativePrompt;
+        negativeEmbeddings = builder.negativeEmbeddings;
+        width = builder.width;
+        height = builder.height;
+        sigmas = List.copyOf(builder.sigmas);
+        steps = builder.steps != null ? builder.steps : sigmas.isEmpty() ? DEFAULT_STEPS : sigmas.size();
+        guidance = builder.guidance;
+        cfgNormalization = builder.cfgNormalization;
+        cfgTruncation = builder.cfgTruncation;
+        seed = builder.seed;
+        count = builder.count;
+        latents = List.copyOf(builder.latents);
+    }
+
+    /** Returns a builder with the defaults. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Returns a builder with this request's values. */
+    public Builder toBuilder() {
+        Builder builder = new Builder();
+        builder.prompts = prompts;
+        builder.promptEmbeddings = promptEmbeddings;
+        builder.negativePrompt = negativePrompt;
+        builder.negativeEmbeddings = negativeEmbeddings;
+        builder.width = width;
+        builder.height = height;
+        builder.steps = steps;
+        builder.guidance = guidance;
+        builder.cfgNormalization = cfgNormalization;
+        builder.cfgTruncation = cfgTruncation;
+        builder.seed = seed;
+        builder.count = count;
+        builder.sigmas = sigmas;
+        builder.latents = latents;
+        return builder;
+    }
+
+    /** Returns the prompts; empty if embeddings were given. */
+    public List<String> prompts() {
+        return prompts;
+    }
+
+    /** Returns the prompt embeddings; empty if prompts were given. */
+    public List<PromptEmbeddings> promptEmbeddings() {
+        return promptEmbeddings;
+    }
+
+    /** Returns what the pictures should not show, or {@code null}. */
+    public @Nullable String negativePrompt() {
+        return negativePrompt;
+    }
+
+    /** Returns the embeddings of what the pictures should not show, or {@code null}. */
+    public @Nullable PromptEmbeddings negativeEmbeddings() {
+        return negativeEmbeddings;
+    }
+
+    /** Returns the width in pixels. */
+    public int width() {
+        return width;
+    }
+
+    /** Returns the height in pixels. */
+    public int height() {
+        return height;
+    }
+
+    /** Returns how often the transformer is evaluated. */
+    public int steps() {
+        return steps;
+    }
+
+    /** Returns the guidance; 0 is off. */
+    public double guidance() {
+        return guidance;
+    }
+
+    /** Returns the limit for the length of a guided prediction, as a multiple of the unguided one's; 0 is off. */
+    public double cfgNormalization() {
+        return cfgNormalization;
+    }
+
+    /** Returns the time, from 0 (noise) to 1 (picture), after which guidance is off. */
+    public double cfgTruncation() {
+        return cfgTruncation;
+    }
+
+    /** Returns the seed of the first picture, or {@code null} if each generation shall choose one. */
+    public @Nullable Long seed() {
+        return seed;
+    }
+
+    /** Returns how many pictures each prompt gives. */
+    public int count() {
+        return count;
+    }
+
+    /** Returns the noise levels before the scheduler's shift, one a step; empty for evenly spaced ones. */
+    public List<Float> sigmas() {
+        return sigmas;
+    }
+
+    /** Returns the noise to start from, one a picture; empty to draw it from the seed. */
+    public List<Latents> latents() {
+        return latents;
+    }
+
+    /** Returns how many pictures this request gives. */
+    public int totalCount() {
+        return count * Math.max(prompts.size(), promptEmbeddings.size());
+    }
+
+    /** Collects the values of a {@link GenerationRequest}. Not thread-safe. */
+    public static final class Builder {
+        private List<String> prompts = List.of();
+        private List<PromptEmbeddings> promptEmbeddings = List.of();
+        private @Nullable String negativePrompt;
+        private @Nullable PromptEmbeddings negativeEmbeddings;
+        private int width = DEFAULT_SIZE;
+        private int height = DEFAULT_SIZE;
+        private @Nullable Integer steps;
+        private double guidance;
+        private double cfgNormalization;
+        private double cfgTruncation = 1;
+        private @Nullable Long seed;
+        private int count = 1;
+        private List<Float> sigmas = List.of();
+        private List<Latents> latents = List.of();
+
+        private Builder() {}
+
+        /** Sets the prompt. May be empty, which draws something of the model's own choice. */
+        @CanIgnoreReturnValue
+        public Builder prompt(String prompt) {
+            this.prompts = List.of(prompt);
+            return this;
+        }
+
+        /** Sets several prompts, which are drawn together. */
+        @CanIgnoreReturnValue
+        public Builder prompts(List<String> prompts) {
+            this.prompts = List.copyOf(prompts);
+            return this;
+        }
+
+        /** Sets embeddings from {@link ZImagePipeline#encode} in place of prompts. */
+        @CanIgnoreReturnValue
+        public Builder promptEmbeddings(List<PromptEmbeddings> embeddings) {
+            this.promptEmbeddings = List.copyOf(embeddings);
+            return this;
+        }
+
+        /** Sets what the pictures should not show. Acts only with {@link #guidance} above 0; unset, it is the empty prompt. */
+        @CanIgnoreReturnValue
+        public Builder negativePrompt(String negativePrompt) {
+            this.negativePrompt = Objects.requireNonNull(negativePrompt, "negativePrompt");
+            return this;
+        }
+
+        /** Sets embeddings in place of a negative prompt. */
+        @CanIgnoreReturnValue
+        public Builder negativeEmbeddings(PromptEmbeddings negativeEmbeddings) {
+            this.negativeEmbeddings = Objects.requireNonNull(negativeEmbeddings, "negativeEmbeddings");
+            return this;
+        }
+
+        /**
+         * Sets the size in pixels, 1024 by 1024 unless set. Both must be multiples of 16 for Z-Image (twice the VAE's scale)
+         * and at most {@value GenerationRequest#MAX_SIZE}.
+         */
+        @CanIgnoreReturnValue
+        public Builder size(int width, int height) {
+            this.width = width;
+            this.height = height;
+            return this;
+        }
+
+        /**
+         * Sets how often the transformer is evaluated, {@value GenerationRequest#DEFAULT_STEPS} unless set, at most
+         * {@value GenerationRequest#MAX_STEPS}. Every step is a real evaluation; older documents call eight of them
+         * {@code num_inference_steps=9}.
+         */
+        @CanIgnoreReturnValue
+        public Builder steps(int steps) {
+            this.steps = steps;
+            return this;
+        }
+
+        /**
+         * Sets the guidance g of {@code positive + g * (positive - negative)}; 0, the default, is off and halves the work. The
+         * classic scale is g + 1. Z-Image-Turbo wants 0, the base model 3 to 5.
+         */
+        @CanIgnoreReturnValue
+        public Builder guidance(double guidance) {
+            this.guidance = guidance;
+            return this;
+        }
+
+        /**
+         * Sets the limit for the Euclidean length of a guided prediction, as a multiple of the positive one's; 0, the default,
+         * is no limit, and 1 is what diffusers calls {@code True}.
+         */
+        @CanIgnoreReturnValue
+        public Builder cfgNormalization(double cfgNormalization) {
+            this.cfgNormalization = cfgNormalization;
+            return this;
+        }
+
+        /**
+         * Sets the time, from 0 (noise) to 1 (picture), after which guidance is off. The default 1 keeps it on in all steps.
+         */
+        @CanIgnoreReturnValue
+        public Builder cfgTruncation(double cfgTruncation) {
+            this.cfgTruncation = cfgTruncation;
+            return this;
+        }
+
+        /**
+         * Sets the seed of the first picture; those that follow have the seeds that follow. Unset, each generation chooses one
+         * and reports it in {@link GeneratedImage#seed()}. The noise is that of {@code torch.Generator("cpu").manual_seed(seed)}.
+         */
+        @CanIgnoreReturnValue
+        public Builder seed(long seed) {
+            this.seed = seed;
+            return this;
+        }
+
+        /** Sets how many pictures each prompt gives, 1 unless set. */
+        @CanIgnoreReturnValue
+        public Builder count(int count) {
+            this.count = count;
+            return this;
+        }
+
+        /**
+         * Sets the noise levels to pass through in place of evenly spaced ones: falling numbers above 0 and up to 1, before
+         * the scheduler's shift, one a step, without the closing 0.
+         */
+        @CanIgnoreReturnValue
+        public Builder sigmas(List<Float> sigmas) {
+            this.sigmas = List.copyOf(sigmas);
+            return this;
+        }
+
+        /** Sets the noise to start from, one a picture, in place of drawing it from the seed. */
+        @CanIgnoreReturnValue
+        public Builder latents(List<Latents> latents) {
+            this.latents = List.copyOf(latents);
+            return this;
+        }
+
+        /**
+         * Returns the request.
+         *
+         * @throws IllegalArgumentException if any value is out of its range, or two contradict each other; the message names all
+         */
+        public GenerationRequest build() {
+            GenerationRequest request = new GenerationRequest(this);
+            List<String> problems = request.problems();
+            if (!problems.isEmpty()) {
+                throw new IllegalArgumentException(String.join("; ", problems));
+            }
+            return request;
+        }
+    }
+
+    private List<String> problems() {
+        List<String> problems = new ArrayList<>();
+        if (prompts.isEmpty() == promptEmbeddings.isEmpty()) {
+            problems.add("either a prompt or prompt embeddings must be given, but there were "
+                    + (prompts.isEmpty() ? "none" : "both"));
+        }
+        if (negativePrompt != null && negativeEmbeddings != null) {
+            problems.add("only one of negative prompt and negative embeddings can be given, but there were both");
+        }
+        if (guidance > 0 && prompts.isEmpty() && negativePrompt == null && negativeEmbeddings == null) {
+            problems.add("guidance with prompt embeddings needs a negative prompt or negative embeddings");
+        }
+        checkSide(problems, "width", width);
+        checkSide(problems, "height", height);
+        checkRange(problems, "steps", steps, 1, MAX_STEPS);
+        checkRange(problems, "guidance", guidance, 0, 100);
+        checkRange(problems, "cfgNormalization", cfgNormalization, 0, 100);
+        checkRange(problems, "cfgTruncation", cfgTruncation, 0, 100);
+        checkRange(problems, "count", count, 1, 1000);
+        checkSigmas(problems);
+        if (!latents.isEmpty() && latents.size() != totalCount()) {
+            problems.add("latents must be given for each of the %d pictures, but there were %d"
+                    .formatted(totalCount(), latents.size()));
+        }
+        return problems;
+    }
+
+    private void checkSigmas(List<String> problems) {
+        if (!sigmas.isEmpty() && sigmas.size() != steps) {
+            problems.add("sigmas must be one a step (%d), but there were %d".formatted(steps, sigmas.size()));
+        }
+        float previous = Float.POSITIVE_INFINITY;
+        for (float sigma : sigmas) {
+            if (!(sigma > 0 && sigma <= 1 && sigma < previous)) {
+                problems.add("sigmas must fall strictly from at most 1 to above 0, but were " + sigmas);
+                return;
+            }
+            previous = sigma;
+        }
+    }
+
+    private static void checkSide(List<String> problems, String name, int value) {
+        if (value < 1 || value > MAX_SIZE) {
+            problems.add("%s must be between 1 and %d pixels, but was %d".formatted(name, MAX_SIZE, value));
+        }
+    }
+
+    private static void checkRange(List<String> problems, String name, double value, double min, double max) {
+        if (!(value >= min && value <= max)) {
+            problems.add("%s must be between %s and %s, but was %s"
+                    .formatted(name, number(min), number(max), number(value)));
+        }
+    }
+
+    private static String number(double value) {
+        return value == Math.rint(value) && Math.abs(value) < 1e15 ? Long.toString((long) value) : Double.toString(value);
+    }
+}

@@ -1,0 +1,20 @@
+package io.github.zimage;
+
+/** The number format that a component computes in. */
+public enum Precision {
+    /** IEEE 754 single precision, 4 bytes a number. */
+    FP32(4),
+    /** bfloat16, 2 bytes a number: the format the model was trained in, and the default. Sums are kept in FP32. */
+    BF16(2);
+
+    private final int bytes;
+
+    Precision(int bytes) {
+        this.bytes = bytes;
+    }
+
+    /** Returns the size of one number in bytes. */
+    public int bytes() {
+        return bytes;
+    }
+}

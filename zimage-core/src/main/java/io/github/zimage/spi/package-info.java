@@ -1,0 +1,2 @@
+/** What other libraries implement to extend zimage. */
+package io.github.zimage.spi;
