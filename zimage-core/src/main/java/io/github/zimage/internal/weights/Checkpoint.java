@@ -1,0 +1,215 @@
+package io.github.zimage.internal.weights;
+
+import io.github.zimage.Component;
+import io.github.zimage.ModelLoadException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A checkpoint in the folder layout of diffusers: all its configurations, and where all its weights lie. Once one is open,
+ * everything that can be known without reading weights has been checked. Immutable.
+ */
+public final class Checkpoint {
+    private static final Map<Component, String> STEMS = Map.of(
+            Component.TEXT_ENCODER, "model",
+            Component.TRANSFORMER, "diffusion_pytorch_model",
+            Component.VAE, "diffusion_pytorch_model");
+
+    private final Path folder;
+    private final Map<Component, String> classNames;
+    private final TransformerConfig transformer;
+    private final TextEncoderConfig textEncoder;
+    private final VaeConfig vae;
+    private final SchedulerConfig scheduler;
+    private final Map<Component, WeightIndex> files = new EnumMap<>(Component.class);
+    private final Map<Component, WeightIndex> weights = new EnumMap<>(Component.class);
+
+    private Checkpoint(Path folder, @Nullable String variant) {
+        this.folder = folder;
+        this.classNames = readClassNames(folder.resolve("model_index.json"));
+        Path transformerConfig = folder.resolve("transformer/config.json");
+        Path vaeConfig = folder.resolve("vae/config.json");
+        this.transformer = TransformerConfig.read(transformerConfig);
+        this.textEncoder = TextEncoderConfig.read(folder.resolve("text_encoder/config.json"));
+        this.vae = VaeConfig.read(vaeConfig);
+        this.scheduler = SchedulerConfig.read(folder.resolve("scheduler/scheduler_config.json"));
+        if (transformer.capFeatDim() != textEncoder.hiddenSize()) {
+            throw new ModelLoadException(ModelFile.name(transformerConfig)
+                    + ": cap_feat_dim must be the text encoder's hidden_size = " + textEncoder.hiddenSize()
+                    + ", but was " + transformer.capFeatDim());
+        }
+        if (transformer.inChannels() != vae.latentChannels()) {
+            throw new ModelLoadException(
+                    ModelFile.name(transformerConfig) + ": in_channels must be the VAE's latent_channels = "
+                            + vae.latentChannels() + ", but was " + transformer.inChannels());
+        }
+        requireTokenizer();
+        requireVariant(variant);
+        for (Component component : Component.values()) {
+            openWeights(component, variant);
+        }
+    }
+
+    /**
+     * Opens a checkpoint and checks it: classes, configurations, and that every weight is there in the right shape.
+     *
+     * @param folder the folder that holds {@code model_index.json}
+     * @param variant the variant of the weights' files, such as {@code bf16}, or null; see {@link WeightIndex#open}
+     * @throws ModelLoadException if anything is missing, damaged or not supported
+     * @throws IllegalArgumentException if the variant cannot be part of a file's name
+     */
+    public static Checkpoint open(Path folder, @Nullable String variant) {
+        Path absolute = folder.toAbsolutePath().normalize();
+        String shown = ModelFile.printable(absolute.toString());
+        if (!Files.isDirectory(absolute)) {
+            throw new ModelLoadException(
+                    shown + ": must be a checkpoint folder, but " + (Files.exists(absolute) ? "is a file" : "is missing"));
+        }
+        if (!Files.exists(absolute.resolve("model_index.json"))) {
+            throw new ModelLoadException(shown + ": must be a checkpoint folder as diffusers makes them, but has no"
+                    + " model_index.json");
+        }
+        return new Checkpoint(absolute, variant);
+    }
+
+    private static Map<Component, String> readClassNames(Path json) {
+        ConfigFile file = ConfigFile.read(json);
+        file.onlyText("_class_name", "ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline");
+        Map<Component, String> names = new EnumMap<>(Component.class);
+        names.put(Component.TEXT_ENCODER, componentClass(file, "text_encoder", "Qwen3Model", "Qwen3ForCausalLM"));
+        names.put(Component.TRANSFORMER, componentClass(file, "transformer", "ZImageTransformer2DModel"));
+        names.put(Component.VAE, componentClass(file, "vae", "AutoencoderKL"));
+        componentClass(file, "scheduler", "FlowMatchEulerDiscreteScheduler");
+        return names;
+    }
+
+    private static String componentClass(ConfigFile file, String component, String... supported) {
+        if (!file.has(component)) {
+            throw file.wrong(component, "must be a library and a class, one of " + String.join(", ", supported));
+        }
+        List<String> libraryAndClass = file.texts(component, List.of());
+        if (libraryAndClass.size() != 2 || !List.of(supported).contains(libraryAndClass.get(1))) {
+            throw file.wrong(component, "must be a library and " + String.join(" or ", supported));
+        }
+        return libraryAndClass.get(1);
+    }
+
+    private void requireTokenizer() {
+        Path tokenizer = tokenizer();
+        if (Files.exists(tokenizer)) {
+            ModelFile.size(tokenizer);
+        } else if (Files.exists(tokenizer.resolveSibling("vocab.json"))) {
+            throw new ModelLoadException(ModelFile.name(tokenizer)
+                    + ": the file is missing and vocab.json is not enough: make it with AutoTokenizer.save_pretrained");
+        } else {
+            throw new ModelLoadException(ModelFile.name(tokenizer) + ": the file is missing");
+        }
+    }
+
+    private void requireVariant(@Nullable String variant) {
+        if (variant != null
+                && STEMS.entrySet().stream()
+                        .noneMatch(component -> WeightIndex.hasVariant(
+                                folder.resolve(component.getKey().folder()), component.getValue(), variant))) {
+            throw new ModelLoadException(ModelFile.printable(folder.toString())
+                    + ": no component has weights of variant " + ModelFile.quote(variant));
+        }
+    }
+
+    private void openWeights(Component component, @Nullable String variant) {
+        String stem = STEMS.getOrDefault(component, "model");
+        WeightIndex file = WeightIndex.open(folder.resolve(component.folder()), stem, variant);
+        WeightIndex index;
+        Map<String, List<Long>> expected;
+        switch (component) {
+            case TEXT_ENCODER -> {
+                index = file.renamed(name -> name.startsWith("model.") ? name.substring("model.".length()) : name);
+                expected = textEncoder.tensors();
+            }
+            case TRANSFORMER -> {
+                index = file;
+                expected = transformer.tensors();
+            }
+            case VAE -> {
+                index = vae.modernized(file);
+                expected = vae.tensors();
+            }
+            default -> throw new AssertionError(component);
+        }
+        index.check(expected);
+        files.put(component, file);
+        weights.put(component, index.selected(expected.keySet()));
+    }
+
+    /** Returns the folder, absolute. */
+    public Path folder() {
+        return folder;
+    }
+
+    /** Returns a name to show: that of the folder, or of the model if the folder lies in a Hugging Face cache. */
+    public String name() {
+        int names = folder.getNameCount();
+        if (names >= 3 && folder.getName(names - 2).toString().equals("snapshots")) {
+            String[] parts = folder.getName(names - 3).toString().split("--", -1);
+            if (parts.length > 1 && parts[0].equals("models")) {
+                return ModelFile.printable(parts[parts.length - 1]);
+            }
+        }
+        return ModelFile.printable(String.valueOf(folder.getFileName()));
+    }
+
+    /** Returns the transformer's configuration. */
+    public TransformerConfig transformer() {
+        return transformer;
+    }
+
+    /** Returns the text encoder's configuration. */
+    public TextEncoderConfig textEncoder() {
+        return textEncoder;
+    }
+
+    /** Returns the VAE's configuration. */
+    public VaeConfig vae() {
+        return vae;
+    }
+
+    /** Returns the scheduler's configuration. */
+    public SchedulerConfig scheduler() {
+        return scheduler;
+    }
+
+    /**
+     * Returns where the weights of a component lie that the engine uses: exactly those of its configuration's
+     * {@code tensors()}, under the same names and in the same order.
+     */
+    public WeightIndex weights(Component component) {
+        return entry(weights, component);
+    }
+
+    /** Returns where everything lies that the files of a component hold, under the files' names. */
+    public WeightIndex files(Component component) {
+        return entry(files, component);
+    }
+
+    /** Returns the class that a component has in Python. */
+    public String className(Component component) {
+        return entry(classNames, component);
+    }
+
+    /** Returns the tokenizer's file. */
+    public Path tokenizer() {
+        return folder.resolve("tokenizer/tokenizer.json");
+    }
+
+    private static <T> T entry(Map<Component, T> map, Component component) {
+        T value = map.get(component);
+        if (value == null) {
+            throw new IllegalArgumentException("component must not be null");
+        }
+        return value;
+    }
+}
