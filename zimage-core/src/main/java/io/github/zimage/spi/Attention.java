@@ -14,14 +14,13 @@ public interface Attention {
     String name();
 
     /**
-     * Computes {@code softmax(scale * query * key^T) * value} for each head.
+     * Computes {@code softmax(query * key^T) * value} for each head. The query comes scaled by {@code 1 / sqrt(D)}.
      *
      * @param query [H, S, D], FP32 or BF16; strides are arbitrary except that the last dimension is contiguous
      * @param key [H, T, D], the query's type
      * @param value [H, T, D], the query's type
-     * @param scale what the scores are multiplied with
      * @param causal whether position i sees only positions 0 to i; then S equals T
      * @return [H, S, D] of the query's type, with any strides
      */
-    Tensor attend(Tensor query, Tensor key, Tensor value, double scale, boolean causal);
+    Tensor attend(Tensor query, Tensor key, Tensor value, boolean causal);
 }

@@ -1,0 +1,117 @@
+package io.github.zimage.internal.nn;
+
+import io.github.zimage.AttentionBackend;
+import io.github.zimage.Precision;
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.spi.Attention;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.ServiceLoader;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Finds the attention backend of a name, and the fastest one. */
+public final class AttentionSelector {
+    private static final Logger LOG = LoggerFactory.getLogger(AttentionSelector.class);
+
+    private static final long PROBE_HEADS = 2;
+    private static final long PROBE_LENGTH = 384;
+    private static final long PROBE_HEAD_DIM = 128;
+    private static final int PROBE_RUNS = 3;
+
+    /** A backend that is slower than the best by less than this keeps its place, so that the choice does not hang on noise. */
+    private static final double CLEARLY_FASTER = 0.8;
+
+    private AttentionSelector() {}
+
+    /** Returns the names of all backends, {@code auto} first. */
+    public static List<String> names() {
+        List<String> names = new ArrayList<>();
+        names.add(AttentionBackend.AUTO.name());
+        backends().forEach(backend -> names.add(backend.name()));
+        return names;
+    }
+
+    /**
+     * Returns the backend of a name; for {@code auto} the fastest. Runs native code.
+     *
+     * @throws IllegalArgumentException if there is none of that name
+     */
+    public static Attention select(AttentionBackend wanted, Precision precision) {
+        if (wanted.equals(AttentionBackend.AUTO)) {
+            return fastest(precision);
+        }
+        return backends().stream()
+                .filter(backend -> backend.name().equals(wanted.name()))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "attention must be one of %s, but was %s".formatted(String.join(", ", names()), wanted.name())));
+    }
+
+    private static Attention fastest(Precision precision) {
+        Map<Attention, Double> seconds = probe(precision);
+        Attention best = backends().get(0);
+        for (Map.Entry<Attention, Double> candidate : seconds.entrySet()) {
+            if (candidate.getValue() < CLEARLY_FASTER * seconds.getOrDefault(best, Double.POSITIVE_INFINITY)) {
+                best = candidate.getKey();
+            }
+        }
+        return best;
+    }
+
+    /**
+     * Measures all backends on a small problem; takes some milliseconds. A backend that fails is left out.
+     *
+     * @return seconds by backend
+     */
+    public static Map<Attention, Double> probe(Precision precision) {
+        Map<Attention, Double> seconds = new LinkedHashMap<>();
+        try (PointerScope scope = new PointerScope()) {
+            Tensor x = torch.ones(PROBE_HEADS, PROBE_LENGTH, PROBE_HEAD_DIM)
+                    .div_(new Scalar(PROBE_HEAD_DIM))
+                    .to(Tensors.scalarType(precision));
+            for (Attention backend : backends()) {
+                try {
+                    seconds.put(backend, time(backend, x));
+                } catch (RuntimeException e) {
+                    LOG.debug("attention backend {} does not run here", backend.name(), e);
+                }
+            }
+        }
+        return seconds;
+    }
+
+    private static double time(Attention backend, Tensor x) {
+        double best = Double.POSITIVE_INFINITY;
+        for (int run = 0; run <= PROBE_RUNS; run++) {
+            try (PointerScope scope = new PointerScope()) {
+                long start = System.nanoTime();
+                backend.attend(x, x, x, false);
+                double elapsed = (System.nanoTime() - start) / 1e9;
+                best = run == 0 ? best : Math.min(best, elapsed);
+            }
+        }
+        return best;
+    }
+
+    /** Returns the operations of one probe, for rates. */
+    public static double probeOperations() {
+        return 4.0 * PROBE_HEADS * PROBE_LENGTH * PROBE_LENGTH * PROBE_HEAD_DIM;
+    }
+
+    private static List<Attention> backends() {
+        List<Attention> backends = new ArrayList<>();
+        backends.add(BlockwiseAttention.INSTANCE);
+        backends.add(LibTorchAttention.SDPA);
+        backends.add(LibTorchAttention.FLASH);
+        backends.add(LibTorchAttention.MATH);
+        ServiceLoader.load(Attention.class).forEach(backends::add);
+        return backends;
+    }
+}

@@ -1,0 +1,38 @@
+package io.github.zimage.internal.nn;
+
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.WeightStore;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+
+/** A linear layer: {@code y = x W^T + b}. */
+public final class Linear {
+    private final Tensor weight;
+    private final @Nullable Tensor bias;
+
+    private Linear(Tensor weight, @Nullable Tensor bias) {
+        this.weight = weight;
+        this.bias = bias;
+    }
+
+    /**
+     * Takes the layer's weights from a store.
+     *
+     * @param name the layer's name, without {@code .weight}
+     * @param type the type the layer computes in
+     */
+    public static Linear load(WeightStore weights, String name, boolean bias, ScalarType type) {
+        return new Linear(weights.get(name + ".weight", type), bias ? weights.get(name + ".bias", type) : null);
+    }
+
+    /**
+     * Applies the layer.
+     *
+     * @param x [..., in], of any type
+     * @return [..., out], of the layer's type
+     */
+    public Tensor forward(Tensor x) {
+        return MatrixProduct.transposed(Tensors.cast(x, weight.scalar_type()), weight, bias);
+    }
+}

@@ -1,0 +1,343 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.Component;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.GenerationTimings;
+import io.github.zimage.Latents;
+import io.github.zimage.Precision;
+import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
+import io.github.zimage.internal.text.PromptTokenizer;
+import io.github.zimage.internal.text.Qwen3Model;
+import io.github.zimage.internal.transformer.Caption;
+import io.github.zimage.internal.transformer.StepModulation;
+import io.github.zimage.internal.transformer.TransformerInput;
+import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
+import io.github.zimage.internal.vae.AutoencoderKL;
+import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.TransformerConfig;
+import io.github.zimage.internal.weights.WeightIndex;
+import io.github.zimage.internal.weights.WeightStore;
+import io.github.zimage.spi.Attention;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Generator;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * The model, loaded, and the way from a request to pictures. Everything but {@link #check} runs on the device thread. The steps are
+ * those of diffusers' {@code ZImagePipeline.__call__}.
+ */
+public final class DiffusionEngine implements AutoCloseable {
+    private final Checkpoint checkpoint;
+    private final Attention attention;
+    private final PromptTokenizer tokenizer;
+    private final PromptEncoder promptEncoder;
+    private final ZImageTransformer2DModel transformer;
+    private final AutoencoderKL vae;
+    private final Map<Component, WeightStore> stores = new EnumMap<>(Component.class);
+
+    /** Loads a checkpoint. */
+    public DiffusionEngine(Checkpoint checkpoint, PromptTokenizer tokenizer, EngineOptions options, GenerationListener listener) {
+        this.checkpoint = checkpoint;
+        this.tokenizer = tokenizer;
+        try (PointerScope scope = new PointerScope()) {
+            Map<Component, Precision> precisions = options.precisions();
+            Precision textPrecision = precisions.get(Component.TEXT_ENCODER);
+            Precision transformerPrecision = precisions.get(Component.TRANSFORMER);
+            Precision vaePrecision = precisions.get(Component.VAE);
+            attention = AttentionSelector.select(options.attention(), transformerPrecision);
+            Qwen3Model textEncoder = new Qwen3Model(
+                    checkpoint.textEncoder(),
+                    store(Component.TEXT_ENCODER, listener),
+                    new Kernels(attention, textPrecision));
+            promptEncoder =
+                    new PromptEncoder(tokenizer, textEncoder, checkpoint.textEncoder().vocabSize(), options);
+            transformer = new ZImageTransformer2DModel(
+                    checkpoint.transformer(),
+                    store(Component.TRANSFORMER, listener),
+                    new Kernels(attention, transformerPrecision));
+            vae = new AutoencoderKL(checkpoint.vae(), store(Component.VAE, listener), attention, vaePrecision);
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    private WeightStore store(Component component, GenerationListener listener) {
+        WeightIndex index = checkpoint.weights(component);
+        WeightStore store = new WeightStore(index, done -> listener.onLoad(component, done, index.byteSize()));
+        stores.put(component, store);
+        return store;
+    }
+
+    /** Returns the name of the attention backend that was chosen. */
+    public String attentionName() {
+        return attention.name();
+    }
+
+    /**
+     * Checks what only the model can tell about a request. May run on any thread.
+     *
+     * @throws IllegalArgumentException naming all that is wrong
+     */
+    public void check(GenerationRequest request) {
+        List<String> problems = new ArrayList<>();
+        int multiple = checkpoint.vae().scale() * TransformerConfig.PATCH_SIZE;
+        checkMultiple(problems, "width", request.width(), multiple);
+        checkMultiple(problems, "height", request.height(), multiple);
+        for (Latents latents : request.latents()) {
+            checkShape(problems, request, latents);
+        }
+        List<PromptEmbeddings> embeddings = new ArrayList<>(request.promptEmbeddings());
+        if (request.negativeEmbeddings() != null) {
+            embeddings.add(request.negativeEmbeddings());
+        }
+        int features = checkpoint.textEncoder().hiddenSize();
+        for (PromptEmbeddings each : embeddings) {
+            if (each.features() != features) {
+                problems.add("embeddings must have %d features, but had %d".formatted(features, each.features()));
+            }
+        }
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("; ", problems));
+        }
+        request.prompts().forEach(promptEncoder::tokens);
+        if (Guidance.of(request).isOn() && request.negativePrompt() != null) {
+            promptEncoder.tokens(request.negativePrompt());
+        }
+    }
+
+    private static void checkMultiple(List<String> problems, String name, int value, int multiple) {
+        if (value % multiple != 0) {
+            int lower = value / multiple * multiple;
+            String nearest = lower == 0 ? "%d".formatted(multiple) : "%d or %d".formatted(lower, lower + multiple);
+            problems.add(
+                    "%s must be a multiple of %d, but was %d (nearest: %s)".formatted(name, multiple, value, nearest));
+        }
+    }
+
+    private void checkShape(List<String> problems, GenerationRequest request, Latents latents) {
+        int scale = checkpoint.vae().scale();
+        int channels = checkpoint.transformer().inChannels();
+        int height = request.height() / scale;
+        int width = request.width() / scale;
+        if (latents.channels() != channels || latents.height() != height || latents.width() != width) {
+            problems.add("latents must have shape [%d, %d, %d], but had [%d, %d, %d]"
+                    .formatted(channels, height, width, latents.channels(), latents.height(), latents.width()));
+        }
+    }
+
+    /** Encodes a prompt. */
+    public PromptEmbeddings encode(String prompt, Runnable cancellation) {
+        return promptEncoder.encode(prompt, cancellation);
+    }
+
+    /**
+     * Draws all pictures of a request.
+     *
+     * @param firstSeed the seed of the first picture
+     * @param cancellation called often; throws to cancel
+     */
+    public List<DrawnImage> generate(
+            GenerationRequest request, long firstSeed, GenerationListener listener, Runnable cancellation) {
+        try (PointerScope scope = new PointerScope()) {
+            // 1. Prompts to captions
+            long start = System.nanoTime();
+            Guidance guidance = Guidance.of(request);
+            Map<PromptEmbeddings, Caption> captions = new HashMap<>();
+            List<Caption> positive = positiveCaptions(request, captions, cancellation);
+            Caption negative = guidance.isOn() ? caption(negativeEmbeddings(request, cancellation), captions) : null;
+            Duration encode = since(start);
+            listener.onEncode(encode);
+
+            // 2. Noise
+            List<Tensor> latents = noise(request, firstSeed);
+
+            // 3. Schedule
+            long denoiseStart = System.nanoTime();
+            int imageTokens = latentHeight(request) / 2 * (latentWidth(request) / 2);
+            FlowMatchEulerSchedule schedule =
+                    FlowMatchEulerSchedule.of(checkpoint.scheduler(), levels(request), imageTokens);
+            List<StepModulation> modulations = transformer.modulations(schedule.timesteps());
+
+            // 4. Denoising
+            List<TransformerInput> inputs = inputs(latents, positive, request);
+            List<TransformerInput> negativeInputs =
+                    negative == null ? List.of() : inputs(latents, sameForAll(negative, latents), request);
+            List<Duration> steps = new ArrayList<>();
+            for (int step = 0; step < request.steps(); step++) {
+                long stepStart = System.nanoTime();
+                boolean guided = guidance.actsAt(schedule.timesteps()[step]);
+                float sigmaChange = schedule.sigmas()[step + 1] - schedule.sigmas()[step];
+                StepModulation modulation = modulations.get(step);
+                try (PointerScope stepScope = new PointerScope()) {
+                    List<Tensor> velocities = guided
+                            ? guided(guidance, inputs, negativeInputs, modulation, cancellation)
+                            : transformer.forward(inputs, modulation, cancellation);
+                    for (int i = 0; i < latents.size(); i++) {
+                        // The transformer predicts the way to the picture; sigma falls on it, hence the sign.
+                        latents.get(i).add_(velocities.get(i), new Scalar(-sigmaChange));
+                    }
+                }
+                steps.add(since(stepStart));
+                listener.onStep(step + 1, request.steps(), steps.get(step));
+            }
+            Duration denoise = since(denoiseStart);
+
+            // 5. Latents to pictures
+            List<DrawnImage> images = new ArrayList<>();
+            for (Tensor each : latents) {
+                images.add(decode(each, encode, denoise, steps, cancellation));
+                listener.onDecode(images.size(), latents.size(), images.get(images.size() - 1).timings().decode());
+            }
+            return images;
+        }
+    }
+
+    private List<Caption> positiveCaptions(
+            GenerationRequest request, Map<PromptEmbeddings, Caption> captions, Runnable cancellation) {
+        List<PromptEmbeddings> embeddings = new ArrayList<>(request.promptEmbeddings());
+        for (String prompt : request.prompts()) {
+            embeddings.add(promptEncoder.encode(prompt, cancellation));
+        }
+        List<Caption> result = new ArrayList<>();
+        for (PromptEmbeddings each : embeddings) {
+            for (int i = 0; i < request.count(); i++) {
+                result.add(caption(each, captions));
+            }
+        }
+        return result;
+    }
+
+    private PromptEmbeddings negativeEmbeddings(GenerationRequest request, Runnable cancellation) {
+        if (request.negativeEmbeddings() != null) {
+            return request.negativeEmbeddings();
+        }
+        String prompt = request.negativePrompt();
+        return promptEncoder.encode(prompt == null ? "" : prompt, cancellation);
+    }
+
+    private Caption caption(PromptEmbeddings embeddings, Map<PromptEmbeddings, Caption> captions) {
+        return captions.computeIfAbsent(
+                embeddings,
+                e -> transformer.caption(Tensors.of(e.values(), e.tokens(), e.features())));
+    }
+
+    private static List<Caption> sameForAll(Caption caption, List<Tensor> latents) {
+        return latents.stream().map(each -> caption).toList();
+    }
+
+    private List<Tensor> noise(GenerationRequest request, long firstSeed) {
+        long[] shape = {checkpoint.transformer().inChannels(), latentHeight(request), latentWidth(request)};
+        List<Tensor> noise = new ArrayList<>();
+        for (int i = 0; i < request.totalCount(); i++) {
+            noise.add(
+                    request.latents().isEmpty()
+                            ? noise(firstSeed + i, shape)
+                            : Tensors.of(request.latents().get(i).values(), shape));
+        }
+        return noise;
+    }
+
+    /** The noise of {@code torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))}. */
+    private static Tensor noise(long seed, long[] shape) {
+        Generator generator = torch.make_generator_cpu(seed);
+        return torch.randn(shape, new GeneratorOptional(generator), new TensorOptions(ScalarType.Float));
+    }
+
+    private static float[] levels(GenerationRequest request) {
+        int steps = request.steps();
+        if (request.sigmas().isEmpty()) {
+            return Tensors.toFloats(torch.linspace(
+                    new Scalar(1.0), new Scalar(1.0 / steps), steps, new TensorOptions(ScalarType.Float)));
+        }
+        float[] levels = new float[steps];
+        for (int i = 0; i < steps; i++) {
+            levels[i] = request.sigmas().get(i);
+        }
+        return levels;
+    }
+
+    private List<TransformerInput> inputs(List<Tensor> latents, List<Caption> captions, GenerationRequest request) {
+        List<TransformerInput> inputs = new ArrayList<>();
+        for (int i = 0; i < latents.size(); i++) {
+            Caption caption = captions.get(i);
+            inputs.add(new TransformerInput(
+                    latents.get(i),
+                    caption,
+                    transformer.imageRotations(latentHeight(request), latentWidth(request), caption)));
+        }
+        return inputs;
+    }
+
+    private List<Tensor> guided(
+            Guidance guidance,
+            List<TransformerInput> positive,
+            List<TransformerInput> negative,
+            StepModulation modulation,
+            Runnable cancellation) {
+        List<TransformerInput> both = new ArrayList<>(positive);
+        both.addAll(negative);
+        List<Tensor> velocities = transformer.forward(both, modulation, cancellation);
+        List<Tensor> combined = new ArrayList<>();
+        for (int i = 0; i < positive.size(); i++) {
+            combined.add(guidance.combine(velocities.get(i), velocities.get(positive.size() + i)));
+        }
+        return combined;
+    }
+
+    private DrawnImage decode(
+            Tensor latents, Duration encode, Duration denoise, List<Duration> steps, Runnable cancellation) {
+        try (PointerScope scope = new PointerScope()) {
+            long start = System.nanoTime();
+            cancellation.run();
+            Tensor image = vae.decode(latents, cancellation); // [height, width, 3]
+            int height = Math.toIntExact(image.size(0));
+            int width = Math.toIntExact(image.size(1));
+            byte[] rgb = new byte[Math.multiplyExact(height * 3, width)];
+            new BytePointer(image.data_ptr()).get(rgb);
+            Latents kept = Latents.of(
+                    Math.toIntExact(latents.size(0)),
+                    Math.toIntExact(latents.size(1)),
+                    Math.toIntExact(latents.size(2)),
+                    Tensors.toFloats(latents));
+            return new DrawnImage(width, height, rgb, kept, new GenerationTimings(encode, denoise, since(start), steps));
+        }
+    }
+
+    private int latentHeight(GenerationRequest request) {
+        return request.height() / checkpoint.vae().scale();
+    }
+
+    private int latentWidth(GenerationRequest request) {
+        return request.width() / checkpoint.vae().scale();
+    }
+
+    private static Duration since(long nanoTime) {
+        return Duration.ofNanos(System.nanoTime() - nanoTime);
+    }
+
+    /** Frees the weights. */
+    @Override
+    public void close() {
+        stores.values().forEach(WeightStore::close);
+        stores.clear();
+        tokenizer.close();
+    }
+}

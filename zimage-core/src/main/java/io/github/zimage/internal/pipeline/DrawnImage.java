@@ -1,0 +1,15 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.GenerationTimings;
+import io.github.zimage.Latents;
+
+/**
+ * A picture as it comes from the engine.
+ *
+ * @param width width in pixels
+ * @param height height in pixels
+ * @param rgb red, green and blue of each pixel, row by row
+ * @param latents what it was decoded from
+ * @param timings where the time went
+ */
+public record DrawnImage(int width, int height, byte[] rgb, Latents latents, GenerationTimings timings) {}

@@ -1,0 +1,2 @@
+/** One generation, step by step. */
+package io.github.zimage.internal.pipeline;

@@ -1,0 +1,94 @@
+package io.github.zimage.internal.runtime;
+
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.bytedeco.pytorch.InferenceMode;
+
+/**
+ * The one thread that calls LibTorch for a device. LibTorch's guards and JavaCPP's scopes belong to a thread, and each thread that
+ * calls LibTorch would get a pool of worker threads of its own.
+ */
+public final class DeviceThread implements AutoCloseable {
+    /** How many tasks may wait. */
+    public static final int QUEUE_CAPACITY = 1024;
+
+    private final ThreadPoolExecutor executor;
+
+    /** Starts the thread. */
+    public DeviceThread(String name) {
+        BlockingQueue<Runnable> queue = new LinkedBlockingQueue<>(QUEUE_CAPACITY);
+        executor = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, queue, task -> {
+            Thread thread = new Thread(() -> runGuarded(task), name);
+            thread.setDaemon(true);
+            return thread;
+        });
+        executor.prestartAllCoreThreads();
+    }
+
+    private static void runGuarded(Runnable worker) {
+        NativeRuntime.load();
+        try (InferenceMode guard = new InferenceMode()) {
+            worker.run();
+        }
+    }
+
+    /**
+     * Queues a task.
+     *
+     * @return a future that completes with the task's result, or with its exception translated by {@link NativeErrors}
+     * @throws IllegalStateException if the thread is closed or too many tasks wait
+     */
+    public <T> CompletableFuture<T> submit(Supplier<T> task) {
+        CompletableFuture<T> future = new CompletableFuture<>();
+        try {
+            executor.execute(() -> run(task, future));
+        } catch (RejectedExecutionException e) {
+            throw new IllegalStateException(
+                    executor.isShutdown()
+                            ? "pipeline is closed"
+                            : "too many generations wait: at most %d may".formatted(QUEUE_CAPACITY),
+                    e);
+        }
+        return future;
+    }
+
+    private static <T> void run(Supplier<T> task, CompletableFuture<T> future) {
+        if (future.isDone()) {
+            return;
+        }
+        try {
+            future.complete(task.get());
+        } catch (RuntimeException e) {
+            future.completeExceptionally(NativeErrors.translate(e));
+        } catch (Error e) {
+            future.completeExceptionally(e);
+        }
+    }
+
+    /** Waits for the tasks that were queued, then ends the thread. Further calls do nothing. */
+    @Override
+    public void close() {
+        executor.shutdown();
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    if (executor.awaitTermination(1, TimeUnit.DAYS)) {
+                        return;
+                    }
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+}

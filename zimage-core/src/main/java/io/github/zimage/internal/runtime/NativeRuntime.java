@@ -1,0 +1,62 @@
+package io.github.zimage.internal.runtime;
+
+import io.github.zimage.NativeLibraryException;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/** Loads LibTorch once, with the settings that must be in place before the first JavaCPP class is. */
+public final class NativeRuntime {
+    private NativeRuntime() {}
+
+    /**
+     * Loads the native libraries, or does nothing if they are loaded.
+     *
+     * @throws NativeLibraryException if they cannot be found or loaded; thrown again by later calls
+     */
+    public static void load() {
+        NativeLibraryException failure = Holder.FAILURE;
+        if (failure != null) {
+            throw new NativeLibraryException(failure.getMessage(), failure);
+        }
+    }
+
+    private static final class Holder {
+        static final @Nullable NativeLibraryException FAILURE = tryLoad();
+    }
+
+    private static @Nullable NativeLibraryException tryLoad() {
+        // JavaCPP counts tensor memory against the Java heap and throws a false OutOfMemoryError unless told not to.
+        setUnlessSet("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+        setUnlessSet("org.bytedeco.javacpp.maxBytes", "0");
+        try {
+            Loader.load(torch.class);
+            return null;
+        } catch (LinkageError | RuntimeException e) {
+            return new NativeLibraryException(explain(e), e);
+        }
+    }
+
+    private static String explain(Throwable cause) {
+        String platform = platform();
+        String first = NativeErrors.firstLine(cause);
+        return ("LibTorch could not be loaded for %s (%s). Add the dependency org.bytedeco:pytorch-platform, or for this platform"
+                        + " only org.bytedeco:pytorch:2.10.0-1.5.13:%s with org.bytedeco:openblas:0.3.31-1.5.13:%s and"
+                        + " org.bytedeco:javacpp:1.5.13:%s; on the module path also pass --add-modules ALL-MODULE-PATH")
+                .formatted(platform, first, platform, platform, platform);
+    }
+
+    private static String platform() {
+        try {
+            return Loader.getPlatform();
+        } catch (LinkageError | RuntimeException e) {
+            return System.getProperty("os.name") + "-" + System.getProperty("os.arch");
+        }
+    }
+
+    private static void setUnlessSet(String property, String value) {
+        if (System.getProperty(property) == null) {
+            System.setProperty(property, value);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+package io.github.zimage.internal.runtime;
+
+import io.github.zimage.Precision;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.MemoryFormatOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** The life of tensors: how they come from the Java heap, go back to it, and outlive a scope. */
+public final class Tensors {
+    private Tensors() {}
+
+    /** Returns LibTorch's name for a precision. */
+    public static ScalarType scalarType(Precision precision) {
+        return switch (precision) {
+            case FP32 -> ScalarType.Float;
+            case BF16 -> ScalarType.BFloat16;
+        };
+    }
+
+    /**
+     * Runs a computation in a scope of its own, so that its temporaries are freed when it returns. The result, which must be made
+     * inside, moves to the scope around it.
+     */
+    public static Tensor scoped(Supplier<Tensor> computation) {
+        Tensor result;
+        try (PointerScope scope = new PointerScope()) {
+            result = keep(computation.get());
+        }
+        PointerScope outer = PointerScope.getInnerScope();
+        if (outer != null) {
+            outer.attach(result);
+            result.releaseReference();
+        }
+        return result;
+    }
+
+    /** Lets a pointer outlive the scope it was made in; whoever calls this closes it. */
+    public static <P extends Pointer> P keep(P pointer) {
+        pointer.retainReference();
+        return pointer;
+    }
+
+    /** Returns a tensor of a type with arbitrary content. */
+    public static Tensor empty(ScalarType type, long... shape) {
+        return torch.empty(shape, new TensorOptions(type), new MemoryFormatOptional());
+    }
+
+    /** Returns an FP32 tensor with a copy of the values. */
+    public static Tensor of(float[] values, long... shape) {
+        Tensor tensor = empty(ScalarType.Float, shape);
+        new FloatPointer(tensor.data_ptr()).put(values, 0, values.length);
+        return tensor;
+    }
+
+    /** Returns the values of a tensor of any type and layout as FP32, row by row. */
+    public static float[] toFloats(Tensor tensor) {
+        try (PointerScope scope = new PointerScope()) {
+            Tensor dense = tensor.to(ScalarType.Float).contiguous();
+            float[] values = new float[Math.toIntExact(dense.numel())];
+            new FloatPointer(dense.data_ptr()).get(values, 0, values.length);
+            return values;
+        }
+    }
+
+    /** Returns the tensor in a type; itself if it is of that type. */
+    public static Tensor cast(Tensor tensor, ScalarType type) {
+        return tensor.scalar_type() == type ? tensor : tensor.to(type);
+    }
+}

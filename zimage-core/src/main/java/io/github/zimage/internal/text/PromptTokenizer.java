@@ -1,0 +1,71 @@
+package io.github.zimage.internal.text;
+
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.runtime.NativeErrors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** The checkpoint's own tokenizer behind the chat template of Z-Image. Thread-safe. */
+public final class PromptTokenizer implements AutoCloseable {
+    private final HuggingFaceTokenizer tokenizer;
+
+    private PromptTokenizer(HuggingFaceTokenizer tokenizer) {
+        this.tokenizer = tokenizer;
+    }
+
+    /**
+     * Reads a {@code tokenizer.json}.
+     *
+     * @throws ModelLoadException if it is missing or damaged
+     */
+    public static PromptTokenizer load(Path file) {
+        if (!Files.isRegularFile(file)) {
+            throw new ModelLoadException("%s: the tokenizer is missing".formatted(file));
+        }
+        // Without these, DJL looks for a GPU to download other natives for, reports where it runs, and cuts off at 512 tokens.
+        setUnlessSet("RUST_FLAVOR", "cpu");
+        setUnlessSet("OPT_OUT_TRACKING", "true");
+        setUnlessSet("ai.djl.offline", "true");
+        try {
+            return new PromptTokenizer(HuggingFaceTokenizer.builder()
+                    .optTokenizerPath(file)
+                    .optTruncation(false)
+                    .optPadding(false)
+                    .optAddSpecialTokens(false)
+                    .build());
+        } catch (IOException | RuntimeException e) {
+            throw new ModelLoadException(
+                    "%s: not a tokenizer that can be read (%s)".formatted(file, NativeErrors.firstLine(e)), e);
+        }
+    }
+
+    private static void setUnlessSet(String property, String value) {
+        if (System.getProperty(property) == null && System.getenv(property) == null) {
+            System.setProperty(property, value);
+        }
+    }
+
+    /** Returns the token ids of a text as it stands. Special tokens that are written out in it count as such. */
+    public int[] encode(String text) {
+        Encoding encoding = tokenizer.encode(text, false, false);
+        long[] ids = encoding.getIds();
+        int[] result = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            result[i] = Math.toIntExact(ids[i]);
+        }
+        return result;
+    }
+
+    /** Returns the token ids of a prompt in the chat template: one turn of the user, and the head of the assistant's. */
+    public int[] encodePrompt(String prompt) {
+        return encode("<|im_start|>user\n" + prompt + "<|im_end|>\n<|im_start|>assistant\n");
+    }
+
+    @Override
+    public void close() {
+        tokenizer.close();
+    }
+}

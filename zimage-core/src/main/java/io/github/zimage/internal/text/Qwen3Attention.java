@@ -1,0 +1,76 @@
+package io.github.zimage.internal.text;
+
+import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.TextEncoderConfig;
+import io.github.zimage.internal.weights.WeightStore;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** {@code self_attn}: causal attention in which groups of query heads share a key and value head. */
+final class Qwen3Attention {
+    private final TextEncoderConfig config;
+    private final Kernels kernels;
+    private final Linear qProj;
+    private final Linear kProj;
+    private final Linear vProj;
+    private final Linear oProj;
+    private final Tensor qNorm;
+    private final Tensor kNorm;
+
+    Qwen3Attention(WeightStore weights, String name, TextEncoderConfig config, Kernels kernels) {
+        this.config = config;
+        this.kernels = kernels;
+        qProj = Linear.load(weights, name + ".q_proj", config.attentionBias(), kernels.type());
+        kProj = Linear.load(weights, name + ".k_proj", config.attentionBias(), kernels.type());
+        vProj = Linear.load(weights, name + ".v_proj", config.attentionBias(), kernels.type());
+        oProj = Linear.load(weights, name + ".o_proj", config.attentionBias(), kernels.type());
+        qNorm = weights.get(name + ".q_norm.weight", ScalarType.Float);
+        kNorm = weights.get(name + ".k_norm.weight", ScalarType.Float);
+    }
+
+    /** Maps [T, hidden] to [T, hidden]. */
+    Tensor forward(Tensor x, TextRotations rotations) {
+        return Tensors.scoped(() -> {
+            Tensor query = rotate(
+                    heads(qProj.forward(x), config.heads()), qNorm, rotations.queryCosine(), rotations.querySine());
+            Tensor key =
+                    rotate(heads(kProj.forward(x), config.kvHeads()), kNorm, rotations.cosine(), rotations.sine());
+            Tensor value = heads(vProj.forward(x), config.kvHeads());
+            return oProj.forward(kernels.attention(query, shared(key), shared(value), true));
+        });
+    }
+
+    /** [T, heads * D] to [T, heads, D]. */
+    private Tensor heads(Tensor x, int heads) {
+        return x.view(x.size(0), heads, config.headDim());
+    }
+
+    /** [T, kvHeads, D] to [T, heads, D]. */
+    private Tensor shared(Tensor x) {
+        int group = config.heads() / config.kvHeads();
+        return group == 1
+                ? x
+                : x.unsqueeze(2)
+                        .expand(x.size(0), x.size(1), group, x.size(2)) // [T, kvHeads, group, D]
+                        .reshape(x.size(0), config.heads(), x.size(2));
+    }
+
+    /** Normalises heads [T, heads, D] and rotates feature i with feature i + D/2. */
+    private Tensor rotate(Tensor x, Tensor norm, Tensor cosine, Tensor sine) {
+        return Tensors.scoped(() -> {
+            Tensor normed = Kernels.rmsNorm(Tensors.cast(x, ScalarType.Float), norm, config.rmsNormEps());
+            long half = x.size(2) / 2;
+            Tensor first = normed.narrow(2, 0, half);
+            Tensor second = normed.narrow(2, half, half);
+            Tensor rotated = torch.cat(
+                    new TensorVector(
+                            first.mul(cosine).sub_(second.mul(sine)), second.mul(cosine).add_(first.mul(sine))),
+                    2);
+            return Tensors.cast(rotated, kernels.type());
+        });
+    }
+}

@@ -1,0 +1,13 @@
+package io.github.zimage.internal.transformer;
+
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * All that depends on a step's timestep.
+ *
+ * @param noiseRefiner the norms of the noise refiner's blocks
+ * @param layers the norms of the main blocks
+ * @param finalLayer the final layer's scale, [dim] fp32
+ */
+public record StepModulation(List<BlockNorms> noiseRefiner, List<BlockNorms> layers, Tensor finalLayer) {}

@@ -1,0 +1,151 @@
+package io.github.zimage.internal.weights;
+
+import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.runtime.Tensors;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.LongConsumer;
+import java.util.function.UnaryOperator;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.MemoryFormat;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * The weights of a component as tensors. One that is stored in the type it is wanted in is a view of the mapped file and takes no
+ * memory of its own; any other is converted while it is read, a piece at a time. Owns all tensors it gives out.
+ */
+public final class WeightStore implements AutoCloseable {
+    private static final int PIECE_BYTES = 32 << 20;
+
+    private final WeightIndex index;
+    private final LongConsumer progress;
+    private final Map<Path, Tensor> mappings = new HashMap<>();
+    private final List<Tensor> tensors = new ArrayList<>();
+    private long bytesDone;
+
+    /**
+     * Opens the weights that an index lists.
+     *
+     * @param progress hears how many bytes of the files have been taken over
+     */
+    public WeightStore(WeightIndex index, LongConsumer progress) {
+        this.index = index;
+        this.progress = progress;
+    }
+
+    /** Returns a weight in a type, in the shape it is stored in. */
+    public Tensor get(String name, ScalarType type) {
+        return get(name, type, UnaryOperator.identity());
+    }
+
+    /** Returns the weight of a convolution [out, in, k, k] in a type, with its channels last in memory. */
+    public Tensor getChannelsLast(String name, ScalarType type) {
+        return get(name, type, weight -> weight.contiguous(MemoryFormat.ChannelsLast));
+    }
+
+    private Tensor get(String name, ScalarType type, UnaryOperator<Tensor> layout) {
+        TensorEntry entry = index.get(name);
+        try (PointerScope scope = new PointerScope()) {
+            Tensor tensor = entry.type() == storageType(type) && entry.offset() % entry.type().bytes() == 0
+                    ? view(entry, type)
+                    : converted(entry, type);
+            tensor = layout.apply(tensor);
+            tensors.add(Tensors.keep(tensor));
+            bytesDone += entry.byteSize();
+            progress.accept(bytesDone);
+            return tensor;
+        } catch (IOException e) {
+            throw new ModelLoadException("%s: cannot read tensor %s: %s".formatted(entry.file(), name, e.getMessage()), e);
+        }
+    }
+
+    private Tensor view(TensorEntry entry, ScalarType type) {
+        Tensor file = mappings.computeIfAbsent(entry.file(), WeightStore::map);
+        return file.narrow(0, entry.offset(), entry.byteSize()).view(type).view(shape(entry));
+    }
+
+    private static Tensor map(Path file) {
+        return Tensors.keep(torch.from_file(
+                file.toString(),
+                new BoolOptional(false),
+                new LongOptional(file.toFile().length()),
+                new TensorOptions(ScalarType.Byte)));
+    }
+
+    private static Tensor converted(TensorEntry entry, ScalarType type) throws IOException {
+        Tensor result = Tensors.empty(type, entry.elements());
+        int width = entry.type().bytes();
+        int pieceElements = (int) Math.min(PIECE_BYTES / width, entry.elements());
+        try (FileChannel channel = FileChannel.open(entry.file(), StandardOpenOption.READ)) {
+            Tensor piece = Tensors.empty(scalarType(entry.type()), pieceElements);
+            ByteBuffer bytes = new BytePointer(piece.data_ptr())
+                    .capacity((long) pieceElements * width)
+                    .asByteBuffer()
+                    .order(ByteOrder.nativeOrder());
+            for (long done = 0; done < entry.elements(); done += pieceElements) {
+                long count = Math.min(pieceElements, entry.elements() - done);
+                bytes.clear().limit((int) count * width);
+                readFully(channel, bytes, entry.offset() + done * width);
+                try (PointerScope scope = new PointerScope()) {
+                    result.narrow(0, done, count).copy_(piece.narrow(0, 0, count));
+                }
+            }
+        }
+        return result.view(shape(entry));
+    }
+
+    private static void readFully(FileChannel channel, ByteBuffer bytes, long position) throws IOException {
+        while (bytes.hasRemaining()) {
+            int read = channel.read(bytes, position);
+            if (read < 0) {
+                throw new EOFException("the file ends at byte " + position);
+            }
+            position += read;
+        }
+    }
+
+    private static long[] shape(TensorEntry entry) {
+        return entry.shape().stream().mapToLong(Long::longValue).toArray();
+    }
+
+    private static StorageType storageType(ScalarType type) {
+        return switch (type) {
+            case Float -> StorageType.F32;
+            case BFloat16 -> StorageType.BF16;
+            default -> throw new IllegalArgumentException("no weights are kept as " + type);
+        };
+    }
+
+    private static ScalarType scalarType(StorageType type) {
+        return switch (type) {
+            case F32 -> ScalarType.Float;
+            case F16 -> ScalarType.Half;
+            case BF16 -> ScalarType.BFloat16;
+            default -> throw new IllegalArgumentException("weights are not read as " + type);
+        };
+    }
+
+    /** Frees all tensors. */
+    @Override
+    public void close() {
+        tensors.forEach(Tensor::close);
+        tensors.clear();
+        mappings.values().forEach(Tensor::close);
+        mappings.clear();
+    }
+}
