@@ -36,7 +36,8 @@ public final class ZImagePipeline implements AutoCloseable {
         throw new UnsupportedOperationException();
     }
 
-    public CompletableFuture<List<GeneratedImage>> generateAsync(GenerationRequest request, GenerationListener listener) {
+    public CompletableFuture<List<GeneratedImage>> generateAsync(
+            GenerationRequest request, GenerationListener listener) {
         throw new UnsupportedOperationException();
     }
 
