@@ -4,13 +4,13 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 @SuppressWarnings("requires-automatic")
 module io.github.zimage.core {
-    requires java.desktop;
+    requires transitive java.desktop;
     requires transitive org.bytedeco.pytorch;
     requires ai.djl.tokenizers;
     requires com.fasterxml.jackson.databind;
     requires org.slf4j;
     requires static transitive org.jspecify;
-    requires static com.google.errorprone.annotations;
+    requires static transitive com.google.errorprone.annotations;
 
     exports io.github.zimage;
     exports io.github.zimage.spi;

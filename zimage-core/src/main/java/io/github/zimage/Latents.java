@@ -49,8 +49,8 @@ public final class Latents {
      */
     public static Latents of(int channels, int height, int width, float[] values) {
         if (channels <= 0 || height <= 0 || width <= 0) {
-            throw new IllegalArgumentException("latents must have positive dimensions, but were [%d, %d, %d]"
-                    .formatted(channels, height, width));
+            throw new IllegalArgumentException(
+                    "latents must have positive dimensions, but were [%d, %d, %d]".formatted(channels, height, width));
         }
         if (values.length != (long) channels * height * width) {
             throw new IllegalArgumentException("latents of shape [%d, %d, %d] need %d values, but there were %d"

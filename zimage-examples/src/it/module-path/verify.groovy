@@ -1,0 +1,1 @@
+assert new File(basedir, 'sum.txt').text == '6'
