@@ -1,7 +1,15 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.image.AtomicFile;
+import io.github.zimage.internal.image.ImageEncoder;
+import io.github.zimage.internal.image.ParametersFormat;
 import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** A picture, with what it was made from. Lives on the Java heap. Immutable. */
@@ -28,15 +36,82 @@ public final class GeneratedImage {
         this.timings = timings;
     }
 
+    /** Returns the width in pixels. */
+    public int width() {
+        return width;
+    }
+
+    /** Returns the height in pixels. */
+    public int height() {
+        return height;
+    }
+
+    /** Returns a copy of the pixels: {@code width * height * 3} bytes, red, green and blue, row by row from the top left. */
+    public byte[] rgb() {
+        return rgb.clone();
+    }
+
+    /** Returns the seed that draws this picture, or {@code null} if its noise or {@link #parameters()} are not known. */
+    public @Nullable Long seed() {
+        return parameters == null ? null : parameters.seed();
+    }
+
+    /** Returns the latents that the picture was decoded from, or {@code null} if they were not kept. */
+    public @Nullable Latents latents() {
+        return latents;
+    }
+
+    /** Returns what the picture was made with, or {@code null} after {@link #withoutMetadata()}. */
+    public @Nullable ImageParameters parameters() {
+        return parameters;
+    }
+
+    /** Returns where the time went. */
+    public GenerationTimings timings() {
+        return timings;
+    }
+
+    /** Returns the same picture without its parameters, so that its PNG does not carry the prompt. */
+    public GeneratedImage withoutMetadata() {
+        return new GeneratedImage(width, height, rgb, latents, null, timings);
+    }
+
+    /** Returns a new image of type {@link BufferedImage#TYPE_INT_RGB}. */
     public BufferedImage toBufferedImage() {
-        throw new UnsupportedOperationException();
+        return ImageEncoder.toBufferedImage(width, height, rgb);
     }
 
+    /**
+     * Returns a PNG file. It carries the {@linkplain #parameters() parameters}, if there are any, for
+     * {@link ImageParameters#read} and for programs that read those of AUTOMATIC1111's web UI.
+     */
     public byte[] toPng() {
-        throw new UnsupportedOperationException();
+        Map<String, String> texts = new LinkedHashMap<>();
+        if (parameters != null) {
+            texts.put(ParametersFormat.TEXT_KEYWORD, ParametersFormat.toText(parameters, ParametersFormat.PROGRAM));
+            texts.put(ParametersFormat.JSON_KEYWORD, ParametersFormat.toJson(parameters));
+        }
+        return ImageEncoder.png(width, height, rgb, texts);
     }
 
+    /**
+     * Writes {@link #toPng()} into a file, replacing the one that was there. The file appears whole or not at all: if this
+     * fails, the one that was there is as it was. For other formats, hand {@link #toBufferedImage()} to an encoder.
+     *
+     * @param file a name that ends in {@code .png}, in a folder that exists
+     * @throws IllegalArgumentException if the name ends in anything else
+     * @throws UncheckedIOException if the file cannot be written
+     */
     public void save(Path file) {
-        throw new UnsupportedOperationException();
+        if (!file.toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
+            throw new IllegalArgumentException(
+                    "pictures are saved as PNG: the file name must end in .png, but was " + file);
+        }
+        byte[] png = toPng();
+        try {
+            AtomicFile.write(file, png);
+        } catch (IOException e) {
+            throw new UncheckedIOException(String.valueOf(e.getMessage()), e);
+        }
     }
 }

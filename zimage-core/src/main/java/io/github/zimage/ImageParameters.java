@@ -1,6 +1,14 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.image.ParametersFormat;
+import io.github.zimage.internal.image.PngText;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +46,50 @@ public record ImageParameters(
 
     /** Copies the list of sigmas. */
     public ImageParameters {
+        Objects.requireNonNull(model, "model");
+        Objects.requireNonNull(precision, "precision");
+        Objects.requireNonNull(vaePrecision, "vaePrecision");
         sigmas = List.copyOf(sigmas);
+    }
+
+    /**
+     * Reads the parameters from a PNG file that zimage wrote. The picture itself is not decoded.
+     *
+     * @return the parameters as they were; empty if the file carries none, or only those of another program
+     * @throws ZImageException if the file cannot be read, is not a PNG file or is damaged
+     */
+    public static Optional<ImageParameters> read(Path png) {
+        return text(png, ParametersFormat.JSON_KEYWORD).map(json -> {
+            try {
+                return ParametersFormat.fromJson(json);
+            } catch (IllegalArgumentException e) {
+                throw new ZImageException(
+                        "%s: the text '%s' is damaged: %s"
+                                .formatted(png, ParametersFormat.JSON_KEYWORD, e.getMessage()),
+                        e);
+            }
+        });
+    }
+
+    /**
+     * Reads the {@code parameters} text from a PNG file as it stands. AUTOMATIC1111's web UI and the programs that follow it
+     * write one; so does zimage.
+     *
+     * @return the text; empty if the file carries none
+     * @throws ZImageException if the file cannot be read, is not a PNG file or is damaged
+     */
+    public static Optional<String> readText(Path png) {
+        return text(png, ParametersFormat.TEXT_KEYWORD);
+    }
+
+    private static Optional<String> text(Path png, String keyword) {
+        if (!Files.isRegularFile(png)) {
+            throw new ZImageException(png + (Files.exists(png) ? " is not a file" : " does not exist"));
+        }
+        try {
+            return Optional.ofNullable(PngText.read(png, Set.of(keyword)).get(keyword));
+        } catch (IOException e) {
+            throw new ZImageException("cannot read " + png + ": " + e.getMessage(), e);
+        }
     }
 }

@@ -1,11 +1,170 @@
 package io.github.zimage.examples;
 
-/** Starts the {@code zimage} command. */
-public final class Main {
-    private Main() {}
+import io.github.zimage.GenerationCancelledException;
+import io.github.zimage.ModelLoadException;
+import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.ZImageException;
+import io.github.zimage.ZImagePipeline;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Properties;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.RunLast;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
-    /** Prints the version. */
+/** The {@code zimage} command. */
+@Command(
+        name = "zimage",
+        description = "Draws pictures from text with Z-Image.",
+        versionProvider = Main.Version.class,
+        subcommands = {GenerateCommand.class, InfoCommand.class},
+        synopsisSubcommandLabel = "COMMAND",
+        footer = {
+            "",
+            "Exit codes: 0 done, 2 bad request, 3 bad or missing model, 4 out of memory, 130 interrupted,",
+            "1 anything else. 'zimage COMMAND --help' says more."
+        })
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
+public final class Main implements Runnable {
+    static final int FAILED = 1;
+    static final int BAD_REQUEST = 2;
+    static final int BAD_MODEL = 3;
+    static final int OUT_OF_MEMORY = 4;
+    static final int INTERRUPTED = 130;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--verbose",
+            scope = ScopeType.INHERIT,
+            description = "Log what happens, and print the stack trace of an error.")
+    private boolean verbose;
+
+    @Option(names = {"-h", "--help"}, usageHelp = true, scope = ScopeType.INHERIT, description = "Print this help.")
+    private boolean help;
+
+    @Option(names = {"-V", "--version"}, versionHelp = true, description = "Print the version.")
+    private boolean version;
+
+    /** Runs the command and ends the JVM with its exit code. */
     public static void main(String[] args) {
-        System.out.println("zimage " + Main.class.getPackage().getImplementationVersion());
+        Locale.setDefault(Locale.ROOT);
+        Terminal.useUtf8();
+        int code = run(
+                new PrintWriter(System.out, true), new PrintWriter(System.err, true), Terminal.decodedArguments(args));
+        System.exit(code);
+    }
+
+    /** Runs the command and returns its exit code. */
+    static int run(PrintWriter out, PrintWriter err, String... args) {
+        Main main = new Main();
+        CommandLine commandLine = main.commandLine(out, err);
+        try {
+            return commandLine.execute(args);
+        } catch (Error e) {
+            return main.report(err, e);
+        }
+    }
+
+    CommandLine commandLine(PrintWriter out, PrintWriter err) {
+        return new CommandLine(this)
+                .setOut(out)
+                .setErr(err)
+                .setExpandAtFiles(false) // a prompt may begin with @
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setUsageHelpWidth(100)
+                .setUsageHelpAutoWidth(true)
+                .setExecutionStrategy(this::execute)
+                .setParameterExceptionHandler((e, args) -> {
+                    err.println("zimage: " + message(e));
+                    return BAD_REQUEST;
+                })
+                .setExecutionExceptionHandler((e, commandLine, result) -> report(err, e));
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(
+                spec.commandLine(),
+                "which command? One of %s (see zimage --help)"
+                        .formatted(String.join(", ", spec.subcommands().keySet())));
+    }
+
+    /** Returns a display that is silent where nobody watches it, or where it would mix with the log. */
+    Progress progress() {
+        return Terminal.isInteractive() && !verbose ? Progress.on(System.err) : Progress.silent();
+    }
+
+    private int execute(ParseResult result) {
+        if (verbose) {
+            System.setProperty("zimage.log.level", "DEBUG");
+            System.setProperty("zimage.log.trace", "%ex");
+        }
+        return new RunLast().execute(result);
+    }
+
+    private int report(PrintWriter err, Throwable e) {
+        err.println("zimage: " + message(e));
+        if (verbose) {
+            e.printStackTrace(err);
+        }
+        return exitCode(e);
+    }
+
+    private static int exitCode(Throwable e) {
+        if (e instanceof IllegalArgumentException) {
+            return BAD_REQUEST;
+        }
+        if (e instanceof ModelLoadException) {
+            return BAD_MODEL;
+        }
+        if (e instanceof OutOfDeviceMemoryException || e instanceof OutOfMemoryError) {
+            return OUT_OF_MEMORY;
+        }
+        return e instanceof GenerationCancelledException ? INTERRUPTED : FAILED;
+    }
+
+    private static String message(Throwable e) {
+        String message = Terminal.oneLine(String.valueOf(e.getMessage()));
+        if (e instanceof UnmatchedArgumentException unmatched) {
+            List<String> suggestions = unmatched.getSuggestions();
+            return suggestions.isEmpty() ? message : message + "; did you mean " + String.join(" or ", suggestions) + "?";
+        }
+        if (e instanceof ParameterException
+                || e instanceof IllegalArgumentException
+                || e instanceof ZImageException
+                || e instanceof UncheckedIOException) {
+            return message;
+        }
+        if (e instanceof OutOfMemoryError) {
+            return "out of memory (%s); give Java more with -Xmx, or ask for a smaller picture".formatted(message);
+        }
+        return "unexpected %s: %s (--verbose says more)".formatted(e.getClass().getSimpleName(), message);
+    }
+
+    /** Reads the version that the build wrote into the library. */
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() throws IOException {
+            Properties properties = new Properties();
+            try (InputStream in = ZImagePipeline.class.getResourceAsStream("version.properties")) {
+                properties.load(Objects.requireNonNull(in, "version.properties"));
+            }
+            return new String[] {"zimage " + properties.getProperty("version")};
+        }
     }
 }

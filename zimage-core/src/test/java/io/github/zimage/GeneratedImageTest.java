@@ -1,0 +1,266 @@
+package io.github.zimage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import javax.imageio.metadata.IIOMetadata;
+import javax.imageio.metadata.IIOMetadataNode;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class GeneratedImageTest {
+    @TempDir
+    Path folder;
+
+    // A picture whose colours or rows were swapped, or that was stored with loss, would still look like a picture.
+    @Test
+    void toPng_givesBackEveryPixel() throws IOException {
+        byte[] rgb = new byte[48 * 32 * 3];
+        new Random(1).nextBytes(rgb);
+        GeneratedImage image = image(48, 32, rgb, parameters("fox", null));
+
+        BufferedImage read = ImageIO.read(new ByteArrayInputStream(image.toPng()));
+
+        assertThat(read.getWidth()).isEqualTo(48);
+        assertThat(read.getHeight()).isEqualTo(32);
+        for (int y = 0; y < 32; y++) {
+            for (int x = 0; x < 48; x++) {
+                int at = (y * 48 + x) * 3;
+                int expected = (rgb[at] & 0xff) << 16 | (rgb[at + 1] & 0xff) << 8 | rgb[at + 2] & 0xff;
+                assertThat(read.getRGB(x, y) & 0xffffff).isEqualTo(expected);
+                assertThat(image.toBufferedImage().getRGB(x, y) & 0xffffff).isEqualTo(expected);
+            }
+        }
+    }
+
+    // The picture must stay what it is, whatever its user does with the array.
+    @Test
+    void rgb_isACopy() {
+        GeneratedImage image = image(1, 1, new byte[] {1, 2, 3}, null);
+        image.rgb()[0] = 9;
+        assertThat(image.rgb()).containsExactly(1, 2, 3);
+    }
+
+    // Prompts are the only record of how a picture came about: no character of them may be lost.
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                " ",
+                "a red fox",
+                "一只红色的狐狸在雪地里 🦊❄️",
+                "ثعلب أحمر",
+                "two\nlines\r\nand a\ttab\n",
+                "Steps: 3, Sampler: DDIM\nNegative prompt: none\nSteps: 5, Seed: 1",
+                "quotes \" and \\ and {\"json\": 1}",
+                "nul \0 and control \u0007 and \u2028",
+                "half a pair \ud83e and \udd8a the wrong way"
+            })
+    void save_keepsThePrompt(String prompt) {
+        ImageParameters parameters = parameters(prompt, prompt + "!");
+        Path file = folder.resolve("fox.png");
+
+        image(parameters).save(file);
+
+        assertThat(ImageParameters.read(file)).contains(parameters);
+    }
+
+    // Rounded numbers would draw another picture.
+    @Test
+    void save_keepsEveryNumber() {
+        ImageParameters parameters = new ImageParameters(
+                null,
+                null,
+                8192,
+                16,
+                1000,
+                0.1 + 0.2,
+                Math.nextDown(1.0),
+                Double.MIN_VALUE,
+                Long.MIN_VALUE,
+                List.of(1f, Math.nextDown(1f), 1 / 3f, Float.MIN_VALUE),
+                "Z-Image, \"Turbo\": 狐",
+                Precision.BF16,
+                Precision.FP32);
+        Path file = folder.resolve("fox.png");
+
+        image(parameters).save(file);
+
+        assertThat(ImageParameters.read(file)).contains(parameters);
+    }
+
+    // Other programs look for the text under this keyword, and read UTF-8 only from iTXt.
+    @Test
+    void toPng_holdsParametersAsInternationalText() throws IOException {
+        byte[] png = image(parameters("红狐 🦊", null)).toPng();
+
+        assertThat(internationalText(png, "parameters")).startsWith("红狐 🦊\nSteps: 8, Sampler: Euler, ");
+        Path file = folder.resolve("fox.png");
+        Files.write(file, png);
+        assertThat(ImageParameters.readText(file).orElseThrow()).startsWith("红狐 🦊\nSteps: 8");
+    }
+
+    // Whoever asks for a picture without metadata does not want to publish the prompt.
+    @Test
+    void withoutMetadata_leavesNoTraceOfThePrompt() throws IOException {
+        GeneratedImage image = image(parameters("a secret", null));
+        GeneratedImage plain = image.withoutMetadata();
+        Path file = folder.resolve("fox.png");
+        plain.save(file);
+
+        assertThat(new String(plain.toPng(), "ISO-8859-1")).doesNotContain("secret", "tEXt", "iTXt", "zTXt");
+        assertThat(ImageParameters.read(file)).isEmpty();
+        assertThat(ImageParameters.readText(file)).isEmpty();
+        assertThat(plain.parameters()).isNull();
+        assertThat(plain.seed()).isNull();
+        assertThat(plain.rgb()).isEqualTo(image.rgb());
+        assertThat(image.seed()).isEqualTo(42);
+    }
+
+    // A second generation with the same name must not leave the first one's bytes behind the second one's.
+    @Test
+    void save_replacesALongerFile() throws IOException {
+        Path file = folder.resolve("fox.PNG");
+        Files.write(file, new byte[100_000]);
+        GeneratedImage image = image(parameters("fox", null));
+
+        image.save(file);
+
+        assertThat(file).hasBinaryContent(image.toPng());
+        assertOnlyFile(file);
+    }
+
+    @Test
+    void save_followsASymbolicLink() throws IOException {
+        Path file = Files.createFile(folder.resolve("fox.png"));
+        Path link = Files.createSymbolicLink(folder.resolve("link.png"), file);
+
+        image(null).save(link);
+
+        assertThat(Files.isSymbolicLink(link)).isTrue();
+        assertThat(file).hasBinaryContent(image(null).toPng());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"fox.jpg", "fox", "fox.png.gif", "png"})
+    void save_otherFormats_areRefusedByName(String name) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> image(null).save(folder.resolve(name)))
+                .withMessageContaining(".png")
+                .withMessageContaining(name);
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    @Test
+    void save_missingFolder_isNamed() {
+        Path file = folder.resolve("missing/fox.png");
+        assertThatThrownBy(() -> image(null).save(file))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessage("cannot write %s: there is no folder %s", file, file.getParent());
+    }
+
+    @Test
+    void save_ontoAFolder_isRefused() throws IOException {
+        Path file = Files.createDirectory(folder.resolve("fox.png"));
+        assertThatThrownBy(() -> image(null).save(file))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessage("cannot write %s: it is a folder", file);
+        assertOnlyFile(file);
+    }
+
+    // A rename onto a link to a device would replace the device.
+    @Test
+    void save_ontoADevice_isRefused() throws IOException {
+        Path device = Path.of("/dev/null");
+        assumeTrue(Files.exists(device));
+        Path link = Files.createSymbolicLink(folder.resolve("fox.png"), device);
+        assertThatThrownBy(() -> image(null).save(link))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageContaining("it is not a regular file");
+        assertThat(Files.isRegularFile(device)).isFalse();
+        Files.delete(link);
+    }
+
+    // An interrupt closes the channel in the middle of the write: the old picture must survive it.
+    @Test
+    void save_failingHalfway_keepsTheOldFile() throws IOException {
+        Path file = folder.resolve("fox.png");
+        Files.writeString(file, "old");
+
+        Thread.currentThread().interrupt();
+        try {
+            assertThatThrownBy(() -> image(parameters("fox", null)).save(file))
+                    .isInstanceOf(UncheckedIOException.class);
+        } finally {
+            assertThat(Thread.interrupted()).isTrue();
+        }
+
+        assertThat(file).hasContent("old");
+        assertOnlyFile(file);
+    }
+
+    private void assertOnlyFile(Path file) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files).containsExactly(file);
+        }
+    }
+
+    private static String internationalText(byte[] png, String keyword) throws IOException {
+        var reader = ImageIO.getImageReadersByFormatName("png").next();
+        reader.setInput(ImageIO.createImageInputStream(new ByteArrayInputStream(png)));
+        IIOMetadata metadata = reader.getImageMetadata(0);
+        IIOMetadataNode root = (IIOMetadataNode) metadata.getAsTree("javax_imageio_png_1.0");
+        var entries = root.getElementsByTagName("iTXtEntry");
+        for (int i = 0; i < entries.getLength(); i++) {
+            IIOMetadataNode entry = (IIOMetadataNode) entries.item(i);
+            if (entry.getAttribute("keyword").equals(keyword)) {
+                return entry.getAttribute("text");
+            }
+        }
+        throw new AssertionError("no iTXt chunk " + keyword);
+    }
+
+    private static GeneratedImage image(@Nullable ImageParameters parameters) {
+        byte[] rgb = new byte[16 * 16 * 3];
+        new Random(2).nextBytes(rgb);
+        return image(16, 16, rgb, parameters);
+    }
+
+    private static GeneratedImage image(int width, int height, byte[] rgb, @Nullable ImageParameters parameters) {
+        GenerationTimings timings = new GenerationTimings(Duration.ZERO, Duration.ZERO, Duration.ZERO, List.of());
+        return new GeneratedImage(width, height, rgb, null, parameters, timings);
+    }
+
+    private static ImageParameters parameters(String prompt, @Nullable String negativePrompt) {
+        return new ImageParameters(
+                prompt,
+                negativePrompt,
+                16,
+                16,
+                8,
+                0,
+                0,
+                1,
+                42L,
+                List.of(),
+                "Z-Image-Turbo",
+                Precision.BF16,
+                Precision.BF16);
+    }
+}

@@ -1,0 +1,303 @@
+package io.github.zimage.examples;
+
+import io.github.zimage.AttentionBackend;
+import io.github.zimage.Component;
+import io.github.zimage.GeneratedImage;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.Latents;
+import io.github.zimage.Precision;
+import io.github.zimage.PromptOverflow;
+import io.github.zimage.ZImagePipeline;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
+
+/** Draws pictures. */
+@Command(
+        name = "generate",
+        description = "Draws a picture from a prompt.",
+        sortOptions = false,
+        footer = {
+            "",
+            "Example:",
+            "  zimage generate --model Z-Image-Turbo --prompt \"a red fox in the snow\" --out fox.png"
+        })
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
+final class GenerateCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--model",
+            required = true,
+            paramLabel = "DIR",
+            description = "Folder of a Z-Image checkpoint in the diffusers layout.")
+    private Path model;
+
+    @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "What to draw.")
+    private String prompt;
+
+    @Option(
+            names = "--negative",
+            paramLabel = "TEXT",
+            description = "What not to draw. Acts only with a guidance above 0.")
+    private @Nullable String negative;
+
+    @Option(
+            names = "--width",
+            paramLabel = "PIXELS",
+            defaultValue = "1024",
+            description = "Width, a multiple of 16 (default: ${DEFAULT-VALUE}).")
+    private int width;
+
+    @Option(
+            names = "--height",
+            paramLabel = "PIXELS",
+            defaultValue = "1024",
+            description = "Height, a multiple of 16 (default: ${DEFAULT-VALUE}).")
+    private int height;
+
+    @Option(
+            names = "--steps",
+            paramLabel = "N",
+            description = "How often the transformer is evaluated (default: 8, or one for each of --sigmas).")
+    private @Nullable Integer steps;
+
+    @Option(
+            names = "--sigmas",
+            paramLabel = "S,S...",
+            split = ",",
+            description = "Noise levels before the shift, falling from at most 1 to above 0 (default: evenly spaced).")
+    private List<Float> sigmas = List.of();
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "Seed of the first picture; the next ones have the seeds that follow (default: a random one).")
+    private @Nullable Long seed;
+
+    @Option(
+            names = "--count",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "How many pictures. Of several, the file names get -1, -2... (default: ${DEFAULT-VALUE}).")
+    private int count;
+
+    @Option(
+            names = "--guidance",
+            paramLabel = "G",
+            defaultValue = "0",
+            description = "Classifier-free guidance; 0 is off, as Turbo wants it. The classic scale is G + 1"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private double guidance;
+
+    @Option(
+            names = "--cfg-normalization",
+            paramLabel = "F",
+            defaultValue = "0",
+            description = "Largest length of a guided prediction, as a multiple of the unguided one's; 0 is no limit"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private double cfgNormalization;
+
+    @Option(
+            names = "--cfg-truncation",
+            paramLabel = "F",
+            defaultValue = "1",
+            description = "Time, from 0 (noise) to 1 (picture), after which guidance is off (default: ${DEFAULT-VALUE}).")
+    private double cfgTruncation;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "fp32|bf16",
+            defaultValue = "bf16",
+            description = "Number format to compute in (default: ${DEFAULT-VALUE}).")
+    private Precision precision;
+
+    @Option(
+            names = "--vae-precision",
+            paramLabel = "fp32|bf16",
+            description = "Number format of the VAE (default: that of --dtype).")
+    private @Nullable Precision vaePrecision;
+
+    @Option(
+            names = "--attention",
+            paramLabel = "NAME",
+            defaultValue = "auto",
+            description = "How attention is computed: auto, sdpa, flash, math, blockwise, or the name of one that is"
+                    + " plugged in (default: ${DEFAULT-VALUE}).")
+    private String attention;
+
+    @Option(
+            names = "--variant",
+            paramLabel = "NAME",
+            description = "Take weight files of this variant, such as bf16 for model.bf16.safetensors.")
+    private @Nullable String variant;
+
+    @Option(
+            names = "--max-prompt-tokens",
+            paramLabel = "N",
+            defaultValue = "512",
+            description = "Longest prompt in tokens, template included (default: ${DEFAULT-VALUE}).")
+    private int maxPromptTokens;
+
+    @Option(names = "--truncate-prompt", description = "Cut off a prompt that is too long, instead of refusing it.")
+    private boolean truncatePrompt;
+
+    @Option(
+            names = "--out",
+            paramLabel = "F.png",
+            defaultValue = "zimage.png",
+            description = "File for the picture (default: ${DEFAULT-VALUE}).")
+    private Path out;
+
+    @Option(
+            names = "--latents-out",
+            paramLabel = "F.safetensors",
+            description = "File for the final latents before the VAE: one FP32 tensor [count, channels, height, width].")
+    private @Nullable Path latentsOut;
+
+    @Option(names = "--no-metadata", description = "Do not write prompt and parameters into the picture.")
+    private boolean noMetadata;
+
+    /** Held while files are written, and for ever once the JVM is told to end. */
+    private final ReentrantLock writing = new ReentrantLock();
+
+    @Override
+    public Integer call() {
+        GenerationRequest request = request();
+        List<Path> files = files();
+        checkFiles(files);
+        PrintWriter stdout = spec.commandLine().getOut();
+        if (negative != null && guidance == 0) {
+            spec.commandLine().getErr().println("zimage: --negative has no effect while --guidance is 0");
+        }
+
+        try (Progress progress = main.progress()) {
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+                progress.close();
+                writing.lock();
+            }));
+            long start = System.nanoTime();
+            try (ZImagePipeline pipeline = pipeline(progress)) {
+                Duration load = Duration.ofNanos(System.nanoTime() - start);
+                progress.startGeneration(request.steps());
+                List<GeneratedImage> images = pipeline.generateAll(request, progress);
+                progress.close();
+                save(images, files);
+                print(stdout, images, files, load);
+            }
+        }
+        return 0;
+    }
+
+    private GenerationRequest request() {
+        GenerationRequest.Builder builder = GenerationRequest.builder()
+                .prompt(prompt)
+                .size(width, height)
+                .sigmas(sigmas)
+                .guidance(guidance)
+                .cfgNormalization(cfgNormalization)
+                .cfgTruncation(cfgTruncation)
+                .count(count);
+        if (negative != null) {
+            builder.negativePrompt(negative);
+        }
+        if (steps != null) {
+            builder.steps(steps);
+        }
+        if (seed != null) {
+            builder.seed(seed);
+        }
+        return builder.build();
+    }
+
+    private List<Path> files() {
+        String name = out.toString();
+        if (!name.toLowerCase(Locale.ROOT).endsWith(".png")) {
+            throw new IllegalArgumentException("--out must end in .png, but was " + name);
+        }
+        if (count == 1) {
+            return List.of(out);
+        }
+        int dot = name.length() - ".png".length();
+        List<Path> files = new ArrayList<>();
+        for (int i = 1; i <= count; i++) {
+            files.add(Path.of(name.substring(0, dot) + "-" + i + name.substring(dot)));
+        }
+        return files;
+    }
+
+    private void checkFiles(List<Path> files) {
+        files.forEach(OutputFile::check);
+        if (latentsOut != null) {
+            OutputFile.check(latentsOut);
+            Path latents = latentsOut.toAbsolutePath().normalize();
+            if (files.stream().anyMatch(file -> file.toAbsolutePath().normalize().equals(latents))) {
+                throw new IllegalArgumentException("--out and --latents-out must differ, but both were " + latentsOut);
+            }
+        }
+    }
+
+    private ZImagePipeline pipeline(Progress progress) {
+        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+                .model(model)
+                .precision(precision)
+                .attention(new AttentionBackend(attention))
+                .maxPromptTokens(maxPromptTokens)
+                .promptOverflow(truncatePrompt ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR)
+                .listener(progress);
+        if (vaePrecision != null) {
+            builder.precision(Component.VAE, vaePrecision);
+        }
+        if (variant != null) {
+            builder.variant(variant);
+        }
+        return builder.build();
+    }
+
+    private void save(List<GeneratedImage> images, List<Path> files) {
+        writing.lock();
+        try {
+            for (int i = 0; i < images.size(); i++) {
+                GeneratedImage image = images.get(i);
+                (noMetadata ? image.withoutMetadata() : image).save(files.get(i));
+            }
+            if (latentsOut != null) {
+                Latents.save(
+                        latentsOut,
+                        images.stream()
+                                .map(image -> Objects.requireNonNull(image.latents(), "latents"))
+                                .toList());
+            }
+        } finally {
+            writing.unlock();
+        }
+    }
+
+    private void print(PrintWriter stdout, List<GeneratedImage> images, List<Path> files, Duration load) {
+        for (int i = 0; i < images.size(); i++) {
+            GeneratedImage image = images.get(i);
+            stdout.printf("%s  %dx%d, seed %d%n", files.get(i), image.width(), image.height(), image.seed());
+        }
+        if (latentsOut != null) {
+            stdout.println(latentsOut + "  latents");
+        }
+        stdout.println("load " + Times.seconds(load) + ", "
+                + Times.summary(images.get(images.size() - 1).timings()));
+    }
+}

@@ -1,0 +1,117 @@
+package io.github.zimage.examples;
+
+import io.github.zimage.Component;
+import io.github.zimage.GenerationListener;
+import java.io.PrintStream;
+import java.time.Duration;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
+
+/** Shows on a terminal how work gets on: one bar for each part of it, one after the other. */
+final class Progress implements GenerationListener, AutoCloseable {
+    private static final int COLUMNS = 79;
+    private static final long MIB = 1 << 20;
+
+    private final @Nullable PrintStream terminal;
+    private @Nullable ProgressBar bar;
+    private String task = "";
+    private int steps;
+
+    private Progress(@Nullable PrintStream terminal) {
+        this.terminal = terminal;
+    }
+
+    /** Returns a display on this terminal. */
+    static Progress on(PrintStream terminal) {
+        return new Progress(terminal);
+    }
+
+    /** Returns a display that shows nothing. */
+    static Progress silent() {
+        return new Progress(null);
+    }
+
+    /** Shows the parts of a generation, beginning with the first: there is no event for its start. */
+    void startGeneration(int steps) {
+        this.steps = steps;
+        show("text", -1, "", 1);
+    }
+
+    /** Shows how many of all bytes are done. */
+    synchronized void showBytes(String task, long done, long total) {
+        show(task, total, " MiB", MIB);
+        stepTo(done);
+        if (done >= total) {
+            close();
+        }
+    }
+
+    @Override
+    public void onLoad(Component component, long bytesDone, long bytesTotal) {
+        showBytes("load " + component.folder(), bytesDone, bytesTotal);
+    }
+
+    @Override
+    public synchronized void onEncode(Duration elapsed) {
+        show("steps", steps, "", 1);
+    }
+
+    @Override
+    public synchronized void onStep(int step, int steps, Duration elapsed) {
+        show("steps", steps, "", 1);
+        if (bar != null) {
+            bar.setExtraMessage(Times.seconds(elapsed) + "/step");
+        }
+        stepTo(step);
+        if (step == steps) {
+            show("decode", -1, "", 1);
+        }
+    }
+
+    @Override
+    public synchronized void onDecode(int index, int count, Duration elapsed) {
+        show("decode", count, "", 1);
+        stepTo(index);
+        if (index == count) {
+            close();
+        }
+    }
+
+    private synchronized void show(String task, long max, String unit, long unitSize) {
+        if (terminal == null) {
+            return;
+        }
+        if (bar != null && this.task.equals(task)) {
+            bar.maxHint(max);
+            return;
+        }
+        close();
+        this.task = task;
+        bar = new ProgressBarBuilder()
+                .setTaskName(task)
+                .setInitialMax(max)
+                .setUnit(unit, unitSize)
+                .setStyle(ProgressBarStyle.ASCII)
+                .setUpdateIntervalMillis(500)
+                .setConsumer(new ConsoleProgressBarConsumer(terminal, COLUMNS))
+                .build();
+    }
+
+    private synchronized void stepTo(long value) {
+        if (bar != null) {
+            bar.stepTo(value);
+        }
+    }
+
+    /** Ends the bar that is shown. */
+    @Override
+    public synchronized void close() {
+        if (bar != null) {
+            bar.close();
+            bar = null;
+        }
+    }
+}

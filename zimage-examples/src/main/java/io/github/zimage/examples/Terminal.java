@@ -1,0 +1,66 @@
+package io.github.zimage.examples;
+
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Locale;
+
+/** What Java does not know about the terminal that it was started from. */
+final class Terminal {
+    private static final Path PROC = Path.of("/proc/self");
+    private static final boolean WINDOWS =
+            System.getProperty("os.name", "").toLowerCase(Locale.ROOT).startsWith("windows");
+
+    private Terminal() {}
+
+    /** Returns whether somebody watches the standard error stream. */
+    static boolean isInteractive() {
+        try {
+            Path target = Files.readSymbolicLink(PROC.resolve("fd/2"));
+            return target.startsWith("/dev/pts") || target.toString().startsWith("/dev/tty");
+        } catch (IOException | UnsupportedOperationException e) {
+            return System.console() != null;
+        }
+    }
+
+    /** Makes both streams write UTF-8. Java takes ASCII where no locale is set, as in most containers. */
+    static void useUtf8() {
+        if (!WINDOWS) {
+            System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
+            System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
+        }
+    }
+
+    /** Returns the arguments as they were typed. Java loses everything but ASCII where no locale is set. */
+    static String[] decodedArguments(String[] args) {
+        if (Arrays.stream(args).noneMatch(arg -> arg.indexOf('\ufffd') >= 0)) {
+            return args;
+        }
+        try {
+            String[] all = Files.readString(PROC.resolve("cmdline")).split("\0", -1);
+            // What follows the last NUL is not an argument.
+            int end = all.length - 1;
+            return end < args.length ? args : Arrays.copyOfRange(all, end - args.length, end);
+        } catch (IOException e) {
+            return args;
+        }
+    }
+
+    /** Returns a text of a file's, without what would steer a terminal. */
+    static String printable(String text) {
+        return text.codePoints()
+                .map(c -> Character.isISOControl(c) && c != '\n' && c != '\t' ? '\ufffd' : c)
+                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                .toString();
+    }
+
+    /** Returns a message in one line, without what would steer a terminal. */
+    static String oneLine(String text) {
+        return printable(text.strip().replaceAll("\\s*\\R\\s*", "; "));
+    }
+}
