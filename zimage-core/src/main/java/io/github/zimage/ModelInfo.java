@@ -67,8 +67,7 @@ public record ModelInfo(String name, Path folder, List<Part> parts, double sched
         for (Component component : Component.values()) {
             WeightIndex files = checkpoint.files(component);
             List<String> types = files.tensors().values().stream()
-                    .collect(Collectors.groupingBy(
-                            TensorEntry::type, Collectors.summingLong(TensorEntry::byteSize)))
+                    .collect(Collectors.groupingBy(TensorEntry::type, Collectors.summingLong(TensorEntry::byteSize)))
                     .entrySet()
                     .stream()
                     .sorted((a, b) -> Long.compare(b.getValue(), a.getValue()))

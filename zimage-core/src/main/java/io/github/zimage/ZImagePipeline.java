@@ -87,8 +87,8 @@ public final class ZImagePipeline implements AutoCloseable {
      */
     public GeneratedImage generate(GenerationRequest request) {
         if (request.totalCount() != 1) {
-            throw new IllegalArgumentException(
-                    "generate draws one picture, but the request is for %d: call generateAll".formatted(request.totalCount()));
+            throw new IllegalArgumentException("generate draws one picture, but the request is for %d: call generateAll"
+                    .formatted(request.totalCount()));
         }
         return generateAll(request).get(0);
     }
@@ -124,7 +124,8 @@ public final class ZImagePipeline implements AutoCloseable {
      * @throws IllegalArgumentException if the request does not suit the model
      * @throws IllegalStateException if the pipeline is closed or too many requests wait
      */
-    public CompletableFuture<List<GeneratedImage>> generateAsync(GenerationRequest request, GenerationListener listener) {
+    public CompletableFuture<List<GeneratedImage>> generateAsync(
+            GenerationRequest request, GenerationListener listener) {
         rejectIfClosed();
         engine.check(request);
         return submit(cancellation -> {
@@ -170,16 +171,12 @@ public final class ZImagePipeline implements AutoCloseable {
                     request.latents().isEmpty() ? firstSeed + i : null,
                     request.sigmas(),
                     checkpoint.name(),
-                    precision(Component.TRANSFORMER),
-                    precision(Component.VAE));
+                    options.precision(Component.TRANSFORMER),
+                    options.precision(Component.VAE));
             images.add(new GeneratedImage(
                     image.width(), image.height(), image.rgb(), image.latents(), parameters, image.timings()));
         }
         return List.copyOf(images);
-    }
-
-    private Precision precision(Component component) {
-        return Objects.requireNonNull(options.precisions().get(component));
     }
 
     /** Runs a task on the device, giving it a check that throws once its future is cancelled or the pipeline closed. */
@@ -193,17 +190,10 @@ public final class ZImagePipeline implements AutoCloseable {
                 throw new GenerationCancelledException("the pipeline was closed");
             }
         };
-        device.submit(() -> {
-                    cancellation.run();
-                    return task.apply(cancellation);
-                })
-                .whenComplete((value, failure) -> {
-                    if (failure == null) {
-                        result.complete(value);
-                    } else {
-                        result.completeExceptionally(failure);
-                    }
-                });
+        device.execute(result, () -> {
+            cancellation.run();
+            return task.apply(cancellation);
+        });
         return result;
     }
 
@@ -244,11 +234,7 @@ public final class ZImagePipeline implements AutoCloseable {
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
-            device.submit(() -> {
-                engine.close();
-                return true;
-            });
-            device.close();
+            device.close(engine::close);
         }
     }
 
@@ -364,7 +350,7 @@ public final class ZImagePipeline implements AutoCloseable {
                 logChoices(checkpoint, options, engine, Duration.ofNanos(System.nanoTime() - start));
                 return new ZImagePipeline(checkpoint, options, engine, device);
             } catch (RuntimeException | Error e) {
-                device.close();
+                device.close(tokenizer::close);
                 throw e;
             }
         }
@@ -383,9 +369,9 @@ public final class ZImagePipeline implements AutoCloseable {
                     "Using {} attention backend on the CPU with {} threads; text encoder {}, transformer {}, VAE {}; loaded {} in {} s",
                     engine.attentionName(),
                     torch.get_num_threads(),
-                    options.precisions().get(Component.TEXT_ENCODER),
-                    options.precisions().get(Component.TRANSFORMER),
-                    options.precisions().get(Component.VAE),
+                    options.precision(Component.TEXT_ENCODER),
+                    options.precision(Component.TRANSFORMER),
+                    options.precision(Component.VAE),
                     checkpoint.name(),
                     "%.1f".formatted(elapsed.toMillis() / 1000.0));
         }

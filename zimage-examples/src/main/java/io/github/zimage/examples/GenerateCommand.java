@@ -88,7 +88,8 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--seed",
             paramLabel = "N",
-            description = "Seed of the first picture; the next ones have the seeds that follow (default: a random one).")
+            description =
+                    "Seed of the first picture; the next ones have the seeds that follow (default: a random one).")
     private @Nullable Long seed;
 
     @Option(
@@ -118,7 +119,8 @@ final class GenerateCommand implements Callable<Integer> {
             names = "--cfg-truncation",
             paramLabel = "F",
             defaultValue = "1",
-            description = "Time, from 0 (noise) to 1 (picture), after which guidance is off (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Time, from 0 (noise) to 1 (picture), after which guidance is off (default: ${DEFAULT-VALUE}).")
     private double cfgTruncation;
 
     @Option(
@@ -168,7 +170,8 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--latents-out",
             paramLabel = "F.safetensors",
-            description = "File for the final latents before the VAE: one FP32 tensor [count, channels, height, width].")
+            description =
+                    "File for the final latents before the VAE: one FP32 tensor [count, channels, height, width].")
     private @Nullable Path latentsOut;
 
     @Option(names = "--no-metadata", description = "Do not write prompt and parameters into the picture.")
@@ -247,7 +250,8 @@ final class GenerateCommand implements Callable<Integer> {
         if (latentsOut != null) {
             OutputFile.check(latentsOut);
             Path latents = latentsOut.toAbsolutePath().normalize();
-            if (files.stream().anyMatch(file -> file.toAbsolutePath().normalize().equals(latents))) {
+            if (files.stream()
+                    .anyMatch(file -> file.toAbsolutePath().normalize().equals(latents))) {
                 throw new IllegalArgumentException("--out and --latents-out must differ, but both were " + latentsOut);
             }
         }

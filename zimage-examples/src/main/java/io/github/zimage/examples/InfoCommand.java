@@ -56,7 +56,10 @@ final class InfoCommand implements Runnable {
         line(text, "size", parameters.width() + " x " + parameters.height());
         line(text, "steps", parameters.steps());
         if (!parameters.sigmas().isEmpty()) {
-            line(text, "sigmas", parameters.sigmas().stream().map(String::valueOf).collect(Collectors.joining(",")));
+            line(
+                    text,
+                    "sigmas",
+                    parameters.sigmas().stream().map(String::valueOf).collect(Collectors.joining(",")));
         }
         line(text, "seed", parameters.seed());
         line(text, "guidance", parameters.guidance());

@@ -16,7 +16,9 @@ final class Times {
     /** Returns where the time of one generation went, in one line. */
     static String summary(GenerationTimings timings) {
         int steps = timings.steps().size();
-        String each = steps < 2 ? "" : " (%s each)".formatted(seconds(timings.denoise().dividedBy(steps)));
+        String each = steps < 2
+                ? ""
+                : " (%s each)".formatted(seconds(timings.denoise().dividedBy(steps)));
         return "text %s, %d %s %s%s, decode %s"
                 .formatted(
                         seconds(timings.encode()),

@@ -41,8 +41,8 @@ public final class AtomicFile {
             if (!Files.isWritable(target)) {
                 throw new IOException("it is write-protected");
             }
-        } else if (!Files.isDirectory(target.getParent())) {
-            throw new IOException("there is no folder " + target.getParent());
+        } else if (!Files.isDirectory(target.resolveSibling(""))) {
+            throw new IOException("there is no folder " + target.resolveSibling(""));
         }
         Path temporary = target.resolveSibling(".zimage-" + UUID.randomUUID() + ".tmp");
         try {

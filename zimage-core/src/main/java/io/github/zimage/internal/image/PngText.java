@@ -193,6 +193,7 @@ public final class PngText {
     }
 
     private ZImageException tooLong(String keyword) {
-        return new ZImageException("%s: the text '%s' is longer than %d bytes".formatted(file, keyword, MAX_TEXT_BYTES));
+        return new ZImageException(
+                "%s: the text '%s' is longer than %d bytes".formatted(file, keyword, MAX_TEXT_BYTES));
     }
 }

@@ -50,8 +50,8 @@ public final class AttentionSelector {
         return backends().stream()
                 .filter(backend -> backend.name().equals(wanted.name()))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException(
-                        "attention must be one of %s, but was %s".formatted(String.join(", ", names()), wanted.name())));
+                .orElseThrow(() -> new IllegalArgumentException("attention must be one of %s, but was %s"
+                        .formatted(String.join(", ", names()), wanted.name())));
     }
 
     private static Attention fastest(Precision precision) {

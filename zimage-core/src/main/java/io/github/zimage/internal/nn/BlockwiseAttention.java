@@ -51,14 +51,16 @@ final class BlockwiseAttention implements Attention {
             try (PointerScope scope = new PointerScope()) {
                 long rows = Math.min(block, s - start);
                 long seen = causal ? start + rows : t;
-                Tensor scores =
-                        MatrixProduct.transposed(query.narrow(0, start, rows), key.narrow(0, 0, seen), null); // [rows, seen]
+                Tensor scores = MatrixProduct.transposed(
+                        query.narrow(0, start, rows), key.narrow(0, 0, seen), null); // [rows, seen]
                 if (causal) {
                     Tensor future = torch.ones(new long[] {rows, rows}).triu(1).to(torch.ScalarType.Bool);
                     scores.narrow(1, start, rows).masked_fill_(future, new Scalar(Double.NEGATIVE_INFINITY));
                 }
                 Tensor probabilities = torch.softmax(scores, -1);
-                Tensor seenValues = seen == t ? valueTransposed : valueTransposed.narrow(1, 0, seen).contiguous();
+                Tensor seenValues = seen == t
+                        ? valueTransposed
+                        : valueTransposed.narrow(1, 0, seen).contiguous();
                 result.narrow(0, start, rows).copy_(MatrixProduct.transposed(probabilities, seenValues, null));
             }
         }

@@ -123,7 +123,6 @@ public final class Kernels {
      * @param scale [dim] fp32
      */
     public static Tensor rmsNorm(Tensor x, Tensor scale, double eps) {
-        return torch.rms_norm(
-                x, new long[] {scale.size(0)}, new TensorOptional(scale), new DoubleOptional(eps));
+        return torch.rms_norm(x, new long[] {scale.size(0)}, new TensorOptional(scale), new DoubleOptional(eps));
     }
 }

@@ -64,7 +64,12 @@ final class MatrixProduct {
 
         Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias) {
             return operator.call(
-                    new IValue(x), new IValue(weight), bias == null ? none : new IValue(bias), identity, noScalars, none);
+                    new IValue(x),
+                    new IValue(weight),
+                    bias == null ? none : new IValue(bias),
+                    identity,
+                    noScalars,
+                    none);
         }
     }
 }

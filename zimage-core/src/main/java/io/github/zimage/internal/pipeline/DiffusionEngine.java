@@ -53,21 +53,21 @@ public final class DiffusionEngine implements AutoCloseable {
     private final Map<Component, WeightStore> stores = new EnumMap<>(Component.class);
 
     /** Loads a checkpoint. */
-    public DiffusionEngine(Checkpoint checkpoint, PromptTokenizer tokenizer, EngineOptions options, GenerationListener listener) {
+    public DiffusionEngine(
+            Checkpoint checkpoint, PromptTokenizer tokenizer, EngineOptions options, GenerationListener listener) {
         this.checkpoint = checkpoint;
         this.tokenizer = tokenizer;
         try (PointerScope scope = new PointerScope()) {
-            Map<Component, Precision> precisions = options.precisions();
-            Precision textPrecision = precisions.get(Component.TEXT_ENCODER);
-            Precision transformerPrecision = precisions.get(Component.TRANSFORMER);
-            Precision vaePrecision = precisions.get(Component.VAE);
+            Precision textPrecision = options.precision(Component.TEXT_ENCODER);
+            Precision transformerPrecision = options.precision(Component.TRANSFORMER);
+            Precision vaePrecision = options.precision(Component.VAE);
             attention = AttentionSelector.select(options.attention(), transformerPrecision);
             Qwen3Model textEncoder = new Qwen3Model(
                     checkpoint.textEncoder(),
                     store(Component.TEXT_ENCODER, listener),
                     new Kernels(attention, textPrecision));
-            promptEncoder =
-                    new PromptEncoder(tokenizer, textEncoder, checkpoint.textEncoder().vocabSize(), options);
+            promptEncoder = new PromptEncoder(
+                    tokenizer, textEncoder, checkpoint.textEncoder().vocabSize(), options);
             transformer = new ZImageTransformer2DModel(
                     checkpoint.transformer(),
                     store(Component.TRANSFORMER, listener),
@@ -204,7 +204,10 @@ public final class DiffusionEngine implements AutoCloseable {
             List<DrawnImage> images = new ArrayList<>();
             for (Tensor each : latents) {
                 images.add(decode(each, encode, denoise, steps, cancellation));
-                listener.onDecode(images.size(), latents.size(), images.get(images.size() - 1).timings().decode());
+                listener.onDecode(
+                        images.size(),
+                        latents.size(),
+                        images.get(images.size() - 1).timings().decode());
             }
             return images;
         }
@@ -235,8 +238,7 @@ public final class DiffusionEngine implements AutoCloseable {
 
     private Caption caption(PromptEmbeddings embeddings, Map<PromptEmbeddings, Caption> captions) {
         return captions.computeIfAbsent(
-                embeddings,
-                e -> transformer.caption(Tensors.of(e.values(), e.tokens(), e.features())));
+                embeddings, e -> transformer.caption(Tensors.of(e.values(), e.tokens(), e.features())));
     }
 
     private static List<Caption> sameForAll(Caption caption, List<Tensor> latents) {
@@ -317,7 +319,8 @@ public final class DiffusionEngine implements AutoCloseable {
                     Math.toIntExact(latents.size(1)),
                     Math.toIntExact(latents.size(2)),
                     Tensors.toFloats(latents));
-            return new DrawnImage(width, height, rgb, kept, new GenerationTimings(encode, denoise, since(start), steps));
+            return new DrawnImage(
+                    width, height, rgb, kept, new GenerationTimings(encode, denoise, since(start), steps));
         }
     }
 

@@ -5,6 +5,7 @@ import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * How an engine computes.
@@ -23,5 +24,10 @@ public record EngineOptions(
     /** Copies the map. */
     public EngineOptions {
         precisions = Map.copyOf(precisions);
+    }
+
+    /** Returns a component's precision. */
+    public Precision precision(Component component) {
+        return Objects.requireNonNull(precisions.get(component));
     }
 }

@@ -13,11 +13,12 @@ import org.bytedeco.pytorch.InferenceMode;
  * The one thread that calls LibTorch for a device. LibTorch's guards and JavaCPP's scopes belong to a thread, and each thread that
  * calls LibTorch would get a pool of worker threads of its own.
  */
-public final class DeviceThread implements AutoCloseable {
+public final class DeviceThread {
     /** How many tasks may wait. */
     public static final int QUEUE_CAPACITY = 1024;
 
     private final ThreadPoolExecutor executor;
+    private volatile Runnable last = () -> {};
 
     /** Starts the thread. */
     public DeviceThread(String name) {
@@ -30,10 +31,11 @@ public final class DeviceThread implements AutoCloseable {
         executor.prestartAllCoreThreads();
     }
 
-    private static void runGuarded(Runnable worker) {
+    private void runGuarded(Runnable worker) {
         NativeRuntime.load();
         try (InferenceMode guard = new InferenceMode()) {
             worker.run();
+            last.run();
         }
     }
 
@@ -45,6 +47,12 @@ public final class DeviceThread implements AutoCloseable {
      */
     public <T> CompletableFuture<T> submit(Supplier<T> task) {
         CompletableFuture<T> future = new CompletableFuture<>();
+        execute(future, task);
+        return future;
+    }
+
+    /** As {@link #submit}, for a future that the caller made. It is not started if that is done or cancelled meanwhile. */
+    public <T> void execute(CompletableFuture<T> future, Supplier<T> task) {
         try {
             executor.execute(() -> run(task, future));
         } catch (RejectedExecutionException e) {
@@ -54,7 +62,6 @@ public final class DeviceThread implements AutoCloseable {
                             : "too many generations wait: at most %d may".formatted(QUEUE_CAPACITY),
                     e);
         }
-        return future;
     }
 
     private static <T> void run(Supplier<T> task, CompletableFuture<T> future) {
@@ -70,9 +77,13 @@ public final class DeviceThread implements AutoCloseable {
         }
     }
 
-    /** Waits for the tasks that were queued, then ends the thread. Further calls do nothing. */
-    @Override
-    public void close() {
+    /**
+     * Waits for the tasks that were queued, runs a last one, and ends the thread.
+     *
+     * @param last frees what the thread's tasks used
+     */
+    public void close(Runnable last) {
+        this.last = last;
         executor.shutdown();
         boolean interrupted = false;
         try {

@@ -10,7 +10,9 @@ public final class NativeErrors {
 
     /** Returns our exception for one that came from native code; one of ours is returned as it is. */
     public static RuntimeException translate(RuntimeException e) {
-        if (e instanceof ZImageException || e instanceof IllegalArgumentException || e instanceof IllegalStateException) {
+        if (e instanceof ZImageException
+                || e instanceof IllegalArgumentException
+                || e instanceof IllegalStateException) {
             return e;
         }
         if (e.getClass() != RuntimeException.class) {
@@ -18,9 +20,12 @@ public final class NativeErrors {
         }
         String line = firstLine(e);
         String lower = line.toLowerCase(Locale.ROOT);
-        if (lower.contains("can't allocate memory") || lower.contains("not enough memory") || lower.contains("out of memory")) {
+        if (lower.contains("can't allocate memory")
+                || lower.contains("not enough memory")
+                || lower.contains("out of memory")) {
             return new OutOfDeviceMemoryException(
-                    "not enough memory (" + line + "); draw a smaller picture, fewer at once, or in a lower precision", e);
+                    "not enough memory (" + line + "); draw a smaller picture, fewer at once, or in a lower precision",
+                    e);
         }
         return new ZImageException("LibTorch failed: " + line, e);
     }

@@ -15,17 +15,18 @@ public final class NativeRuntime {
      * @throws NativeLibraryException if they cannot be found or loaded; thrown again by later calls
      */
     public static void load() {
-        NativeLibraryException failure = Holder.FAILURE;
-        if (failure != null) {
-            throw new NativeLibraryException(failure.getMessage(), failure);
+        Throwable cause = Holder.FAILURE;
+        if (cause != null) {
+            throw new NativeLibraryException(explain(cause), cause);
         }
     }
 
     private static final class Holder {
-        static final @Nullable NativeLibraryException FAILURE = tryLoad();
+        @SuppressWarnings("StaticAssignmentOfThrowable") // a second attempt to load would only say NoClassDefFoundError
+        static final @Nullable Throwable FAILURE = tryLoad();
     }
 
-    private static @Nullable NativeLibraryException tryLoad() {
+    private static @Nullable Throwable tryLoad() {
         // JavaCPP counts tensor memory against the Java heap and throws a false OutOfMemoryError unless told not to.
         setUnlessSet("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setUnlessSet("org.bytedeco.javacpp.maxBytes", "0");
@@ -33,7 +34,7 @@ public final class NativeRuntime {
             Loader.load(torch.class);
             return null;
         } catch (LinkageError | RuntimeException e) {
-            return new NativeLibraryException(explain(e), e);
+            return e;
         }
     }
 

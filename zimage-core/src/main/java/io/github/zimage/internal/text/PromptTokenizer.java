@@ -25,7 +25,8 @@ public final class PromptTokenizer implements AutoCloseable {
         if (!Files.isRegularFile(file)) {
             throw new ModelLoadException("%s: the tokenizer is missing".formatted(file));
         }
-        // Without these, DJL looks for a GPU to download other natives for, reports where it runs, and cuts off at 512 tokens.
+        // Without these, DJL looks for a GPU to download other natives for, reports where it runs, and cuts off at 512
+        // tokens.
         setUnlessSet("RUST_FLAVOR", "cpu");
         setUnlessSet("OPT_OUT_TRACKING", "true");
         setUnlessSet("ai.djl.offline", "true");

@@ -37,8 +37,7 @@ final class Qwen3Attention {
         return Tensors.scoped(() -> {
             Tensor query = rotate(
                     heads(qProj.forward(x), config.heads()), qNorm, rotations.queryCosine(), rotations.querySine());
-            Tensor key =
-                    rotate(heads(kProj.forward(x), config.kvHeads()), kNorm, rotations.cosine(), rotations.sine());
+            Tensor key = rotate(heads(kProj.forward(x), config.kvHeads()), kNorm, rotations.cosine(), rotations.sine());
             Tensor value = heads(vProj.forward(x), config.kvHeads());
             return oProj.forward(kernels.attention(query, shared(key), shared(value), true));
         });
@@ -68,7 +67,8 @@ final class Qwen3Attention {
             Tensor second = normed.narrow(2, half, half);
             Tensor rotated = torch.cat(
                     new TensorVector(
-                            first.mul(cosine).sub_(second.mul(sine)), second.mul(cosine).add_(first.mul(sine))),
+                            first.mul(cosine).sub_(second.mul(sine)),
+                            second.mul(cosine).add_(first.mul(sine))),
                     2);
             return Tensors.cast(rotated, kernels.type());
         });

@@ -23,8 +23,8 @@ record TextRotations(Tensor cosine, Tensor sine, Tensor queryCosine, Tensor quer
         for (int i = 0; i < tokens; i++) {
             positions[i] = i;
         }
-        Tensor inverseFrequency =
-                torch.pow(new Scalar(config.ropeTheta()), Tensors.of(exponents, half)).reciprocal();
+        Tensor inverseFrequency = torch.pow(new Scalar(config.ropeTheta()), Tensors.of(exponents, half))
+                .reciprocal();
         Tensor angles = Tensors.of(positions, tokens, 1, 1).mul(inverseFrequency); // [T, 1, D/2]
         Tensor cosine = angles.cos();
         Tensor sine = angles.sin();

@@ -15,6 +15,7 @@ public record Rotations(Tensor query, Tensor key) {
     /** Returns the rotations of two sequences, one after the other. */
     static Rotations concat(Rotations first, Rotations second) {
         return new Rotations(
-                torch.cat(new TensorVector(first.query, second.query)), torch.cat(new TensorVector(first.key, second.key)));
+                torch.cat(new TensorVector(first.query, second.query)),
+                torch.cat(new TensorVector(first.key, second.key)));
     }
 }

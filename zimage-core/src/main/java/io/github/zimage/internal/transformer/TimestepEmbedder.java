@@ -39,7 +39,8 @@ final class TimestepEmbedder {
         for (int i = 0; i < half; i++) {
             index[i] = i;
         }
-        Tensor exponent = Tensors.of(index, half).mul_(new Scalar(-Math.log(MAX_PERIOD))).div_(new Scalar((double) half));
+        Tensor exponent =
+                Tensors.of(index, half).mul_(new Scalar(-Math.log(MAX_PERIOD))).div_(new Scalar((double) half));
         Tensor frequencies = exponent.exp();
         Tensor angles = Tensors.of(timesteps, timesteps.length, 1).mul(frequencies.unsqueeze(0)); // [steps, half]
         return torch.cat(new TensorVector(angles.cos(), angles.sin()), -1); // [steps, 2 * half]

@@ -99,8 +99,10 @@ public final class ZImageTransformer2DModel {
             scaled[i] *= (float) config.tScale();
         }
         Tensor adaLnInput = tEmbedder.forward(scaled); // [steps, adaLnDim]
-        List<List<BlockNorms>> noiseRefinerNorms = noiseRefiner.stream().map(b -> b.modulated(adaLnInput)).toList();
-        List<List<BlockNorms>> layerNorms = layers.stream().map(b -> b.modulated(adaLnInput)).toList();
+        List<List<BlockNorms>> noiseRefinerNorms =
+                noiseRefiner.stream().map(b -> b.modulated(adaLnInput)).toList();
+        List<List<BlockNorms>> layerNorms =
+                layers.stream().map(b -> b.modulated(adaLnInput)).toList();
         List<Tensor> finalScales = finalLayer.scales(adaLnInput);
         List<StepModulation> steps = new ArrayList<>();
         for (int i = 0; i < timesteps.length; i++) {

@@ -22,7 +22,8 @@ final class ZImageTransformerBlock {
     private final BlockNorms norms;
     private final @Nullable Linear adaLnModulation;
 
-    ZImageTransformerBlock(WeightStore weights, String name, TransformerConfig config, boolean modulation, Kernels kernels) {
+    ZImageTransformerBlock(
+            WeightStore weights, String name, TransformerConfig config, boolean modulation, Kernels kernels) {
         this.kernels = kernels;
         eps = config.normEps();
         attention = new SelfAttention(weights, name + ".attention", config, kernels);

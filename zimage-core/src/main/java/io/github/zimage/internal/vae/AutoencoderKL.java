@@ -46,8 +46,8 @@ public final class AutoencoderKL {
             boolean changes = i > 0 && !channels.get(i).equals(channels.get(i - 1));
             boolean upsample = i < channels.size() - 1;
             String name = "decoder.up_blocks." + i;
-            upBlocks.add(new UpDecoderBlock2D(
-                    weights, name, config.layersPerBlock() + 1, changes, upsample, groups, type));
+            upBlocks.add(
+                    new UpDecoderBlock2D(weights, name, config.layersPerBlock() + 1, changes, upsample, groups, type));
         }
         convNormOut = new GroupNorm(weights, "decoder.conv_norm_out", groups, ScalarType.Float);
         convOut = new Conv2d(weights, "decoder.conv_out", ScalarType.Float);
@@ -86,8 +86,7 @@ public final class AutoencoderKL {
     private static Tensor levels(Tensor image) {
         return torch.round(image.mul(new Scalar(0.5))
                         .add_(new Scalar(0.5))
-                        .clamp_(new ScalarOptional(new Scalar(0.0)),
-                                new ScalarOptional(new Scalar(1.0)))
+                        .clamp_(new ScalarOptional(new Scalar(0.0)), new ScalarOptional(new Scalar(1.0)))
                         .mul_(new Scalar(255.0)))
                 .squeeze(0)
                 .permute(1, 2, 0)

@@ -34,8 +34,9 @@ final class MidBlockAttention {
         return Tensors.scoped(() -> {
             long c = x.size(1);
             Tensor pixels = groupNorm.forward(x).permute(0, 2, 3, 1).reshape(-1, c); // [1, C, h, w] -> [h * w, C]
-            Scalar scale = new Scalar(1 / Math.sqrt(c));
-            Tensor query = Tensors.cast(Tensors.cast(toQ.forward(pixels), ScalarType.Float).mul(scale), type);
+            Scalar scale = new Scalar(1 / Math.sqrt((double) c));
+            Tensor query = Tensors.cast(
+                    Tensors.cast(toQ.forward(pixels), ScalarType.Float).mul(scale), type);
             Tensor attended = attention
                     .attend(
                             query.unsqueeze(0),

@@ -66,12 +66,12 @@ public final class Checkpoint {
         Path absolute = folder.toAbsolutePath().normalize();
         String shown = ModelFile.printable(absolute.toString());
         if (!Files.isDirectory(absolute)) {
-            throw new ModelLoadException(
-                    shown + ": must be a checkpoint folder, but " + (Files.exists(absolute) ? "is a file" : "is missing"));
+            throw new ModelLoadException(shown + ": must be a checkpoint folder, but "
+                    + (Files.exists(absolute) ? "is a file" : "is missing"));
         }
         if (!Files.exists(absolute.resolve("model_index.json"))) {
-            throw new ModelLoadException(shown + ": must be a checkpoint folder as diffusers makes them, but has no"
-                    + " model_index.json");
+            throw new ModelLoadException(
+                    shown + ": must be a checkpoint folder as diffusers makes them, but has no" + " model_index.json");
         }
         return new Checkpoint(absolute, variant);
     }

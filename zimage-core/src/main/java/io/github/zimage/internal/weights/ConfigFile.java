@@ -72,15 +72,16 @@ final class ConfigFile {
             throw ModelFile.unreadable(path, e);
         }
         if (!node.isObject()) {
-            throw new ModelLoadException(name + ": must be a JSON object, but was "
-                    + (node.isMissingNode() ? "empty" : shown(node)));
+            throw new ModelLoadException(
+                    name + ": must be a JSON object, but was " + (node.isMissingNode() ? "empty" : shown(node)));
         }
         return new ConfigFile(name, "", node);
     }
 
     /** Returns in one line what was wrong with a JSON text, and where. */
     static String reason(JsonProcessingException e) {
-        String message = ModelFile.printable(e.getOriginalMessage().lines().findFirst().orElse("damaged"));
+        String message =
+                ModelFile.printable(e.getOriginalMessage().lines().findFirst().orElse("damaged"));
         String shortened = message.length() <= 200 ? message : message.substring(0, 200) + "…";
         JsonLocation at = e.getLocation();
         return at == null
@@ -101,7 +102,8 @@ final class ConfigFile {
     }
 
     /** Returns the object under a key, or null if the key is absent or null. */
-    @Nullable ConfigFile object(String key) {
+    @Nullable
+    ConfigFile object(String key) {
         JsonNode node = object.get(key);
         if (node == null || node.isNull()) {
             return null;
@@ -211,7 +213,8 @@ final class ConfigFile {
     void onlyText(String key, String first, String... more) {
         Set<String> supported = new LinkedHashSet<>(List.of(more));
         JsonNode node = object.get(key);
-        if (node != null && !(node.isTextual() && (node.textValue().equals(first) || supported.contains(node.textValue())))) {
+        if (node != null
+                && !(node.isTextual() && (node.textValue().equals(first) || supported.contains(node.textValue())))) {
             throw wrong(key, "must be " + String.join(" or ", alternatives(first, supported)), node);
         }
     }
@@ -225,7 +228,8 @@ final class ConfigFile {
     /** Refuses a list of integers that differs from the only supported one; an absent key passes. */
     void onlyIntegers(String key, List<Integer> supported) {
         if (object.has(key)
-                && !integers(key, supported, Integer.MIN_VALUE, Integer.MAX_VALUE).equals(supported)) {
+                && !integers(key, supported, Integer.MIN_VALUE, Integer.MAX_VALUE)
+                        .equals(supported)) {
             throw wrong(key, "must be " + supported, object.get(key));
         }
     }

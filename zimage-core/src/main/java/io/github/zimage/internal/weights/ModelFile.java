@@ -16,7 +16,10 @@ final class ModelFile {
     static String name(Path file) {
         Path absolute = file.toAbsolutePath().normalize();
         int names = absolute.getNameCount();
-        return printable(names < 2 ? absolute.toString() : absolute.subpath(names - 2, names).toString());
+        return printable(
+                names < 2
+                        ? absolute.toString()
+                        : absolute.subpath(names - 2, names).toString());
     }
 
     /** Returns a text from a file in quotes, shortened, and without characters that could upset a terminal. */

@@ -255,8 +255,7 @@ public final class SafetensorsHeader {
                 throw wrong(name, "shape must multiply to less than 2^63 bytes", shape.toString());
             }
             if (size != expected) {
-                throw wrong(
-                        name, type + " of shape " + shape + " must take " + expected + " bytes", "given " + size);
+                throw wrong(name, type + " of shape " + shape + " must take " + expected + " bytes", "given " + size);
             }
             return new TensorEntry(name, type, shape, file, dataOffset + offsets.get(0), size);
         }
@@ -314,9 +313,12 @@ public final class SafetensorsHeader {
             return switch (token) {
                 case START_OBJECT -> "an object";
                 case START_ARRAY -> "a list";
-                default -> token.isNumeric() || token.isBoolean()
-                        ? ModelFile.printable(parser.getText())
-                        : token == JsonToken.VALUE_NULL ? "null" : ModelFile.quote(String.valueOf(parser.getText()));
+                default ->
+                    token.isNumeric() || token.isBoolean()
+                            ? ModelFile.printable(parser.getText())
+                            : token == JsonToken.VALUE_NULL
+                                    ? "null"
+                                    : ModelFile.quote(String.valueOf(parser.getText()));
             };
         }
     }

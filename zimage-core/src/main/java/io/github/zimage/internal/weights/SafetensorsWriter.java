@@ -104,8 +104,8 @@ public final class SafetensorsWriter implements Closeable {
             long offset = 0;
             for (Tensor tensor : tensors) {
                 if (tensor.name().equals("__metadata__") || !names.add(tensor.name())) {
-                    throw new IllegalArgumentException("tensors must have different names, but "
-                            + ModelFile.quote(tensor.name()) + " is taken");
+                    throw new IllegalArgumentException(
+                            "tensors must have different names, but " + ModelFile.quote(tensor.name()) + " is taken");
                 }
                 long end = Math.addExact(offset, tensor.byteSize());
                 long[] shape =
@@ -143,8 +143,8 @@ public final class SafetensorsWriter implements Closeable {
      */
     public void write(ByteBuffer bytes) throws IOException {
         if (bytes.remaining() > dataBytes - written) {
-            throw new IllegalArgumentException("tensors have " + dataBytes + " bytes, but "
-                    + (written + bytes.remaining()) + " were written");
+            throw new IllegalArgumentException(
+                    "tensors have " + dataBytes + " bytes, but " + (written + bytes.remaining()) + " were written");
         }
         written += bytes.remaining();
         writeFully(bytes);

@@ -49,29 +49,42 @@ public final class SyntheticCheckpoint {
     /** Returns the plan of a checkpoint. */
     public static SyntheticCheckpoint of(SyntheticModel.Size size, Precision storage) {
         return switch (size) {
-            case TINY -> new SyntheticCheckpoint(
-                    new TransformerConfig(
-                            96, 3, 1, 3, 1e-5, true, 64, 16, 256, 1000, List.of(8, 12, 12), List.of(1536, 512, 512)),
-                    new TextEncoderConfig(64, 3, 4, 2, 32, 128, 1e-6, 1e6, 512, false),
-                    new VaeConfig(16, List.of(16, 32, 32, 32), 1, 8, 0.3611, 0.1159, false, true, 3),
-                    storage);
-            case TURBO -> new SyntheticCheckpoint(
-                    new TransformerConfig(
-                            3840,
-                            30,
-                            2,
-                            30,
-                            1e-5,
-                            true,
-                            2560,
-                            16,
-                            256,
-                            1000,
-                            List.of(32, 48, 48),
-                            List.of(1536, 512, 512)),
-                    new TextEncoderConfig(2560, 36, 32, 8, 128, 9728, 1e-6, 1e6, 151_936, false),
-                    new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 0.3611, 0.1159, false, true, 3),
-                    storage);
+            case TINY ->
+                new SyntheticCheckpoint(
+                        new TransformerConfig(
+                                96,
+                                3,
+                                1,
+                                3,
+                                1e-5,
+                                true,
+                                64,
+                                16,
+                                256,
+                                1000,
+                                List.of(8, 12, 12),
+                                List.of(1536, 512, 512)),
+                        new TextEncoderConfig(64, 3, 4, 2, 32, 128, 1e-6, 1e6, 512, false),
+                        new VaeConfig(16, List.of(16, 32, 32, 32), 1, 8, 0.3611, 0.1159, false, true, 3),
+                        storage);
+            case TURBO ->
+                new SyntheticCheckpoint(
+                        new TransformerConfig(
+                                3840,
+                                30,
+                                2,
+                                30,
+                                1e-5,
+                                true,
+                                2560,
+                                16,
+                                256,
+                                1000,
+                                List.of(32, 48, 48),
+                                List.of(1536, 512, 512)),
+                        new TextEncoderConfig(2560, 36, 32, 8, 128, 9728, 1e-6, 1e6, 151_936, false),
+                        new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 0.3611, 0.1159, false, true, 3),
+                        storage);
         };
     }
 
@@ -104,8 +117,8 @@ public final class SyntheticCheckpoint {
             }
         } catch (IOException e) {
             throw new UncheckedIOException(
-                    "the checkpoint cannot be written to " + target + ": " + e.getClass().getSimpleName() + " "
-                            + e.getMessage(),
+                    "the checkpoint cannot be written to " + target + ": "
+                            + e.getClass().getSimpleName() + " " + e.getMessage(),
                     e);
         }
     }
@@ -265,11 +278,16 @@ public final class SyntheticCheckpoint {
 
     private static Map<String, Object> schedulerJson() {
         return ordered(
-                "_class_name", "FlowMatchEulerDiscreteScheduler",
-                "_diffusers_version", "0.36.0",
-                "num_train_timesteps", 1000,
-                "shift", 3.0,
-                "use_dynamic_shifting", false);
+                "_class_name",
+                "FlowMatchEulerDiscreteScheduler",
+                "_diffusers_version",
+                "0.36.0",
+                "num_train_timesteps",
+                1000,
+                "shift",
+                3.0,
+                "use_dynamic_shifting",
+                false);
     }
 
     private Map<String, Object> transformerJson() {
@@ -321,7 +339,10 @@ public final class SyntheticCheckpoint {
                 "_diffusers_version", "0.36.0",
                 "act_fn", "silu",
                 "block_out_channels", vae.blockOutChannels(),
-                "down_block_types", Stream.generate(() -> "DownEncoderBlock2D").limit(levels).toList(),
+                "down_block_types",
+                        Stream.generate(() -> "DownEncoderBlock2D")
+                                .limit(levels)
+                                .toList(),
                 "force_upcast", true,
                 "in_channels", vae.outChannels(),
                 "latent_channels", vae.latentChannels(),
@@ -332,7 +353,8 @@ public final class SyntheticCheckpoint {
                 "sample_size", 1024,
                 "scaling_factor", vae.scalingFactor(),
                 "shift_factor", vae.shiftFactor(),
-                "up_block_types", Stream.generate(() -> "UpDecoderBlock2D").limit(levels).toList(),
+                "up_block_types",
+                        Stream.generate(() -> "UpDecoderBlock2D").limit(levels).toList(),
                 "use_post_quant_conv", vae.usePostQuantConv(),
                 "use_quant_conv", false);
     }
@@ -423,7 +445,8 @@ public final class SyntheticCheckpoint {
             if (tensor.name().contains("embed_tokens") || tensor.name().endsWith("_pad_token")) {
                 return 1;
             }
-            long fanIn = tensor.shape().stream().skip(1).mapToLong(Long::longValue).reduce(1, Math::multiplyExact);
+            long fanIn =
+                    tensor.shape().stream().skip(1).mapToLong(Long::longValue).reduce(1, Math::multiplyExact);
             return (float) (1 / Math.sqrt(fanIn));
         }
 

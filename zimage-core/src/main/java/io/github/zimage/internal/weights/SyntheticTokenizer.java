@@ -15,8 +15,25 @@ import java.util.Map;
 final class SyntheticTokenizer {
     private static final List<String> SPECIALS = List.of("<|endoftext|>", "<|im_start|>", "<|im_end|>");
     private static final List<String> WORDS = List.of(
-            "user", "assistant", " a", " the", " of", " in", " on", " and", " with", " red", " fox", " snow", "一", "只",
-            "的", "在", "里", "红色", "雪");
+            "user",
+            "assistant",
+            " a",
+            " the",
+            " of",
+            " in",
+            " on",
+            " and",
+            " with",
+            " red",
+            " fox",
+            " snow",
+            "一",
+            "只",
+            "的",
+            "在",
+            "里",
+            "红色",
+            "雪");
 
     private static final String SPLIT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
             + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -60,47 +77,79 @@ final class SyntheticTokenizer {
         }
         Map<String, Object> byteLevel =
                 ordered("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", false, "use_regex", false);
-        Map<String, Object> split = ordered(
-                "type", "Split", "pattern", Map.of("Regex", SPLIT), "behavior", "Isolated", "invert", false);
+        Map<String, Object> split =
+                ordered("type", "Split", "pattern", Map.of("Regex", SPLIT), "behavior", "Isolated", "invert", false);
         Map<String, Object> model = ordered(
-                "type", "BPE",
-                "dropout", null,
-                "unk_token", null,
-                "continuing_subword_prefix", "",
-                "end_of_word_suffix", "",
-                "fuse_unk", false,
-                "byte_fallback", false,
-                "ignore_merges", false,
-                "vocab", vocabulary,
-                "merges", merges);
+                "type",
+                "BPE",
+                "dropout",
+                null,
+                "unk_token",
+                null,
+                "continuing_subword_prefix",
+                "",
+                "end_of_word_suffix",
+                "",
+                "fuse_unk",
+                false,
+                "byte_fallback",
+                false,
+                "ignore_merges",
+                false,
+                "vocab",
+                vocabulary,
+                "merges",
+                merges);
         return ordered(
-                "version", "1.0",
-                "truncation", null,
-                "padding", null,
-                "added_tokens", specials,
-                "normalizer", Map.of("type", "NFC"),
-                "pre_tokenizer", ordered("type", "Sequence", "pretokenizers", List.of(split, byteLevel)),
-                "post_processor", byteLevel,
-                "decoder", byteLevel,
-                "model", model);
+                "version",
+                "1.0",
+                "truncation",
+                null,
+                "padding",
+                null,
+                "added_tokens",
+                specials,
+                "normalizer",
+                Map.of("type", "NFC"),
+                "pre_tokenizer",
+                ordered("type", "Sequence", "pretokenizers", List.of(split, byteLevel)),
+                "post_processor",
+                byteLevel,
+                "decoder",
+                byteLevel,
+                "model",
+                model);
     }
 
     /** Returns what belongs into {@code tokenizer_config.json}. */
     static Map<String, Object> config() {
         return ordered(
-                "add_bos_token", false,
-                "add_prefix_space", false,
-                "additional_special_tokens", SPECIALS.subList(1, SPECIALS.size()),
-                "bos_token", null,
-                "chat_template", CHAT_TEMPLATE,
-                "clean_up_tokenization_spaces", false,
-                "eos_token", "<|im_end|>",
-                "errors", "replace",
-                "model_max_length", 131_072,
-                "pad_token", "<|endoftext|>",
-                "split_special_tokens", false,
-                "tokenizer_class", "Qwen2Tokenizer",
-                "unk_token", null);
+                "add_bos_token",
+                false,
+                "add_prefix_space",
+                false,
+                "additional_special_tokens",
+                SPECIALS.subList(1, SPECIALS.size()),
+                "bos_token",
+                null,
+                "chat_template",
+                CHAT_TEMPLATE,
+                "clean_up_tokenization_spaces",
+                false,
+                "eos_token",
+                "<|im_end|>",
+                "errors",
+                "replace",
+                "model_max_length",
+                131_072,
+                "pad_token",
+                "<|endoftext|>",
+                "split_special_tokens",
+                false,
+                "tokenizer_class",
+                "Qwen2Tokenizer",
+                "unk_token",
+                null);
     }
 
     private static Map<String, Object> special(String content) {

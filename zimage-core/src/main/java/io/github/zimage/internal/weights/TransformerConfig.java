@@ -103,10 +103,7 @@ public record TransformerConfig(
             throw file.wrong("axes_dims", "must be even", config.axesDims);
         }
         if (config.axesDims.stream().mapToLong(Integer::longValue).sum() != config.headDim()) {
-            throw file.wrong(
-                    "axes_dims",
-                    "must add up to dim / n_heads = " + config.headDim(),
-                    config.axesDims);
+            throw file.wrong("axes_dims", "must add up to dim / n_heads = " + config.headDim(), config.axesDims);
         }
         return config;
     }

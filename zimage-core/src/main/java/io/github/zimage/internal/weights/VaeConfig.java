@@ -72,7 +72,9 @@ public record VaeConfig(
         for (int channels : config.blockOutChannels) {
             if (channels % config.normNumGroups != 0) {
                 throw file.wrong(
-                        "block_out_channels", "must be multiples of norm_num_groups = " + config.normNumGroups, channels);
+                        "block_out_channels",
+                        "must be multiples of norm_num_groups = " + config.normNumGroups,
+                        channels);
             }
         }
         List<String> blocks = file.texts("up_block_types", List.of("UpDecoderBlock2D"));

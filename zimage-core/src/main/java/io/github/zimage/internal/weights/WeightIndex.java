@@ -88,8 +88,8 @@ public final class WeightIndex {
             SafetensorsHeader header = shards.get(shard);
             TensorEntry tensor = header == null ? null : header.tensors().get(name);
             if (tensor == null) {
-                throw new ModelLoadException(ModelFile.name(file) + ": tensor " + ModelFile.quote(name)
-                        + " must be in " + ModelFile.quote(shard) + ", but is not");
+                throw new ModelLoadException(ModelFile.name(file) + ": tensor " + ModelFile.quote(name) + " must be in "
+                        + ModelFile.quote(shard) + ", but is not");
             }
             tensors.put(name, tensor);
         });
@@ -208,7 +208,7 @@ public final class WeightIndex {
         } catch (IOException e) {
             throw ModelFile.unreadable(folder, e);
         } catch (DirectoryIteratorException e) {
-            throw ModelFile.unreadable(folder, e.getCause());
+            throw ModelFile.unreadable(folder, new IOException(e));
         }
         return names;
     }
@@ -275,8 +275,7 @@ public final class WeightIndex {
                         + ModelFile.quote(name) + ", but does not");
             }
             if (weightMap.size() == SafetensorsHeader.MAX_TENSORS) {
-                throw new ModelLoadException(
-                        fileName + ": more than " + SafetensorsHeader.MAX_TENSORS + " tensors");
+                throw new ModelLoadException(fileName + ": more than " + SafetensorsHeader.MAX_TENSORS + " tensors");
             }
             weightMap.put(name, parser.getText());
         }
@@ -321,8 +320,8 @@ public final class WeightIndex {
         tensors.forEach((name, tensor) -> {
             String newName = rename.apply(name);
             if (renamed.put(newName, tensor.withName(newName)) != null) {
-                throw new ModelLoadException(
-                        label + ": tensor " + ModelFile.quote(newName) + " is there twice, under an old and a new name");
+                throw new ModelLoadException(label + ": tensor " + ModelFile.quote(newName)
+                        + " is there twice, under an old and a new name");
             }
         });
         return new WeightIndex(label, renamed);
@@ -362,7 +361,8 @@ public final class WeightIndex {
             } else if (!tensor.shape().equals(shape)) {
                 problems.add(ModelFile.printable(name) + " must have shape " + shape + ", but has " + tensor.shape());
             } else if (!tensor.type().isSupportedWeight()) {
-                problems.add(ModelFile.printable(name) + " must be stored as F32, F16 or BF16, but is " + tensor.type());
+                problems.add(
+                        ModelFile.printable(name) + " must be stored as F32, F16 or BF16, but is " + tensor.type());
             }
         });
         if (!problems.isEmpty()) {

@@ -61,7 +61,8 @@ public final class WeightStore implements AutoCloseable {
     private Tensor get(String name, ScalarType type, UnaryOperator<Tensor> layout) {
         TensorEntry entry = index.get(name);
         try (PointerScope scope = new PointerScope()) {
-            Tensor tensor = entry.type() == storageType(type) && entry.offset() % entry.type().bytes() == 0
+            Tensor tensor = entry.type() == storageType(type)
+                            && entry.offset() % entry.type().bytes() == 0
                     ? view(entry, type)
                     : converted(entry, type);
             tensor = layout.apply(tensor);
@@ -70,7 +71,8 @@ public final class WeightStore implements AutoCloseable {
             progress.accept(bytesDone);
             return tensor;
         } catch (IOException e) {
-            throw new ModelLoadException("%s: cannot read tensor %s: %s".formatted(entry.file(), name, e.getMessage()), e);
+            throw new ModelLoadException(
+                    "%s: cannot read tensor %s: %s".formatted(entry.file(), name, e.getMessage()), e);
         }
     }
 

@@ -30,9 +30,7 @@ final class ParametersFormatTest {
     // Other programs read the last line with a regular expression of their own; this is the form they know.
     @Test
     void text_ofTurbo() {
-        assertThat(ParametersFormat.toText(TURBO, "zimage 0.1.0"))
-                .isEqualTo(
-                        """
+        assertThat(ParametersFormat.toText(TURBO, "zimage 0.1.0")).isEqualTo("""
                         a red fox,
                         in the snow
                         Steps: 8, Sampler: Euler, Schedule type: Simple, CFG scale: 1, Seed: 42, Size: 1024x768, \
@@ -55,9 +53,7 @@ final class ParametersFormatTest {
                 "a, \"b\": 狐",
                 Precision.FP32,
                 Precision.FP32);
-        assertThat(ParametersFormat.toText(parameters, "zimage 0.1.0"))
-                .isEqualTo(
-                        """
+        assertThat(ParametersFormat.toText(parameters, "zimage 0.1.0")).isEqualTo("""
                         红狐
                         Negative prompt: blurry
                         Steps: 2, Sampler: Euler, CFG scale: 3.6, Seed: -1, Size: 512x512, \
@@ -78,8 +74,11 @@ final class ParametersFormatTest {
     void text_holdsNoNul() {
         ImageParameters parameters = new ImageParameters(
                 "a\0b", "c\0d", 16, 16, 8, 0, 0, 1, null, List.of(), "m\0", Precision.BF16, Precision.BF16);
-        assertThat(ParametersFormat.toText(parameters, "v")).doesNotContain("\0").doesNotContain("Seed");
-        assertThat(ParametersFormat.fromJson(ParametersFormat.toJson(parameters))).isEqualTo(parameters);
+        assertThat(ParametersFormat.toText(parameters, "v"))
+                .doesNotContain("\0")
+                .doesNotContain("Seed");
+        assertThat(ParametersFormat.fromJson(ParametersFormat.toJson(parameters)))
+                .isEqualTo(parameters);
     }
 
     @Test

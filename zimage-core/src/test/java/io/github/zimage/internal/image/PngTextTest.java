@@ -26,8 +26,12 @@ import org.junit.jupiter.api.io.TempDir;
 
 final class PngTextTest {
     private static final byte[] SIGNATURE = {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    private static final byte[] HEADER =
-            chunk("IHDR", ByteBuffer.allocate(13).putInt(Integer.MAX_VALUE).putInt(Integer.MAX_VALUE).array());
+    private static final byte[] HEADER = chunk(
+            "IHDR",
+            ByteBuffer.allocate(13)
+                    .putInt(Integer.MAX_VALUE)
+                    .putInt(Integer.MAX_VALUE)
+                    .array());
     private static final byte[] END = chunk("IEND");
 
     @TempDir
