@@ -20,10 +20,14 @@ import org.slf4j.LoggerFactory;
 public final class AttentionSelector {
     private static final Logger LOG = LoggerFactory.getLogger(AttentionSelector.class);
 
-    private static final long PROBE_HEADS = 2;
-    private static final long PROBE_LENGTH = 384;
+    private static final long PROBE_HEADS = 1;
+    private static final long PROBE_LENGTH = 768;
     private static final long PROBE_HEAD_DIM = 128;
-    private static final int PROBE_RUNS = 3;
+
+    /** Many short runs find the true speed also while other programs run; a slow backend shows itself in one. */
+    private static final int PROBE_RUNS = 20;
+
+    private static final double PROBE_SECONDS = 0.05;
 
     /** A backend that is slower than the best by less than this keeps its place, so that the choice does not hang on noise. */
     private static final double CLEARLY_FASTER = 0.8;
@@ -89,12 +93,14 @@ public final class AttentionSelector {
 
     private static double time(Attention backend, Tensor x) {
         double best = Double.POSITIVE_INFINITY;
-        for (int run = 0; run <= PROBE_RUNS; run++) {
+        double total = 0;
+        for (int run = 0; run < PROBE_RUNS && total < PROBE_SECONDS; run++) {
             try (PointerScope scope = new PointerScope()) {
                 long start = System.nanoTime();
                 backend.attend(x, x, x, false);
                 double elapsed = (System.nanoTime() - start) / 1e9;
-                best = run == 0 ? best : Math.min(best, elapsed);
+                best = Math.min(best, elapsed);
+                total += elapsed;
             }
         }
         return best;

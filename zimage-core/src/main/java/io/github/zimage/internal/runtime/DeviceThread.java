@@ -1,11 +1,13 @@
 package io.github.zimage.internal.runtime;
 
+import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.InferenceMode;
 
@@ -18,14 +20,17 @@ public final class DeviceThread {
     public static final int QUEUE_CAPACITY = 1024;
 
     private final ThreadPoolExecutor executor;
+    private final Thread thread;
     private volatile Runnable last = () -> {};
 
     /** Starts the thread. */
     public DeviceThread(String name) {
         BlockingQueue<Runnable> queue = new LinkedBlockingQueue<>(QUEUE_CAPACITY);
+        AtomicReference<Runnable> worker = new AtomicReference<>();
+        thread = new Thread(() -> runGuarded(Objects.requireNonNull(worker.get())), name);
+        thread.setDaemon(true);
         executor = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, queue, task -> {
-            Thread thread = new Thread(() -> runGuarded(task), name);
-            thread.setDaemon(true);
+            worker.set(task);
             return thread;
         });
         executor.prestartAllCoreThreads();
@@ -86,20 +91,15 @@ public final class DeviceThread {
         this.last = last;
         executor.shutdown();
         boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    if (executor.awaitTermination(1, TimeUnit.DAYS)) {
-                        return;
-                    }
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
             }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 }
