@@ -65,7 +65,8 @@ final class ModelFile {
     }
 
     static ModelLoadException unreadable(Path file, IOException e) {
-        String reason = e instanceof AccessDeniedException ? "permission denied" : String.valueOf(e.getMessage());
+        String message = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+        String reason = e instanceof AccessDeniedException ? "permission denied" : message;
         return new ModelLoadException(name(file) + ": cannot be read: " + printable(reason), e);
     }
 }

@@ -37,8 +37,11 @@ public final class SafetensorsHeader {
     static final long MAX_BYTES = 100_000_000;
 
     static final int MAX_TENSORS = 100_000;
-    private static final int MAX_RANK = 32;
-    private static final int MAX_METADATA_CHARACTERS = 16_000_000;
+    private static final int MAX_RANK = 8;
+    private static final int MAX_METADATA_ENTRIES = 10_000;
+    /** Bounds the memory that names and metadata take. */
+    private static final int MAX_CHARACTERS = 16_000_000;
+
     private static final int PREFIX_BYTES = 8;
 
     private static final JsonFactory JSON = JsonFactory.builder()
@@ -47,7 +50,7 @@ public final class SafetensorsHeader {
                     .maxNestingDepth(16)
                     .maxNumberLength(40)
                     .maxNameLength(10_000)
-                    .maxStringLength(MAX_METADATA_CHARACTERS)
+                    .maxStringLength(MAX_CHARACTERS)
                     .build())
             .build();
 
@@ -160,6 +163,7 @@ public final class SafetensorsHeader {
         private final long dataBytes;
         private final Map<String, TensorEntry> tensors = new LinkedHashMap<>();
         private final Map<String, String> metadata = new LinkedHashMap<>();
+        private long characters;
 
         Parse(Path file, String fileName, long dataOffset, long dataBytes) {
             this.file = file;
@@ -172,6 +176,7 @@ public final class SafetensorsHeader {
             parser.nextToken();
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
+                count(name);
                 if (parser.nextToken() != JsonToken.START_OBJECT) {
                     throw wrong(name, "must be an object", shown(parser));
                 }
@@ -192,19 +197,27 @@ public final class SafetensorsHeader {
         }
 
         private void readMetadata(JsonParser parser) throws IOException {
-            int characters = 0;
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String key = parser.currentName();
                 if (parser.nextToken() != JsonToken.VALUE_STRING) {
                     throw wrong("__metadata__", ModelFile.quote(key) + " must be a text", shown(parser));
                 }
                 String value = parser.getText();
-                characters += key.length() + value.length();
-                if (characters > MAX_METADATA_CHARACTERS) {
+                count(key);
+                count(value);
+                if (metadata.size() == MAX_METADATA_ENTRIES) {
                     throw new ModelLoadException(
-                            fileName + ": more than " + MAX_METADATA_CHARACTERS + " characters of metadata");
+                            fileName + ": more than " + MAX_METADATA_ENTRIES + " entries of metadata");
                 }
                 metadata.put(key, value);
+            }
+        }
+
+        private void count(String text) {
+            characters += text.length();
+            if (characters > MAX_CHARACTERS) {
+                throw new ModelLoadException(
+                        fileName + ": more than " + MAX_CHARACTERS + " characters of names and metadata");
             }
         }
 
@@ -230,7 +243,8 @@ public final class SafetensorsHeader {
                     }
                     case "shape" -> shape = integers(name, "shape", MAX_RANK, parser);
                     case "data_offsets" -> offsets = integers(name, "data_offsets", 2, parser);
-                    default -> parser.skipChildren();
+                    default -> throw wrong(
+                            name, "must have only dtype, shape and data_offsets", ModelFile.quote(field));
                 }
             }
             if (type == null || shape == null || offsets == null) {

@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Writes a safetensors file as a stream: the tensors are listed first, then their bytes are written in that order. They go
@@ -26,6 +28,8 @@ import java.util.concurrent.ThreadLocalRandom;
  * disk. Closed without that, nothing is left behind. Not thread-safe.
  */
 public final class SafetensorsWriter implements Closeable {
+    private static final Logger log = LoggerFactory.getLogger(SafetensorsWriter.class);
+
     private static final int ALIGNMENT = 8;
 
     private final Path target;
@@ -186,8 +190,7 @@ public final class SafetensorsWriter implements Closeable {
         try (FileChannel directory = FileChannel.open(folder, StandardOpenOption.READ)) {
             directory.force(true);
         } catch (IOException e) {
-            // Windows cannot open folders.
-            return;
+            log.debug("{} cannot be synchronized", folder, e);
         }
     }
 

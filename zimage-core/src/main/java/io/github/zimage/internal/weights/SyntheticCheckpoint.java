@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Writes a checkpoint folder with random weights; see {@link SyntheticModel}. */
 public final class SyntheticCheckpoint {
-    private static final int TEXT_SHARD_BYTES_MILLIONS = 4_000;
-    private static final int DIFFUSERS_SHARD_BYTES_MILLIONS = 10_000;
+    private static final long TRANSFORMERS_SHARD_BYTES = 4_000_000_000L;
+    private static final long DIFFUSERS_SHARD_BYTES = 10_000_000_000L;
     /** Room that is left on the disk for the small files. */
     private static final long SPARE_BYTES = 16_000_000;
 
@@ -172,17 +172,11 @@ public final class SyntheticCheckpoint {
     /** {@code model_index.json} comes last: a folder without it is not taken for a checkpoint. */
     private void writeFiles(Path folder, long seed, LongConsumer onProgress, Deque<Path> made) throws IOException {
         Weights weights = new Weights(seed, onProgress);
-        writeWeights(folder, Component.TEXT_ENCODER, "model", TEXT_SHARD_BYTES_MILLIONS, weights, made);
+        writeWeights(folder, Component.TEXT_ENCODER, weights, made);
         writeJson(folder.resolve("text_encoder/config.json"), textEncoderJson(), made);
-        writeWeights(
-                folder,
-                Component.TRANSFORMER,
-                "diffusion_pytorch_model",
-                DIFFUSERS_SHARD_BYTES_MILLIONS,
-                weights,
-                made);
+        writeWeights(folder, Component.TRANSFORMER, weights, made);
         writeJson(folder.resolve("transformer/config.json"), transformerJson(), made);
-        writeWeights(folder, Component.VAE, "diffusion_pytorch_model", DIFFUSERS_SHARD_BYTES_MILLIONS, weights, made);
+        writeWeights(folder, Component.VAE, weights, made);
         writeJson(folder.resolve("vae/config.json"), vaeJson(), made);
         writeJson(folder.resolve("scheduler/scheduler_config.json"), schedulerJson(), made);
         writeJson(folder.resolve("tokenizer/tokenizer.json"), SyntheticTokenizer.tokenizer(), made);
@@ -199,12 +193,11 @@ public final class SyntheticCheckpoint {
         Files.write(file, JSON.writeValueAsBytes(object));
     }
 
-    private void writeWeights(
-            Path root, Component component, String stem, int shardMegabytes, Weights weights, Deque<Path> made)
-            throws IOException {
+    private void writeWeights(Path root, Component component, Weights weights, Deque<Path> made) throws IOException {
+        String stem = component == Component.TEXT_ENCODER ? "model" : "diffusion_pytorch_model";
         Path folder = root.resolve(component.folder());
         makeFolders(folder, made);
-        List<List<SafetensorsWriter.Tensor>> shards = shards(tensors(component), shardMegabytes * 1_000_000L);
+        List<List<SafetensorsWriter.Tensor>> shards = shards(component);
         Map<String, String> weightMap = new LinkedHashMap<>();
         long total = 0;
         for (int i = 0; i < shards.size(); i++) {
@@ -230,13 +223,13 @@ public final class SyntheticCheckpoint {
         }
     }
 
-    /** Fills one file after the other, each up to a limit. */
-    private static List<List<SafetensorsWriter.Tensor>> shards(
-            List<SafetensorsWriter.Tensor> tensors, long limitBytes) {
+    /** Returns what goes into each file: one after the other is filled up to a limit. */
+    List<List<SafetensorsWriter.Tensor>> shards(Component component) {
+        long limitBytes = component == Component.TEXT_ENCODER ? TRANSFORMERS_SHARD_BYTES : DIFFUSERS_SHARD_BYTES;
         List<List<SafetensorsWriter.Tensor>> shards = new ArrayList<>();
         List<SafetensorsWriter.Tensor> shard = new ArrayList<>();
         long bytes = 0;
-        for (SafetensorsWriter.Tensor tensor : tensors) {
+        for (SafetensorsWriter.Tensor tensor : tensors(component)) {
             if (!shard.isEmpty() && bytes + tensor.byteSize() > limitBytes) {
                 shards.add(shard);
                 shard = new ArrayList<>();

@@ -51,6 +51,7 @@ public final class WeightIndex {
                     .maxNumberLength(100)
                     .maxNameLength(10_000)
                     .maxStringLength(10_000)
+                    .maxTokenCount(500_000)
                     .build())
             .build();
 
@@ -214,16 +215,21 @@ public final class WeightIndex {
     }
 
     private static Path shard(Path folder, Path index, String name) {
-        ModelLoadException wrong = new ModelLoadException(ModelFile.name(index)
-                + ": weight_map must name .safetensors files in the same folder, but names " + ModelFile.quote(name));
         if (!SHARD.matcher(name).matches()) {
-            throw wrong;
+            throw wrongShard(index, name, null);
         }
         try {
             return folder.resolve(name);
         } catch (InvalidPathException e) {
-            throw wrong;
+            throw wrongShard(index, name, e);
         }
+    }
+
+    private static ModelLoadException wrongShard(Path index, String name, @Nullable Exception cause) {
+        return new ModelLoadException(
+                ModelFile.name(index) + ": weight_map must name .safetensors files in the same folder, but names "
+                        + ModelFile.quote(name),
+                cause);
     }
 
     private static Map<String, String> readWeightMap(Path file) {

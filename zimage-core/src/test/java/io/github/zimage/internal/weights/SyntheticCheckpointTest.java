@@ -1,0 +1,49 @@
+package io.github.zimage.internal.weights;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.zimage.Component;
+import io.github.zimage.Precision;
+import io.github.zimage.SyntheticModel;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Protects the shapes and shards of the published model, as far as they are known. */
+class SyntheticCheckpointTest {
+
+    private static List<Double> gigabytes(Precision storage, Component component) {
+        return SyntheticCheckpoint.of(SyntheticModel.Size.TURBO, storage).shards(component).stream()
+                .map(shard -> shard.stream()
+                                .mapToLong(SafetensorsWriter.Tensor::byteSize)
+                                .sum()
+                        / 1e9)
+                .map(size -> Math.round(size * 100) / 100.0)
+                .toList();
+    }
+
+    @Test
+    void turboShards_areThoseOfThePublishedModel() {
+        assertThat(gigabytes(Precision.FP32, Component.TRANSFORMER)).containsExactly(9.97, 9.97, 4.67);
+        assertThat(gigabytes(Precision.BF16, Component.TEXT_ENCODER)).containsExactly(3.96, 3.99, 0.1);
+        assertThat(gigabytes(Precision.BF16, Component.VAE)).containsExactly(0.17);
+        assertThat(SyntheticModel.byteSize(SyntheticModel.Size.TURBO, Precision.BF16))
+                .isEqualTo(SyntheticModel.byteSize(SyntheticModel.Size.TURBO, Precision.FP32) / 2);
+    }
+
+    @Test
+    void tokenizer_fitsTheTinyModelAndHasOnlyReachableMerges() {
+        Map<String, Object> tokenizer = SyntheticTokenizer.tokenizer();
+        Map<?, ?> model = (Map<?, ?>) tokenizer.get("model");
+        Map<?, ?> vocabulary = (Map<?, ?>) model.get("vocab");
+        List<?> specials = (List<?>) tokenizer.get("added_tokens");
+        assertThat(vocabulary.size() + specials.size()).isLessThanOrEqualTo(512);
+        assertThat(vocabulary.values().stream().distinct().count()).isEqualTo(vocabulary.size());
+        for (Object merge : (List<?>) model.get("merges")) {
+            List<?> pair = (List<?>) merge;
+            assertThat(vocabulary.containsKey(pair.get(0))).isTrue();
+            assertThat(vocabulary.containsKey(pair.get(1))).isTrue();
+            assertThat(vocabulary.containsKey("" + pair.get(0) + pair.get(1))).isTrue();
+        }
+    }
+}
