@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "generate",
         description = "Draws a picture from a prompt.",
+        customSynopsis = "zimage generate --model=DIR --prompt=TEXT [OPTIONS]",
         sortOptions = false,
         footer = {
             "",
@@ -80,7 +81,8 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Option(
             names = "--sigmas",
-            paramLabel = "S,S...",
+            paramLabel = "S,S,...",
+            hideParamSyntax = true,
             split = ",",
             description = "Noise levels before the shift, falling from at most 1 to above 0 (default: evenly spaced).")
     private List<Float> sigmas = List.of();
@@ -232,7 +234,7 @@ final class GenerateCommand implements Callable<Integer> {
     private List<Path> files() {
         String name = out.toString();
         if (!name.toLowerCase(Locale.ROOT).endsWith(".png")) {
-            throw new IllegalArgumentException("--out must end in .png, but was " + name);
+            throw new IllegalArgumentException("--out must end in .png, but was '" + name + "'");
         }
         if (count == 1) {
             return List.of(out);

@@ -5,10 +5,16 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.ZImageException;
 import io.github.zimage.ZImagePipeline;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.nio.charset.Charset;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -16,6 +22,7 @@ import java.util.Properties;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -23,6 +30,7 @@ import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.RunLast;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The {@code zimage} command. */
@@ -54,36 +62,30 @@ public final class Main implements Runnable {
             description = "Log what happens, and print the stack trace of an error.")
     private boolean verbose;
 
-    @Option(
-            names = {"-h", "--help"},
-            usageHelp = true,
-            scope = ScopeType.INHERIT,
-            description = "Print this help.")
+    @Option(names = {"-h", "--help"}, usageHelp = true, scope = ScopeType.INHERIT, description = "Print this help.")
     private boolean help;
 
-    @Option(
-            names = {"-V", "--version"},
-            versionHelp = true,
-            description = "Print the version.")
+    @Option(names = {"-V", "--version"}, versionHelp = true, description = "Print the version.")
     private boolean version;
 
     /** Runs the command and ends the JVM with its exit code. */
     public static void main(String[] args) {
         Locale.setDefault(Locale.ROOT);
-        Terminal.useUtf8();
-        int code = run(
-                new PrintWriter(System.out, true), new PrintWriter(System.err, true), Terminal.decodedArguments(args));
-        System.exit(code);
+        Charset charset = Terminal.charset();
+        // Logging and progress bars write to this one.
+        System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, charset));
+        PrintWriter out = new PrintWriter(System.out, true, charset);
+        PrintWriter err = new PrintWriter(System.err, true, charset);
+        Main main = new Main();
+        System.exit(main.run(main.commandLine(out, err), Terminal.decodedArguments(args)));
     }
 
     /** Runs the command and returns its exit code. */
-    static int run(PrintWriter out, PrintWriter err, String... args) {
-        Main main = new Main();
-        CommandLine commandLine = main.commandLine(out, err);
+    int run(CommandLine commandLine, String... args) {
         try {
             return commandLine.execute(args);
-        } catch (Error e) {
-            return main.report(err, e);
+        } catch (Error e) { // picocli catches exceptions only
+            return report(commandLine.getErr(), e);
         }
     }
 
@@ -96,8 +98,9 @@ public final class Main implements Runnable {
                 .setUsageHelpWidth(100)
                 .setUsageHelpAutoWidth(true)
                 .setExecutionStrategy(this::execute)
+                .registerConverter(Path.class, Main::path)
                 .setParameterExceptionHandler((e, args) -> {
-                    err.println("zimage: " + message(e));
+                    err.println("zimage: " + message(typoFirst(e)));
                     return BAD_REQUEST;
                 })
                 .setExecutionExceptionHandler((e, commandLine, result) -> report(err, e));
@@ -132,6 +135,27 @@ public final class Main implements Runnable {
         return exitCode(e);
     }
 
+    /** A misspelt option that is required is missing too, but that would not help. */
+    private static ParameterException typoFirst(ParameterException e) {
+        List<String> unmatched = e.getCommandLine().getUnmatchedArguments();
+        return e instanceof MissingParameterException && !unmatched.isEmpty()
+                ? new UnmatchedArgumentException(e.getCommandLine(), unmatched)
+                : e;
+    }
+
+    private static Path path(String text) {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new TypeConversionException("'%s' cannot be a file name here%s"
+                    .formatted(
+                            text,
+                            text.chars().allMatch(c -> c < 128)
+                                    ? ""
+                                    : ", as no locale with UTF-8 is set (try LC_ALL=C.UTF-8)"));
+        }
+    }
+
     private static int exitCode(Throwable e) {
         if (e instanceof IllegalArgumentException) {
             return BAD_REQUEST;
@@ -151,7 +175,7 @@ public final class Main implements Runnable {
             List<String> suggestions = unmatched.getSuggestions();
             return suggestions.isEmpty()
                     ? message
-                    : message + "; did you mean " + String.join(" or ", suggestions) + "?";
+                    : "%s; did you mean %s?".formatted(message, String.join(" or ", suggestions));
         }
         if (e instanceof ParameterException
                 || e instanceof IllegalArgumentException

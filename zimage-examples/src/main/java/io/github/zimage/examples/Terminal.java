@@ -1,20 +1,15 @@
 package io.github.zimage.examples;
 
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Locale;
 
 /** What Java does not know about the terminal that it was started from. */
 final class Terminal {
     private static final Path PROC = Path.of("/proc/self");
-    private static final boolean WINDOWS =
-            System.getProperty("os.name", "").toLowerCase(Locale.ROOT).startsWith("windows");
 
     private Terminal() {}
 
@@ -28,12 +23,13 @@ final class Terminal {
         }
     }
 
-    /** Makes both streams write UTF-8. Java takes ASCII where no locale is set, as in most containers. */
-    static void useUtf8() {
-        if (!WINDOWS) {
-            System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
-            System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
-        }
+    /**
+     * Returns what terminals read: UTF-8 but on Windows. Where no locale is set, as in most containers, Java would take ASCII.
+     */
+    static Charset charset() {
+        boolean windows = System.getProperty("os.name", "").startsWith("Windows");
+        String encoding = System.getProperty("stdout.encoding", System.getProperty("native.encoding", "UTF-8"));
+        return windows ? Charset.forName(encoding) : StandardCharsets.UTF_8;
     }
 
     /** Returns the arguments as they were typed. Java loses everything but ASCII where no locale is set. */

@@ -49,7 +49,7 @@ public final class AttentionSelector {
      */
     public static Attention select(AttentionBackend wanted, Precision precision) {
         if (wanted.equals(AttentionBackend.AUTO)) {
-            return fastest(precision);
+            return choose(probe(precision));
         }
         return backends().stream()
                 .filter(backend -> backend.name().equals(wanted.name()))
@@ -58,8 +58,8 @@ public final class AttentionSelector {
                         .formatted(String.join(", ", names()), wanted.name())));
     }
 
-    private static Attention fastest(Precision precision) {
-        Map<Attention, Double> seconds = probe(precision);
+    /** Returns the backend to take, given the seconds that each took. */
+    public static Attention choose(Map<Attention, Double> seconds) {
         Attention best = backends().get(0);
         for (Map.Entry<Attention, Double> candidate : seconds.entrySet()) {
             if (candidate.getValue() < CLEARLY_FASTER * seconds.getOrDefault(best, Double.POSITIVE_INFINITY)) {

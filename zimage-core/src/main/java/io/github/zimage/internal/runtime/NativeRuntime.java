@@ -1,6 +1,7 @@
 package io.github.zimage.internal.runtime;
 
 import io.github.zimage.NativeLibraryException;
+import java.io.IOException;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,15 @@ public final class NativeRuntime {
         Throwable cause = Holder.FAILURE;
         if (cause != null) {
             throw new NativeLibraryException(explain(cause), cause);
+        }
+    }
+
+    /** Returns the version of the LibTorch presets, such as {@code 2.10.0-1.5.13}, or {@code unknown}. */
+    public static String libTorchVersion() {
+        try {
+            return Loader.getVersion("org.bytedeco", "pytorch");
+        } catch (IOException e) {
+            return "unknown";
         }
     }
 

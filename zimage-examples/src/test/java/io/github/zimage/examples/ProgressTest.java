@@ -1,0 +1,56 @@
+package io.github.zimage.examples;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.zimage.Component;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+final class ProgressTest {
+    private final ByteArrayOutputStream terminal = new ByteArrayOutputStream();
+
+    @Test
+    void generation_showsEachPartOnALineOfItsOwn() {
+        try (Progress progress = Progress.on(new PrintStream(terminal, true, UTF_8))) {
+            progress.onLoad(Component.TRANSFORMER, 1 << 20, 4 << 20);
+            progress.onLoad(Component.TRANSFORMER, 4 << 20, 4 << 20);
+            progress.startGeneration(2);
+            progress.onEncode(Duration.ofSeconds(1));
+            progress.onStep(1, 2, Duration.ofMillis(41_234));
+            progress.onStep(2, 2, Duration.ofMillis(1234));
+            progress.onDecode(1, 1, Duration.ofSeconds(1));
+        }
+
+        List<String> lines = terminal.toString(UTF_8).lines().toList();
+        // What follows the last carriage return is what stays on the terminal.
+        List<String> last = lines.stream()
+                .map(line -> line.substring(line.lastIndexOf('\r') + 1))
+                .filter(line -> !line.isBlank())
+                .toList();
+        assertThat(last).hasSize(4);
+        assertThat(last.get(0)).startsWith("load transformer").contains("100%", "4/4 MiB");
+        assertThat(last.get(1)).startsWith("text");
+        assertThat(last.get(2)).startsWith("steps").contains("2/2").contains("1.23 s/step");
+        assertThat(last.get(3)).startsWith("decode").contains("1/1");
+        assertThat(last).allMatch(line -> line.length() <= 79);
+    }
+
+    // A log file full of carriage returns is of no use.
+    @Test
+    void silent_printsNothing() {
+        PrintStream before = System.err;
+        System.setErr(new PrintStream(terminal, true, UTF_8));
+        try (Progress progress = Progress.silent()) {
+            progress.onLoad(Component.VAE, 1, 2);
+            progress.startGeneration(2);
+            progress.onStep(1, 2, Duration.ZERO);
+        } finally {
+            System.setErr(before);
+        }
+        assertThat(terminal.size()).isZero();
+    }
+}
