@@ -77,8 +77,8 @@ public record RuntimeInfo(
             linear.put(precision, LinearProbe.teraflops(precision));
             Map<Attention, Double> seconds = AttentionSelector.probe(precision);
             Map<String, Double> rates = new LinkedHashMap<>();
-            seconds.forEach((backend, time) ->
-                    rates.put(backend.name(), AttentionSelector.probeOperations() / time / 1e12));
+            seconds.forEach(
+                    (backend, time) -> rates.put(backend.name(), AttentionSelector.probeOperations() / time / 1e12));
             attention.put(precision, rates);
             choice.put(precision, AttentionSelector.choose(seconds).name());
         }
@@ -108,7 +108,8 @@ public record RuntimeInfo(
         lines.add(line("Processor", processor));
         lines.add(line("Features", processorFeatures.isEmpty() ? "unknown" : String.join(" ", processorFeatures)));
         lines.add(line("LibTorch", libTorch + ", " + threads + (threads == 1 ? " thread" : " threads")));
-        lines.add(line("Memory", gibibytes(physicalMemoryBytes) + ", " + gibibytes(availableMemoryBytes) + " available"));
+        lines.add(
+                line("Memory", gibibytes(physicalMemoryBytes) + ", " + gibibytes(availableMemoryBytes) + " available"));
         lines.add(line("Java heap", "at most " + gibibytes(maxHeapBytes)));
         for (Precision precision : Precision.values()) {
             lines.add(line("Linear " + precision, rate(linearTeraflops.getOrDefault(precision, 0.0))));
@@ -120,8 +121,7 @@ public record RuntimeInfo(
                     .forEach((name, teraflops) -> rates.add(name + " " + rate(teraflops)));
             rates.sort(null);
             lines.add(line(
-                    "Attention " + precision,
-                    attentionChoice.get(precision) + " (" + String.join(", ", rates) + ")"));
+                    "Attention " + precision, attentionChoice.get(precision) + " (" + String.join(", ", rates) + ")"));
         }
         return String.join(System.lineSeparator(), lines);
     }

@@ -189,7 +189,8 @@ final class ParityFixtures {
             Map<String, Tensor> tensors = new LinkedHashMap<>();
             header.properties().forEach(entry -> {
                 if (!entry.getKey().equals("__metadata__")) {
-                    int offset = start + entry.getValue().get("data_offsets").get(0).intValue();
+                    int offset =
+                            start + entry.getValue().get("data_offsets").get(0).intValue();
                     tensors.put(entry.getKey(), tensor(entry.getValue(), buffer, offset));
                 }
             });

@@ -74,7 +74,9 @@ class ParityTest {
                 }
             }
         }
-        assertThat(problems).as("latents at most %s times diffusers' error", BF16_FACTOR).isEmpty();
+        assertThat(problems)
+                .as("latents at most %s times diffusers' error", BF16_FACTOR)
+                .isEmpty();
     }
 
     private static ZImagePipeline pipeline(Case fixture, Precision precision) {
@@ -93,8 +95,7 @@ class ParityTest {
     }
 
     /** The text encoder comes first: where it is off, all that follows is. */
-    private static void checkEmbeddings(
-            ZImagePipeline pipeline, Case fixture, Request request, List<String> problems) {
+    private static void checkEmbeddings(ZImagePipeline pipeline, Case fixture, Request request, List<String> problems) {
         Map<String, Tensor> inside = request.inside();
         Tensor truth = inside.get("text.positive");
         if (truth == null) {

@@ -45,8 +45,8 @@ class SyntheticModelTest {
         assertThat(info.parts().stream().mapToLong(ModelInfo.Part::parameters).sum() * storage.bytes())
                 .isEqualTo(total);
         assertThat(info.parts())
-                .allSatisfy(part -> assertThat(part.storageTypes())
-                        .containsExactly(storage == Precision.BF16 ? "BF16" : "F32"));
+                .allSatisfy(part ->
+                        assertThat(part.storageTypes()).containsExactly(storage == Precision.BF16 ? "BF16" : "F32"));
     }
 
     @Test
@@ -66,10 +66,11 @@ class SyntheticModelTest {
 
     @Test
     void failure_leavesNothingBehind() {
-        for (long after : new long[] {1, 1_000_000, SyntheticModel.byteSize(SyntheticModel.Size.TINY, Precision.FP32)}) {
+        for (long after :
+                new long[] {1, 1_000_000, SyntheticModel.byteSize(SyntheticModel.Size.TINY, Precision.FP32)}) {
             Path folder = parent.resolve("a/b");
-            assertThatThrownBy(() -> SyntheticModel.write(
-                            folder, SyntheticModel.Size.TINY, Precision.FP32, 1, bytes -> {
+            assertThatThrownBy(() ->
+                            SyntheticModel.write(folder, SyntheticModel.Size.TINY, Precision.FP32, 1, bytes -> {
                                 if (bytes >= after) {
                                     throw new IllegalStateException("enough");
                                 }
@@ -82,8 +83,7 @@ class SyntheticModelTest {
     @Test
     void folderInUse_isRefused() throws IOException {
         Path file = Files.writeString(parent.resolve("mine"), "x");
-        assertThatThrownBy(() ->
-                        SyntheticModel.write(parent, SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {}))
+        assertThatThrownBy(() -> SyntheticModel.write(parent, SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {}))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("folder must be new or empty, but " + parent + " is not empty");
         assertThatThrownBy(() -> SyntheticModel.write(file, SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {}))

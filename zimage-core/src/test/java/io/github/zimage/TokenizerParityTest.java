@@ -74,7 +74,6 @@ class TokenizerParityTest {
 
     private static InputStream resource(String name) throws IOException {
         String path = "/tokenizer/" + name;
-        return new GZIPInputStream(
-                Objects.requireNonNull(TokenizerParityTest.class.getResourceAsStream(path), path));
+        return new GZIPInputStream(Objects.requireNonNull(TokenizerParityTest.class.getResourceAsStream(path), path));
     }
 }

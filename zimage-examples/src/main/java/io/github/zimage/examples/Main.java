@@ -62,10 +62,17 @@ public final class Main implements Runnable {
             description = "Log what happens, and print the stack trace of an error.")
     private boolean verbose;
 
-    @Option(names = {"-h", "--help"}, usageHelp = true, scope = ScopeType.INHERIT, description = "Print this help.")
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            scope = ScopeType.INHERIT,
+            description = "Print this help.")
     private boolean help;
 
-    @Option(names = {"-V", "--version"}, versionHelp = true, description = "Print the version.")
+    @Option(
+            names = {"-V", "--version"},
+            versionHelp = true,
+            description = "Print the version.")
     private boolean version;
 
     /** Runs the command and ends the JVM with its exit code. */

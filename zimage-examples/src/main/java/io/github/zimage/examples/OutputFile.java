@@ -28,9 +28,7 @@ final class OutputFile {
         }
         Path folder;
         try {
-            folder = Files.exists(file)
-                    ? file.toRealPath().getParent()
-                    : file.toAbsolutePath().getParent();
+            folder = (Files.exists(file) ? file.toRealPath() : file.toAbsolutePath()).resolveSibling("");
         } catch (IOException e) {
             throw refused(file, String.valueOf(e.getMessage()));
         }

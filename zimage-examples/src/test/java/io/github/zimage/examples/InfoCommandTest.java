@@ -20,9 +20,7 @@ final class InfoCommandTest {
     // Pictures stay longer than programs: what 0.1 wrote must stay readable.
     @Test
     void pictureOfZImage() throws IOException {
-        Path file = png(text(
-                "zimage",
-                """
+        Path file = png(text("zimage", """
                 {"prompt":"a red fox,\\n\\u72d0 \\ud83e\\udd8a","negativePrompt":null,"width":1024,"height":768,"steps":2,\
                 "guidance":2.5,"cfgNormalization":0.0,"cfgTruncation":1.0,"seed":-42,"sigmas":[1.0,0.3],\
                 "model":"Z-Image","precision":"BF16","vaePrecision":"FP32"}"""));

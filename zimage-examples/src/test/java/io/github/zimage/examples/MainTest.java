@@ -110,7 +110,11 @@ final class MainTest {
     @Test
     void generate_outputsOfOneName_areRefused() {
         Path out = folder.resolve("fox.png");
-        Run run = generate("--out", out.toString(), "--latents-out", folder.resolve("./fox.png").toString());
+        Run run = generate(
+                "--out",
+                out.toString(),
+                "--latents-out",
+                folder.resolve("./fox.png").toString());
         assertThat(run.err).startsWith("zimage: --out and --latents-out must differ");
         assertRefused(run, 2);
         assertThat(folder).isEmptyDirectory();
@@ -139,9 +143,10 @@ final class MainTest {
                 Arguments.of(new ZImageException("a\u001b[31mred"), 1, "a\ufffd[31mred"),
                 Arguments.of(new GenerationCancelledException("cancelled"), 130, "cancelled"),
                 Arguments.of(
-                        new IllegalStateException("oh"), 1, "unexpected IllegalStateException: oh (--verbose says more)"),
-                Arguments.of(
-                        new StackOverflowError(), 1, "unexpected StackOverflowError: null (--verbose says more)"));
+                        new IllegalStateException("oh"),
+                        1,
+                        "unexpected IllegalStateException: oh (--verbose says more)"),
+                Arguments.of(new StackOverflowError(), 1, "unexpected StackOverflowError: null (--verbose says more)"));
     }
 
     @Test
@@ -158,7 +163,8 @@ final class MainTest {
         Run run = run("generate", "--help");
         assertThat(run.code).isZero();
         assertThat(run.err).isEmpty();
-        assertThat(run.out.lines()
+        assertThat(run.out
+                        .lines()
                         .filter(line -> line.matches(" {2,6}-.*"))
                         .map(line -> line.strip().split(" {2,}")[0]))
                 .containsExactly(

@@ -15,8 +15,19 @@ public final class ProcessorFeatures {
     private static final Logger LOG = LoggerFactory.getLogger(ProcessorFeatures.class);
     private static final Path CPUINFO = Path.of("/proc/cpuinfo");
     private static final List<String> OF_INTEREST = List.of(
-            "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16",
-            "i8mm", "sve");
+            "avx2",
+            "fma",
+            "avx512f",
+            "avx512_vnni",
+            "avx_vnni",
+            "avx512_bf16",
+            "amx_tile",
+            "amx_bf16",
+            "amx_int8",
+            "asimd",
+            "bf16",
+            "i8mm",
+            "sve");
 
     private ProcessorFeatures() {}
 

@@ -243,8 +243,8 @@ public final class SafetensorsHeader {
                     }
                     case "shape" -> shape = integers(name, "shape", MAX_RANK, parser);
                     case "data_offsets" -> offsets = integers(name, "data_offsets", 2, parser);
-                    default -> throw wrong(
-                            name, "must have only dtype, shape and data_offsets", ModelFile.quote(field));
+                    default ->
+                        throw wrong(name, "must have only dtype, shape and data_offsets", ModelFile.quote(field));
                 }
             }
             if (type == null || shape == null || offsets == null) {

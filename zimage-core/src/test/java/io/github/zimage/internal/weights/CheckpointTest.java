@@ -65,8 +65,11 @@ class CheckpointTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "scheduler/scheduler_config.json", "text_encoder/config.json", "transformer/config.json",
-                "vae/config.json", "tokenizer/tokenizer.json"
+                "scheduler/scheduler_config.json",
+                "text_encoder/config.json",
+                "transformer/config.json",
+                "vae/config.json",
+                "tokenizer/tokenizer.json"
             })
     void missingFile_isNamed(String file) throws IOException {
         Files.delete(folder.resolve(file));
@@ -146,6 +149,7 @@ class CheckpointTest {
     void textEncoderWithHeadAndWithoutPrefix_isTheSame() throws IOException {
         edit("model_index.json", "Qwen3Model", "Qwen3ForCausalLM");
         edit("model_index.json", "ZImagePipeline", "ZImageImg2ImgPipeline");
-        assertThat(Checkpoint.open(folder, null).className(Component.TEXT_ENCODER)).isEqualTo("Qwen3ForCausalLM");
+        assertThat(Checkpoint.open(folder, null).className(Component.TEXT_ENCODER))
+                .isEqualTo("Qwen3ForCausalLM");
     }
 }

@@ -78,16 +78,19 @@ class ConfigTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "transformer-small", "transformer-wide", "qwen-plain", "qwen-bias", "vae-two-levels", "vae-four-levels"
+                "transformer-small",
+                "transformer-wide",
+                "qwen-plain",
+                "qwen-bias",
+                "vae-two-levels",
+                "vae-four-levels"
             })
     void namesAndShapes_areThoseThatPythonMakes(String name) throws IOException {
         Path config = json(resource(name + ".json"));
         Map<String, List<Long>> all = new LinkedHashMap<>();
         resource(name + ".tensors").lines().forEach(line -> {
             String[] parts = line.split(" ");
-            all.put(
-                    parts[0],
-                    Stream.of(parts[1].split("x")).map(Long::valueOf).toList());
+            all.put(parts[0], Stream.of(parts[1].split("x")).map(Long::valueOf).toList());
         });
         Map<String, List<Long>> read;
         Map<String, List<Long>> file;
@@ -286,8 +289,17 @@ class ConfigTest {
 
     static Stream<String> damagedJson() {
         return Stream.of(
-                "", "{", "nonsense", "{\"dim\":1,\"dim\":2}", "{} {}", "{\"dim\":NaN}", "{'dim':1}", "\u0000\u0001",
-                "[".repeat(10_000), "{\"a\":".repeat(1000), "{\"dim\":" + "1".repeat(1000) + "}",
+                "",
+                "{",
+                "nonsense",
+                "{\"dim\":1,\"dim\":2}",
+                "{} {}",
+                "{\"dim\":NaN}",
+                "{'dim':1}",
+                "\u0000\u0001",
+                "[".repeat(10_000),
+                "{\"a\":".repeat(1000),
+                "{\"dim\":" + "1".repeat(1000) + "}",
                 "{\"a\":[" + "0,".repeat(250_000) + "0]}");
     }
 

@@ -28,10 +28,40 @@ class FuzzTest {
     private static final long MAX_MILLIS = 5_000;
 
     private static final List<String> TOKENS = List.of(
-            "{", "}", "[", "]", ",", ":", "\"", "null", "true", "-1", "0", "1e999", "1.5", "9223372036854775807",
-            "9223372036854775808", "99999999999999999999999999999999999999999999", "\"F32\"", "\"F64\"", "\"U8\"",
-            "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"weight_map\"", "\\u0000", "\\ud800",
-            "../", "[[[[[[[[[[[[[[[[[[[[", "\u0000", "\ud83e\udd8a", "NaN", "65536", "1000", "4294967296");
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "null",
+            "true",
+            "-1",
+            "0",
+            "1e999",
+            "1.5",
+            "9223372036854775807",
+            "9223372036854775808",
+            "99999999999999999999999999999999999999999999",
+            "\"F32\"",
+            "\"F64\"",
+            "\"U8\"",
+            "\"dtype\"",
+            "\"shape\"",
+            "\"data_offsets\"",
+            "\"__metadata__\"",
+            "\"weight_map\"",
+            "\\u0000",
+            "\\ud800",
+            "../",
+            "[[[[[[[[[[[[[[[[[[[[",
+            "\u0000",
+            "\ud83e\udd8a",
+            "NaN",
+            "65536",
+            "1000",
+            "4294967296");
 
     @TempDir
     Path parent;
@@ -54,9 +84,12 @@ class FuzzTest {
         Path index = transformer.resolve("diffusion_pytorch_model.safetensors.index.json");
         Files.copy(plain, transformer.resolve("shard.safetensors"));
         StringBuilder weightMap = new StringBuilder();
-        SafetensorsHeader.read(plain).tensors().keySet().forEach(name -> weightMap
-                .append(weightMap.length() == 0 ? "" : ",")
-                .append("\"%s\":\"shard.safetensors\"".formatted(name)));
+        SafetensorsHeader.read(plain)
+                .tensors()
+                .keySet()
+                .forEach(name -> weightMap
+                        .append(weightMap.length() == 0 ? "" : ",")
+                        .append("\"%s\":\"shard.safetensors\"".formatted(name)));
         Files.writeString(index, "{\"metadata\":{},\"weight_map\":{" + weightMap + "}}");
         Files.delete(plain);
         Path small = Safetensors.write(parent.resolve("small.safetensors"), """
@@ -102,7 +135,10 @@ class FuzzTest {
         boolean json = file.toString().endsWith(".json");
         int mutable = json
                 ? bytes.length
-                : 8 + (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
+                : 8
+                        + (int) ByteBuffer.wrap(bytes)
+                                .order(ByteOrder.LITTLE_ENDIAN)
+                                .getLong(0);
         return new Target(file, bytes, mutable, reader);
     }
 

@@ -82,12 +82,15 @@ class SafetensorsHeaderTest {
                 new Unsound(of("\"F32\"", "[2]", "[8]"), 8, "a begin and an end", "but was [8]"),
                 new Unsound(of("\"F32\"", "[2]", "[0,8,9]"), 9, "data_offsets must have at most 2 entries"),
                 new Unsound(of("\"F32\"", "[2]", "[0,8]"), 7, "but was [0, 8]: the file is cut off"),
-                new Unsound(
-                        of("\"F32\"", "[2]", "[9223372036854775800,9223372036854775807]"), 8, "within the 8 bytes"),
+                new Unsound(of("\"F32\"", "[2]", "[9223372036854775800,9223372036854775807]"), 8, "within the 8 bytes"),
                 new Unsound(of("\"F32\"", "[2]", "[0,8]"), 9, "must fill the 9 bytes of data, but take 8"),
-                new Unsound(of("\"F32\"", "[2]", "[4,12]"), 12, "must start where", "but was at 4, which leaves a hole"),
                 new Unsound(
-                        "{\"a\":" + tensor + ",\"b\":" + tensor + "}", 8, "tensor \"b\"", "at 8, but was at 0, which overlaps"),
+                        of("\"F32\"", "[2]", "[4,12]"), 12, "must start where", "but was at 4, which leaves a hole"),
+                new Unsound(
+                        "{\"a\":" + tensor + ",\"b\":" + tensor + "}",
+                        8,
+                        "tensor \"b\"",
+                        "at 8, but was at 0, which overlaps"),
                 new Unsound("{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "must have dtype, but has none"),
                 new Unsound("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", 8, "must have shape, but has none"),
                 new Unsound("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, "must have data_offsets, but has none"),
@@ -123,7 +126,8 @@ class SafetensorsHeaderTest {
                 Arguments.of(new byte[64], "the header's length must be 1 to 100000000 bytes, but was 0"),
                 Arguments.of(length(100_000_001), "must be 1 to 100000000 bytes, but was 100000001"),
                 Arguments.of(length(-1), "must be 1 to 100000000 bytes, but was 18446744073709551615"),
-                Arguments.of(length(1000), "takes 1000 bytes after the first 8 and the file has 16: the file is cut off"),
+                Arguments.of(
+                        length(1000), "takes 1000 bytes after the first 8 and the file has 16: the file is cut off"),
                 Arguments.of(text("PK\003\004\0\0\10\10\0\0\0\0rest of it"), "but is a zip file"),
                 Arguments.of(text("\u0080\002}q\0.and so on"), "but is a Python pickle"),
                 Arguments.of(text("version https://git-lfs.github.com/spec/v1\n"), "but is a git-lfs pointer"),
@@ -179,8 +183,10 @@ class SafetensorsHeaderTest {
                 System.arraycopy(start, 0, bytes, 0, start.length);
                 out.write(bytes);
             }
-            assertTimeoutPreemptively(Duration.ofSeconds(5), () -> assertThatThrownBy(() -> SafetensorsHeader.read(file))
-                    .isInstanceOf(ModelLoadException.class));
+            assertTimeoutPreemptively(
+                    Duration.ofSeconds(5),
+                    () -> assertThatThrownBy(() -> SafetensorsHeader.read(file))
+                            .isInstanceOf(ModelLoadException.class));
         }
     }
 

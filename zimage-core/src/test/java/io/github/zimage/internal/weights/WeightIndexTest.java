@@ -43,7 +43,8 @@ class WeightIndexTest {
     }
 
     private String opened(String stem, @Nullable String variant) {
-        return String.join(",", WeightIndex.open(folder, stem, variant).tensors().keySet());
+        return String.join(
+                ",", WeightIndex.open(folder, stem, variant).tensors().keySet());
     }
 
     private void assertRefused(@Nullable String variant, String message) {
@@ -115,8 +116,10 @@ class WeightIndexTest {
 
     @Test
     void foldersWithoutUsableWeights_areToldApart() throws IOException {
-        assertRefused(null, "transformer: must hold diffusion_pytorch_model.safetensors or"
-                + " diffusion_pytorch_model.safetensors.index.json, but holds nothing");
+        assertRefused(
+                null,
+                "transformer: must hold diffusion_pytorch_model.safetensors or"
+                        + " diffusion_pytorch_model.safetensors.index.json, but holds nothing");
         Files.writeString(folder.resolve("config.json"), "{}");
         assertRefused(null, "but holds neither");
         Files.writeString(folder.resolve(STEM + ".bin"), "x");
@@ -139,8 +142,17 @@ class WeightIndexTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "../x.safetensors", "/etc/x.safetensors", "a/b.safetensors", "a\\\\b.safetensors", "C:x.safetensors",
-                "x.bin", "", ".safetensors", "\\u0000.safetensors", "..", "x.safetensors/"
+                "../x.safetensors",
+                "/etc/x.safetensors",
+                "a/b.safetensors",
+                "a\\\\b.safetensors",
+                "C:x.safetensors",
+                "x.bin",
+                "",
+                ".safetensors",
+                "\\u0000.safetensors",
+                "..",
+                "x.safetensors/"
             })
     void shardOutsideTheFolder_isRefused(String name) throws IOException {
         Safetensors.pairs(parent.resolve("x.safetensors"), "a");
@@ -167,7 +179,8 @@ class WeightIndexTest {
     void damagedIndex_isRefused(String text, String message) throws IOException {
         single("shard.safetensors", "a");
         Files.writeString(folder.resolve(STEM + ".safetensors.index.json"), text.replace('\'', '"'));
-        String expected = message.startsWith("tensor") || message.contains("for 'a'") ? message.replace('\'', '"') : message;
+        String expected =
+                message.startsWith("tensor") || message.contains("for 'a'") ? message.replace('\'', '"') : message;
         assertRefused(null, expected.replace("file\"s", "file's"));
     }
 
@@ -186,13 +199,10 @@ class WeightIndexTest {
 
     @Test
     void check_namesTheFirstProblemsAndCountsTheRest() throws IOException {
-        Safetensors.write(
-                folder.resolve(STEM + ".safetensors"),
-                """
+        Safetensors.write(folder.resolve(STEM + ".safetensors"), """
                 {"good":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},\
                 "half":{"dtype":"F16","shape":[2],"data_offsets":[4,8]},\
-                "int":{"dtype":"I32","shape":[1],"data_offsets":[8,12]},"extra":{"dtype":"U8","shape":[0],"data_offsets":[12,12]}}""",
-                12);
+                "int":{"dtype":"I32","shape":[1],"data_offsets":[8,12]},"extra":{"dtype":"U8","shape":[0],"data_offsets":[12,12]}}""", 12);
         WeightIndex index = WeightIndex.open(folder, STEM, null);
         index.check(Map.of("good", List.of(1L), "half", List.of(2L)));
 
@@ -220,17 +230,13 @@ class WeightIndexTest {
     @Test
     void oldVaeAttention_isReadUnderTodaysNamesAndShapes() throws IOException {
         String old = "decoder.mid_block.attentions.0.";
-        Safetensors.write(
-                folder.resolve(STEM + ".safetensors"),
-                """
+        Safetensors.write(folder.resolve(STEM + ".safetensors"), """
                 {"%1$squery.weight":{"dtype":"F32","shape":[1,2,1,1],"data_offsets":[0,8]},\
                 "%1$skey.bias":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},\
                 "%1$svalue.bias":{"dtype":"F32","shape":[1],"data_offsets":[12,16]},\
                 "%1$sproj_attn.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[16,20]},\
                 "%1$sgroup_norm.weight":{"dtype":"F32","shape":[1],"data_offsets":[20,24]},\
-                "decoder.conv_in.weight":{"dtype":"F32","shape":[1,1,1,1],"data_offsets":[24,28]}}"""
-                        .formatted(old),
-                28);
+                "decoder.conv_in.weight":{"dtype":"F32","shape":[1,1,1,1],"data_offsets":[24,28]}}""".formatted(old), 28);
         VaeConfig config = new VaeConfig(4, List.of(8, 8), 1, 4, 1, 0, false, true, 3);
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
         config.modernized(WeightIndex.open(folder, STEM, null))
@@ -238,11 +244,17 @@ class WeightIndexTest {
                 .forEach((name, tensor) -> shapes.put(name, tensor.shape()));
         assertThat(shapes)
                 .isEqualTo(Map.of(
-                        old + "to_q.weight", List.of(1L, 2L),
-                        old + "to_k.bias", List.of(1L),
-                        old + "to_v.bias", List.of(1L),
-                        old + "to_out.0.weight", List.of(1L, 1L),
-                        old + "group_norm.weight", List.of(1L),
-                        "decoder.conv_in.weight", List.of(1L, 1L, 1L, 1L)));
+                        old + "to_q.weight",
+                        List.of(1L, 2L),
+                        old + "to_k.bias",
+                        List.of(1L),
+                        old + "to_v.bias",
+                        List.of(1L),
+                        old + "to_out.0.weight",
+                        List.of(1L, 1L),
+                        old + "group_norm.weight",
+                        List.of(1L),
+                        "decoder.conv_in.weight",
+                        List.of(1L, 1L, 1L, 1L)));
     }
 }
