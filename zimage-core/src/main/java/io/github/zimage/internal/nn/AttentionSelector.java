@@ -58,11 +58,15 @@ public final class AttentionSelector {
                         .formatted(String.join(", ", names()), wanted.name())));
     }
 
-    /** Returns the backend to take, given the seconds that each took. */
+    /**
+     * Returns the backend to take, given the seconds that each took. The one that needs memory for all scores at once is taken only
+     * when it is named.
+     */
     public static Attention choose(Map<Attention, Double> seconds) {
         Attention best = backends().get(0);
         for (Map.Entry<Attention, Double> candidate : seconds.entrySet()) {
-            if (candidate.getValue() < CLEARLY_FASTER * seconds.getOrDefault(best, Double.POSITIVE_INFINITY)) {
+            if (candidate.getKey() != LibTorchAttention.MATH
+                    && candidate.getValue() < CLEARLY_FASTER * seconds.getOrDefault(best, Double.POSITIVE_INFINITY)) {
                 best = candidate.getKey();
             }
         }
