@@ -1,6 +1,6 @@
 /**
- * Checkpoint folders as they lie on disk: configurations, safetensors headers, shards and names. Pure Java: no weight is
- * read and no native library is touched here.
+ * Checkpoint folders: configurations, safetensors headers, shards and names as they lie on disk, and the weights
+ * themselves. All but {@link io.github.zimage.internal.weights.WeightStore} is pure Java and needs no native library.
  *
  * <p>Everything that comes from a file is untrusted. Whatever a file holds, the only exception that leaves this package on
  * reading it is {@link io.github.zimage.ModelLoadException}, soon and with a message of one line.

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Protects the defaults, names and shapes that diffusers and transformers have, and the refusal of all else by name. */
@@ -304,7 +305,7 @@ class ConfigTest {
     }
 
     @ParameterizedTest
-    @org.junit.jupiter.params.provider.MethodSource("damagedJson")
+    @MethodSource("damagedJson")
     void damagedJson_isRefusedInOneLine(String text) throws IOException {
         Path file = json(text);
         assertThatThrownBy(() -> TransformerConfig.read(file))

@@ -150,7 +150,7 @@ class FuzzTest {
         } catch (ModelLoadException e) {
             refused = true;
             assertThat(e.getMessage()).as("input %d", input).hasLineCount(1).hasSizeLessThan(2000);
-            assertThat(e.getMessage().chars().anyMatch(Character::isISOControl))
+            assertThat(String.valueOf(e.getMessage()).chars().anyMatch(Character::isISOControl))
                     .as("control characters in the message of input %d", input)
                     .isFalse();
         } catch (Throwable e) {

@@ -7,6 +7,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 /** Protects the shapes and shards of the published model, as far as they are known. */
@@ -31,15 +32,19 @@ class SyntheticCheckpointTest {
                 .isEqualTo(SyntheticModel.byteSize(SyntheticModel.Size.TURBO, Precision.FP32) / 2);
     }
 
+    private static Object value(Map<?, ?> map, String key) {
+        return Objects.requireNonNull(map.get(key), key);
+    }
+
     @Test
     void tokenizer_fitsTheTinyModelAndHasOnlyReachableMerges() {
         Map<String, Object> tokenizer = SyntheticTokenizer.tokenizer();
-        Map<?, ?> model = (Map<?, ?>) tokenizer.get("model");
-        Map<?, ?> vocabulary = (Map<?, ?>) model.get("vocab");
-        List<?> specials = (List<?>) tokenizer.get("added_tokens");
+        Map<?, ?> model = (Map<?, ?>) value(tokenizer, "model");
+        Map<?, ?> vocabulary = (Map<?, ?>) value(model, "vocab");
+        List<?> specials = (List<?>) value(tokenizer, "added_tokens");
         assertThat(vocabulary.size() + specials.size()).isLessThanOrEqualTo(512);
         assertThat(vocabulary.values().stream().distinct().count()).isEqualTo(vocabulary.size());
-        for (Object merge : (List<?>) model.get("merges")) {
+        for (Object merge : (List<?>) value(model, "merges")) {
             List<?> pair = (List<?>) merge;
             assertThat(vocabulary.containsKey(pair.get(0))).isTrue();
             assertThat(vocabulary.containsKey(pair.get(1))).isTrue();
