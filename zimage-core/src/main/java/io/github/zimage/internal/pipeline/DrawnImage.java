@@ -12,4 +12,5 @@ import io.github.zimage.Latents;
  * @param latents what it was decoded from
  * @param timings where the time went
  */
+@SuppressWarnings("ArrayRecordComponent") // carries arrays from one place to the next; never compared
 public record DrawnImage(int width, int height, byte[] rgb, Latents latents, GenerationTimings timings) {}

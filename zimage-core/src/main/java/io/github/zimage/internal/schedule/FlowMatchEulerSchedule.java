@@ -10,6 +10,7 @@ import java.util.Arrays;
  * @param sigmas noise levels from 1 (noise) to 0 (picture), one more than there are steps
  * @param timesteps what the transformer is told in each step, from 0 (noise) to 1 (picture)
  */
+@SuppressWarnings("ArrayRecordComponent") // carries arrays from one place to the next; never compared
 public record FlowMatchEulerSchedule(float[] sigmas, float[] timesteps) {
     /** The pipeline of diffusers divides by this, whatever the scheduler's configuration says. */
     private static final float PIPELINE_TIMESTEPS = 1000;
