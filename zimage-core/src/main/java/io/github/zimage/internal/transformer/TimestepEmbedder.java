@@ -4,7 +4,6 @@ import io.github.zimage.internal.nn.Linear;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightStore;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -32,17 +31,21 @@ final class TimestepEmbedder {
         return mlp2.forward(torch.silu(mlp0.forward(timestepEmbedding(timesteps))));
     }
 
-    /** Rounds where diffusers' {@code TimestepEmbedder.timestep_embedding} does: angles reach 1000, and FP32 shows there. */
+    /**
+     * Rounds to FP32 where diffusers' {@code TimestepEmbedder.timestep_embedding} does: angles reach 1000, and it shows there. Only
+     * the exponential is rounded once, as the libraries that differ in its last bit all try to.
+     */
     private static Tensor timestepEmbedding(float[] timesteps) {
         int half = TransformerConfig.TIMESTEP_DIM / 2;
-        float[] index = new float[half];
+        float[] angles = new float[timesteps.length * half];
         for (int i = 0; i < half; i++) {
-            index[i] = i;
+            float exponent = (float) -Math.log(MAX_PERIOD) * i / half;
+            float frequency = (float) Math.exp(exponent);
+            for (int step = 0; step < timesteps.length; step++) {
+                angles[step * half + i] = timesteps[step] * frequency;
+            }
         }
-        Tensor exponent =
-                Tensors.of(index, half).mul_(new Scalar(-Math.log(MAX_PERIOD))).div_(new Scalar((double) half));
-        Tensor frequencies = exponent.exp();
-        Tensor angles = Tensors.of(timesteps, timesteps.length, 1).mul(frequencies.unsqueeze(0)); // [steps, half]
-        return torch.cat(new TensorVector(angles.cos(), angles.sin()), -1); // [steps, 2 * half]
+        Tensor angle = Tensors.of(angles, timesteps.length, half);
+        return torch.cat(new TensorVector(angle.cos(), angle.sin()), -1); // [steps, 2 * half]
     }
 }
