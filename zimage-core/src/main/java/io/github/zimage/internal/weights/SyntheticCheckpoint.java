@@ -146,14 +146,17 @@ public final class SyntheticCheckpoint {
             }
             existing = parent;
         }
-        long free = Files.getFileStore(existing).getUsableSpace();
-        long needed = byteSize() + SPARE_BYTES;
+        requireSpace(
+                existing, byteSize() + SPARE_BYTES, Files.getFileStore(existing).getUsableSpace());
+    }
+
+    static void requireSpace(Path folder, long needed, long free) {
         if (free < needed) {
             throw new ZImageException(String.format(
                     Locale.ROOT,
                     "the checkpoint needs %.1f GB on the disk of %s, but only %.1f GB are free",
                     needed / 1e9,
-                    existing,
+                    folder,
                     free / 1e9));
         }
     }

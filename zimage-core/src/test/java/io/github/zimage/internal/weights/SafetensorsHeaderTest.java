@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -166,6 +168,20 @@ class SafetensorsHeaderTest {
         assertThatThrownBy(() -> SafetensorsHeader.read(folder))
                 .isInstanceOf(ModelLoadException.class)
                 .hasMessageContaining("must be a file, but is a folder");
+    }
+
+    /** Opening a pipe that nobody writes to would wait for ever. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void namedPipe_isRefusedAtOnce() throws Exception {
+        Path pipe = folder.resolve("pipe.safetensors");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        assertTimeoutPreemptively(
+                Duration.ofSeconds(5),
+                () -> assertThatThrownBy(() -> SafetensorsHeader.read(pipe))
+                        .isInstanceOf(ModelLoadException.class)
+                        .hasMessageContaining("pipe.safetensors: must be a file, but is a special file"));
     }
 
     /** A header may have 100 MB: it must neither be kept in memory nor take long. */

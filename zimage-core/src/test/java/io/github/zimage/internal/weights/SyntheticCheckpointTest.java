@@ -1,10 +1,13 @@
 package io.github.zimage.internal.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
+import io.github.zimage.ZImageException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -30,6 +33,15 @@ class SyntheticCheckpointTest {
         assertThat(gigabytes(Precision.BF16, Component.VAE)).containsExactly(0.17);
         assertThat(SyntheticModel.byteSize(SyntheticModel.Size.TURBO, Precision.BF16))
                 .isEqualTo(SyntheticModel.byteSize(SyntheticModel.Size.TURBO, Precision.FP32) / 2);
+    }
+
+    @Test
+    void fullDisk_isRefusedWithTheSizes() {
+        Path folder = Path.of("models");
+        SyntheticCheckpoint.requireSpace(folder, 5, 5);
+        assertThatThrownBy(() -> SyntheticCheckpoint.requireSpace(folder, 20_500_000_000L, 20_399_999_999L))
+                .isInstanceOf(ZImageException.class)
+                .hasMessage("the checkpoint needs 20.5 GB on the disk of models, but only 20.4 GB are free");
     }
 
     private static Object value(Map<?, ?> map, String key) {
