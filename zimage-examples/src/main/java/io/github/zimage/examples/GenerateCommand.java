@@ -16,7 +16,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -179,9 +178,6 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--no-metadata", description = "Do not write prompt and parameters into the picture.")
     private boolean noMetadata;
 
-    /** Held while files are written, and for ever once the JVM is told to end. */
-    private final ReentrantLock writing = new ReentrantLock();
-
     @Override
     public Integer call() {
         GenerationRequest request = request();
@@ -193,16 +189,12 @@ final class GenerateCommand implements Callable<Integer> {
         }
 
         try (Progress progress = main.progress()) {
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-                progress.close();
-                writing.lock();
-            }));
             long start = System.nanoTime();
             try (ZImagePipeline pipeline = pipeline(progress)) {
                 Duration load = Duration.ofNanos(System.nanoTime() - start);
                 progress.startGeneration(request.steps());
                 List<GeneratedImage> images = pipeline.generateAll(request, progress);
-                progress.close();
+                progress.end();
                 save(images, files);
                 print(stdout, images, files, load);
             }
@@ -277,21 +269,16 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     private void save(List<GeneratedImage> images, List<Path> files) {
-        writing.lock();
-        try {
-            for (int i = 0; i < images.size(); i++) {
-                GeneratedImage image = images.get(i);
-                (noMetadata ? image.withoutMetadata() : image).save(files.get(i));
-            }
-            if (latentsOut != null) {
-                Latents.save(
-                        latentsOut,
-                        images.stream()
-                                .map(image -> Objects.requireNonNull(image.latents(), "latents"))
-                                .toList());
-            }
-        } finally {
-            writing.unlock();
+        for (int i = 0; i < images.size(); i++) {
+            GeneratedImage image = images.get(i);
+            (noMetadata ? image.withoutMetadata() : image).save(files.get(i));
+        }
+        if (latentsOut != null) {
+            Latents.save(
+                    latentsOut,
+                    images.stream()
+                            .map(image -> Objects.requireNonNull(image.latents(), "latents"))
+                            .toList());
         }
     }
 

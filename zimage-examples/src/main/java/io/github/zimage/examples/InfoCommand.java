@@ -1,6 +1,7 @@
 package io.github.zimage.examples;
 
 import io.github.zimage.ImageParameters;
+import io.github.zimage.ModelInfo;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
 import java.io.PrintWriter;
@@ -28,7 +29,9 @@ final class InfoCommand implements Runnable {
     @Override
     public void run() {
         PrintWriter out = spec.commandLine().getOut();
-        if (Files.exists(path)) {
+        if (Files.isDirectory(path)) {
+            out.println(Terminal.printable(ModelInfo.read(path).toString()));
+        } else if (Files.exists(path)) {
             out.println(Terminal.printable(describePicture()));
         } else if (path.toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
             throw new IllegalArgumentException("there is no file " + path);

@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Properties;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -38,7 +40,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         name = "zimage",
         description = "Draws pictures from text with Z-Image.",
         versionProvider = Main.Version.class,
-        subcommands = {GenerateCommand.class, InfoCommand.class},
+        subcommands = {GenerateCommand.class, InfoCommand.class, SynthCommand.class},
         synopsisSubcommandLabel = "COMMAND",
         footer = {
             "",
@@ -52,6 +54,8 @@ public final class Main implements Runnable {
     static final int BAD_MODEL = 3;
     static final int OUT_OF_MEMORY = 4;
     static final int INTERRUPTED = 130;
+
+    private volatile boolean interrupted;
 
     @Spec
     private CommandSpec spec;
@@ -84,7 +88,32 @@ public final class Main implements Runnable {
         PrintWriter out = new PrintWriter(System.out, true, charset);
         PrintWriter err = new PrintWriter(System.err, true, charset);
         Main main = new Main();
-        System.exit(main.run(main.commandLine(out, err), Terminal.decodedArguments(args)));
+        Thread worker = Thread.currentThread();
+        CountDownLatch done = new CountDownLatch(1);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> main.interrupt(worker, done, err)));
+        int code = main.run(main.commandLine(out, err), Terminal.decodedArguments(args));
+        done.countDown();
+        System.exit(code);
+    }
+
+    /**
+     * Stops the command when the JVM is told to end, as by Ctrl-C. It cleans up behind itself; and LibTorch must be idle when
+     * the JVM ends, or the exit handlers of OpenBLAS wait for ever for its threads.
+     */
+    private void interrupt(Thread worker, CountDownLatch done, PrintWriter err) {
+        if (done.getCount() == 0) {
+            return;
+        }
+        interrupted = true;
+        worker.interrupt();
+        try {
+            if (!done.await(1, TimeUnit.SECONDS)) {
+                err.println("zimage: stopping, once the current operation is done");
+                done.await();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** Runs the command and returns its exit code. */
@@ -135,7 +164,7 @@ public final class Main implements Runnable {
     }
 
     private int report(PrintWriter err, Throwable e) {
-        err.println("zimage: " + message(e));
+        err.println("zimage: " + (interrupted ? "interrupted" : message(e)));
         if (verbose) {
             e.printStackTrace(err);
         }
@@ -164,7 +193,8 @@ public final class Main implements Runnable {
     }
 
     private static int exitCode(Throwable e) {
-        if (e instanceof IllegalArgumentException) {
+        // Only writing files throws the latter.
+        if (e instanceof IllegalArgumentException || e instanceof UncheckedIOException) {
             return BAD_REQUEST;
         }
         if (e instanceof ModelLoadException) {

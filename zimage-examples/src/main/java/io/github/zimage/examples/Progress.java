@@ -45,7 +45,7 @@ final class Progress implements GenerationListener, AutoCloseable {
         show(task, total, " MiB", MIB);
         stepTo(done);
         if (done >= total) {
-            close();
+            end();
         }
     }
 
@@ -76,7 +76,7 @@ final class Progress implements GenerationListener, AutoCloseable {
         show("decode", count, "", 1);
         stepTo(index);
         if (index == count) {
-            close();
+            end();
         }
     }
 
@@ -88,7 +88,7 @@ final class Progress implements GenerationListener, AutoCloseable {
             bar.maxHint(max);
             return;
         }
-        close();
+        end();
         this.task = task;
         bar = new ProgressBarBuilder()
                 .setTaskName(task)
@@ -107,11 +107,15 @@ final class Progress implements GenerationListener, AutoCloseable {
     }
 
     /** Ends the bar that is shown. */
-    @Override
-    public synchronized void close() {
+    synchronized void end() {
         if (bar != null) {
             bar.close();
             bar = null;
         }
+    }
+
+    @Override
+    public void close() {
+        end();
     }
 }

@@ -53,10 +53,10 @@ public final class ParametersFormat {
      */
     public static String toText(ImageParameters parameters, String version) {
         StringBuilder text = new StringBuilder();
-        if (parameters.prompt() != null) {
+        if (parameters.prompt() != null && !parameters.prompt().isEmpty()) {
             text.append(withoutNul(parameters.prompt())).append('\n');
         }
-        if (parameters.negativePrompt() != null) {
+        if (parameters.negativePrompt() != null && !parameters.negativePrompt().isEmpty()) {
             text.append("Negative prompt: ")
                     .append(withoutNul(parameters.negativePrompt()))
                     .append('\n');

@@ -60,6 +60,14 @@ final class ParametersFormatTest {
                         Model: "a, \\"b\\": 狐", Version: zimage 0.1.0""");
     }
 
+    // Other programs would take an empty line for the prompt, and an empty negative prompt for one.
+    @Test
+    void text_withoutPrompts_isOneLine() {
+        ImageParameters parameters = new ImageParameters(
+                "", "", 16, 16, 8, 0, 0, 1, 0L, List.of(), "m", Precision.BF16, Precision.BF16);
+        assertThat(ParametersFormat.toText(parameters, "v")).startsWith("Steps: 8, ").doesNotContain("\n");
+    }
+
     // 4.35 + 1 in binary is 5.35 minus a bit; people compare this number with the one they typed.
     @ParameterizedTest
     @CsvSource({"0, 1", "4.35, 5.35", "1e-3, 1.001", "9, 10", "99, 100"})
