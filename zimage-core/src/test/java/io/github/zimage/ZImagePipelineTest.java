@@ -13,13 +13,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.bytedeco.javacpp.FloatPointer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -42,9 +42,8 @@ final class ZImagePipelineTest {
 
     @BeforeAll
     static void open() {
-        pipeline = TinyModel.pipeline(folder)
-                .attention(AttentionBackend.BLOCKWISE)
-                .build();
+        pipeline =
+                TinyModel.pipeline(folder).attention(AttentionBackend.BLOCKWISE).build();
     }
 
     @AfterAll
@@ -111,11 +110,8 @@ final class ZImagePipelineTest {
 
     @Test
     void withoutSeed_eachGenerationHasOneOfItsOwn() {
-        GenerationRequest request = GenerationRequest.builder()
-                .prompt("fox")
-                .size(16, 16)
-                .steps(1)
-                .build();
+        GenerationRequest request =
+                GenerationRequest.builder().prompt("fox").size(16, 16).steps(1).build();
         GeneratedImage first = pipeline.generate(request);
         GeneratedImage second = pipeline.generate(request);
         assertThat(first.seed()).isNotNull().isNotEqualTo(second.seed());
@@ -133,17 +129,18 @@ final class ZImagePipelineTest {
         GenerationRequest guided = request.toBuilder().guidance(4).build();
         GeneratedImage plain = pipeline.generate(request);
         GeneratedImage withGuidance = pipeline.generate(guided);
-        assertDiffers(pipeline.generate(request.toBuilder().prompt("a blue bird").build()), plain);
+        assertDiffers(
+                pipeline.generate(request.toBuilder().prompt("a blue bird").build()), plain);
         assertDiffers(pipeline.generate(request.toBuilder().steps(4).build()), plain);
         assertDiffers(
-                pipeline.generate(request.toBuilder().sigmas(List.of(1f, 0.6f, 0.3f)).build()), plain);
+                pipeline.generate(
+                        request.toBuilder().sigmas(List.of(1f, 0.6f, 0.3f)).build()),
+                plain);
         assertDiffers(withGuidance, plain);
         assertDiffers(
                 pipeline.generate(guided.toBuilder().negativePrompt("snow").build()), withGuidance);
-        assertDiffers(
-                pipeline.generate(guided.toBuilder().cfgNormalization(0.5).build()), withGuidance);
-        assertDiffers(
-                pipeline.generate(guided.toBuilder().cfgTruncation(0.1).build()), withGuidance);
+        assertDiffers(pipeline.generate(guided.toBuilder().cfgNormalization(0.5).build()), withGuidance);
+        assertDiffers(pipeline.generate(guided.toBuilder().cfgTruncation(0.1).build()), withGuidance);
     }
 
     @Test
@@ -160,13 +157,13 @@ final class ZImagePipelineTest {
     @Test
     void emptyNegativePrompt_isTheDefault() {
         GenerationRequest request = TinyModel.request().guidance(4).build();
-        assertSame(
-                pipeline.generate(request.toBuilder().negativePrompt("").build()), pipeline.generate(request));
+        assertSame(pipeline.generate(request.toBuilder().negativePrompt("").build()), pipeline.generate(request));
     }
 
     @Test
     void embeddings_standForTheirPrompt() {
-        List<PromptEmbeddings> embeddings = PROMPTS.stream().map(pipeline::encode).toList();
+        List<PromptEmbeddings> embeddings =
+                PROMPTS.stream().map(pipeline::encode).toList();
         // Through the heap of the caller, as if kept in a file meanwhile.
         List<PromptEmbeddings> copies = embeddings.stream()
                 .map(e -> PromptEmbeddings.of(e.tokens(), e.features(), e.values()))
@@ -208,12 +205,14 @@ final class ZImagePipelineTest {
         assertSame(pipeline.generate(custom), pipeline.generate(request));
     }
 
-    // All compute the same function. Each rounds in its own order: about 1e-7 of relative error an operation, and more after some
+    // All compute the same function. Each rounds in its own order: about 1e-7 of relative error an operation, and more
+    // after some
     // layers; a wrong scale, mask or head order would be off by a thousand times this.
     @ParameterizedTest
     @ValueSource(strings = {"sdpa", "flash", "math", "auto"})
     void everyAttentionBackend_drawsTheSamePicture(String name) {
-        GenerationRequest request = TinyModel.request().size(80, 112).steps(3).guidance(2).build();
+        GenerationRequest request =
+                TinyModel.request().size(80, 112).steps(3).guidance(2).build();
         GeneratedImage expected = pipeline.generate(request);
         try (ZImagePipeline other =
                 TinyModel.pipeline(folder).attention(new AttentionBackend(name)).build()) {
@@ -275,8 +274,7 @@ final class ZImagePipelineTest {
     @Test
     void requestForSeveral_isRefusedByGenerate() {
         assertThatIllegalArgumentException()
-                .isThrownBy(() ->
-                        pipeline.generate(TinyModel.request().count(2).build()))
+                .isThrownBy(() -> pipeline.generate(TinyModel.request().count(2).build()))
                 .withMessage("generate draws one picture, but the request is for 2: call generateAll");
     }
 
@@ -327,7 +325,8 @@ final class ZImagePipelineTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ZImagePipeline.builder().maxPromptTokens(15))
                 .withMessage("maxPromptTokens must be between 16 and 4096, but was 15");
-        assertThatIllegalArgumentException().isThrownBy(() -> ZImagePipeline.builder().maxPromptTokens(4097));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ZImagePipeline.builder().maxPromptTokens(4097));
         assertThatNullPointerException().isThrownBy(() -> pipeline.encode(null));
         assertThatThrownBy(() -> ZImagePipeline.builder()
                         .model(folder.resolve("missing"))
@@ -338,8 +337,8 @@ final class ZImagePipelineTest {
     @Test
     void listener_hearsEverythingInOrder() {
         List<String> heard = new ArrayList<>();
-        List<GeneratedImage> images = pipeline.generateAll(
-                TinyModel.request().steps(3).count(2).build(), new GenerationListener() {
+        List<GeneratedImage> images =
+                pipeline.generateAll(TinyModel.request().steps(3).count(2).build(), new GenerationListener() {
                     @Override
                     public void onEncode(Duration elapsed) {
                         heard.add("encode");
@@ -369,7 +368,8 @@ final class ZImagePipelineTest {
                         "decode 1 of 2",
                         "decode 2 of 2",
                         "done 2");
-        assertThat(images).allSatisfy(image -> assertThat(image.timings().steps()).hasSize(3));
+        assertThat(images)
+                .allSatisfy(image -> assertThat(image.timings().steps()).hasSize(3));
     }
 
     @Test
@@ -402,7 +402,10 @@ final class ZImagePipelineTest {
         assertThatThrownBy(() -> pipeline.generateAll(request, throwingAtStep(2, error)))
                 .isSameAs(error);
         CompletableFuture<List<GeneratedImage>> future = pipeline.generateAsync(request, throwingAtStep(1, thrown));
-        assertThat(future).failsWithin(Duration.ofSeconds(20)).withThrowableThat().withCause(thrown);
+        assertThat(future)
+                .failsWithin(Duration.ofSeconds(20))
+                .withThrowableThat()
+                .withCause(thrown);
         assertSame(pipeline.generate(request), expected);
     }
 
