@@ -63,9 +63,11 @@ final class ParametersFormatTest {
     // Other programs would take an empty line for the prompt, and an empty negative prompt for one.
     @Test
     void text_withoutPrompts_isOneLine() {
-        ImageParameters parameters = new ImageParameters(
-                "", "", 16, 16, 8, 0, 0, 1, 0L, List.of(), "m", Precision.BF16, Precision.BF16);
-        assertThat(ParametersFormat.toText(parameters, "v")).startsWith("Steps: 8, ").doesNotContain("\n");
+        ImageParameters parameters =
+                new ImageParameters("", "", 16, 16, 8, 0, 0, 1, 0L, List.of(), "m", Precision.BF16, Precision.BF16);
+        assertThat(ParametersFormat.toText(parameters, "v"))
+                .startsWith("Steps: 8, ")
+                .doesNotContain("\n");
     }
 
     // 4.35 + 1 in binary is 5.35 minus a bit; people compare this number with the one they typed.
