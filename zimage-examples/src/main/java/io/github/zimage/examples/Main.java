@@ -40,7 +40,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         name = "zimage",
         description = "Draws pictures from text with Z-Image.",
         versionProvider = Main.Version.class,
-        subcommands = {GenerateCommand.class, InfoCommand.class, SynthCommand.class},
+        subcommands = {GenerateCommand.class, InfoCommand.class, DoctorCommand.class, SynthCommand.class},
         synopsisSubcommandLabel = "COMMAND",
         footer = {
             "",

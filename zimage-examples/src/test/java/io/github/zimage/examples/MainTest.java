@@ -81,7 +81,7 @@ final class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                      | which command? One of generate, info",
+                "                      | which command? One of generate, info, doctor, synth",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate              | Missing required options: '--model=DIR', '--prompt=TEXT'",
@@ -91,12 +91,24 @@ final class MainTest {
                 "info missing.png      | there is no file missing.png",
                 "info /dev/null        | /dev/null is not a file",
                 "info @args            | there is no folder @args",
+                "synth x               | Missing required option: '--size=turbo|tiny'",
+                "synth x --size huge   | Invalid value for option '--size': expected one of [TINY, TURBO]",
+                "synth x --size tiny --dtype fp16 | Invalid value for option '--dtype': expected one of [FP32, BF16]",
+                "synth /dev/null --size tiny | folder must be new or empty, but /dev/null is a file",
             })
     void badCommandLine_isRefused(String line, String message) {
         Run run = run(line == null ? new String[0] : line.split(" +"));
 
         assertThat(run.err).startsWith("zimage: " + message);
         assertRefused(run, line != null && line.endsWith("@args") ? 3 : 2);
+    }
+
+    @Test
+    void generate_missingModel_isABadModel() {
+        Run run = generate("--out", folder.resolve("fox.png").toString());
+        assertThat(run.err).startsWith("zimage: ").contains("missing: must be a checkpoint folder");
+        assertRefused(run, 3);
+        assertThat(folder).isEmptyDirectory();
     }
 
     @Test
@@ -199,7 +211,7 @@ final class MainTest {
     void help_namesEveryCommand() {
         Run run = run("--help");
         assertThat(run.code).isZero();
-        assertThat(run.out).contains("generate", "info", "Exit codes: 0 done, 2 bad request");
+        assertThat(run.out).contains("generate", "info", "doctor", "synth", "Exit codes: 0 done, 2 bad request");
     }
 
     @Test

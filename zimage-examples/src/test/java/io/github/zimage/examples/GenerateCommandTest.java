@@ -1,0 +1,133 @@
+package io.github.zimage.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.zimage.ImageParameters;
+import io.github.zimage.Latents;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** From an empty folder to pictures, with commands only. */
+final class GenerateCommandTest {
+    @TempDir
+    static Path models;
+
+    private static Path model;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void makeModel() {
+        model = models.resolve("tiny");
+        MainTest.Run run = MainTest.run("synth", model.toString(), "--size", "tiny", "--dtype", "fp32", "--seed", "3");
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).startsWith(model + "  ").contains(" MB in ");
+    }
+
+    @Test
+    void info_describesTheModel() {
+        MainTest.Run run = MainTest.run("info", model.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).contains("text_encoder", "transformer", "vae", "F32");
+    }
+
+    @Test
+    void synth_intoAFolderThatIsInUse_isRefused() throws IOException {
+        Path file = Files.createFile(folder.resolve("mine"));
+        MainTest.Run run = MainTest.run("synth", folder.toString(), "--size", "tiny");
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).startsWith("zimage: folder must be new or empty");
+        assertOnlyFiles(file);
+    }
+
+    @Test
+    void severalPictures_haveNumbersAndSeedsOfTheirOwn() throws IOException {
+        Path latents = folder.resolve("l.safetensors");
+        MainTest.Run run = generate(
+                "--count",
+                "2",
+                "--seed",
+                "-1",
+                "--steps",
+                "2",
+                "--guidance",
+                "1.5",
+                "--negative",
+                "blau",
+                "--out",
+                folder.resolve("fox.png").toString(),
+                "--latents-out",
+                latents.toString());
+
+        assertThat(run.code()).isZero();
+        Path first = folder.resolve("fox-1.png");
+        Path second = folder.resolve("fox-2.png");
+        assertThat(run.out().lines())
+                .startsWith(first + "  48x32, seed -1", second + "  48x32, seed 0", latents + "  latents");
+        assertThat(run.out().lines().skip(3))
+                .singleElement()
+                .asString()
+                .matches("load [0-9.]+ s, text [0-9.]+ s, 2 steps [0-9.]+ s \\([0-9.]+ s each\\), decode [0-9.]+ s");
+        assertThat(ImageIO.read(second.toFile()).getWidth()).isEqualTo(48);
+        ImageParameters parameters = ImageParameters.read(first).orElseThrow();
+        assertThat(parameters.prompt()).isEqualTo("狐 🦊");
+        assertThat(parameters.negativePrompt()).isEqualTo("blau");
+        assertThat(parameters.guidance()).isEqualTo(1.5);
+        assertThat(parameters.seed()).isEqualTo(-1);
+        List<Latents> saved = Latents.load(latents);
+        assertThat(saved).hasSize(2);
+        assertThat(saved.get(0).height()).isEqualTo(4);
+        assertThat(saved.get(0).width()).isEqualTo(6);
+        assertOnlyFiles(first, second, latents);
+    }
+
+    @Test
+    void noMetadata_keepsThePromptOutOfTheFile() throws IOException {
+        Path out = folder.resolve("fox.png");
+        MainTest.Run run = generate("--no-metadata", "--steps", "1", "--seed", "7", "--out", out.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).startsWith(out + "  48x32, seed 7").contains("1 step ");
+        assertThat(ImageParameters.readText(out)).isEmpty();
+        assertThat(ImageParameters.read(out)).isEmpty();
+        assertOnlyFiles(out);
+    }
+
+    // Only the model knows these limits.
+    @Test
+    void requestThatDoesNotSuitTheModel_isABadRequest() throws IOException {
+        String out = folder.resolve("fox.png").toString();
+        for (String[] options :
+                List.of(new String[] {"--width", "50"}, new String[] {"--attention", "nobody"}, new String[] {
+                    "--max-prompt-tokens", "16", "--negative", "x ".repeat(100), "--guidance", "1"
+                })) {
+            MainTest.Run run = generate(
+                    Stream.concat(Stream.of("--out", out), Stream.of(options)).toArray(String[]::new));
+            assertThat(run.code()).as(options[0]).isEqualTo(2);
+            assertThat(run.err().lines()).as(options[0]).hasSize(1);
+            assertThat(run.out()).isEmpty();
+        }
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    private static MainTest.Run generate(String... options) {
+        Stream<String> fixed = Stream.of("generate", "--model", model.toString(), "--prompt", "狐 🦊", "--height", "32");
+        Stream<String> size = List.of(options).contains("--width") ? Stream.of() : Stream.of("--width", "48");
+        return MainTest.run(
+                Stream.concat(Stream.concat(fixed, size), Stream.of(options)).toArray(String[]::new));
+    }
+
+    private void assertOnlyFiles(Path... expected) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files).containsExactlyInAnyOrder(expected);
+        }
+    }
+}
