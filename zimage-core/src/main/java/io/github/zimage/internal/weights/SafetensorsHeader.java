@@ -36,11 +36,11 @@ public final class SafetensorsHeader {
     /** The longest header that the format allows. */
     static final long MAX_BYTES = 100_000_000;
 
-    static final int MAX_TENSORS = 100_000;
+    static final int MAX_TENSORS = 50_000;
     private static final int MAX_RANK = 8;
     private static final int MAX_METADATA_ENTRIES = 10_000;
     /** Bounds the memory that names and metadata take. */
-    private static final int MAX_CHARACTERS = 16_000_000;
+    private static final int MAX_CHARACTERS = 4_000_000;
 
     private static final int PREFIX_BYTES = 8;
 
@@ -327,12 +327,8 @@ public final class SafetensorsHeader {
             return switch (token) {
                 case START_OBJECT -> "an object";
                 case START_ARRAY -> "a list";
-                default ->
-                    token.isNumeric() || token.isBoolean()
-                            ? ModelFile.printable(parser.getText())
-                            : token == JsonToken.VALUE_NULL
-                                    ? "null"
-                                    : ModelFile.quote(String.valueOf(parser.getText()));
+                case VALUE_STRING -> "a text";
+                default -> ModelFile.printable(parser.getText());
             };
         }
     }

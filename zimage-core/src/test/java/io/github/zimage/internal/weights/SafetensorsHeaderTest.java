@@ -72,7 +72,7 @@ class SafetensorsHeaderTest {
                 new Unsound(of("\"F32\"", "2", "[0,8]"), 8, "shape must be a list, but was 2"),
                 new Unsound(of("\"F32\"", "[-2]", "[0,8]"), 8, "shape must hold integers from 0", "but was -2"),
                 new Unsound(of("\"F32\"", "[2.0]", "[0,8]"), 8, "shape must hold integers from 0", "but was 2.0"),
-                new Unsound(of("\"F32\"", "[\"2\"]", "[0,8]"), 8, "shape must hold integers", "but was \"2\""),
+                new Unsound(of("\"F32\"", "[\"2\"]", "[0,8]"), 8, "shape must hold integers", "but was a text"),
                 new Unsound(of("\"F32\"", "[[2]]", "[0,8]"), 8, "shape must hold integers", "but was a list"),
                 new Unsound(of("\"F32\"", "[9223372036854775808]", "[0,8]"), 8, "but was 9223372036854775808"),
                 new Unsound(
@@ -187,7 +187,7 @@ class SafetensorsHeaderTest {
     /** A header may have 100 MB: it must neither be kept in memory nor take long. */
     @Test
     void hugeHeaders_areReadInBoundedMemoryAndTime() throws IOException {
-        for (String filler : List.of(" ", "{\"a\":{\"dtype\":\"", "{\"a\":{\"")) {
+        for (String filler : List.of(" ", "{\"a\":\"", "{\"a\":{\"dtype\":\"", "{\"a\":{\"")) {
             Path file = folder.resolve("huge.safetensors");
             try (RandomAccessFile out = new RandomAccessFile(file.toFile(), "rw")) {
                 out.setLength(0);
@@ -218,7 +218,7 @@ class SafetensorsHeaderTest {
         Path file = Safetensors.write(folder.resolve("x.safetensors"), json + "}", 0);
         assertThatThrownBy(() -> SafetensorsHeader.read(file))
                 .isInstanceOf(ModelLoadException.class)
-                .hasMessageContaining("more than 100000 tensors");
+                .hasMessageContaining("more than 50000 tensors");
     }
 
     /** A name could hold what moves the cursor of the terminal that shows the message. */
