@@ -21,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -181,6 +182,9 @@ public final class ZImagePipeline implements AutoCloseable {
 
     /** Runs a task on the device, giving it a check that throws once its future is cancelled or the pipeline closed. */
     private <T> CompletableFuture<T> submit(Function<Runnable, T> task) {
+        if (device.isCurrent()) {
+            throw new IllegalStateException("a listener must not call the pipeline: it would wait for itself");
+        }
         CompletableFuture<T> result = new CompletableFuture<>();
         Runnable cancellation = () -> {
             if (result.isCancelled()) {
@@ -344,15 +348,26 @@ public final class ZImagePipeline implements AutoCloseable {
                 tokenizer.close();
                 throw e;
             }
+            AtomicReference<@Nullable DiffusionEngine> loaded = new AtomicReference<>();
             try {
-                DiffusionEngine engine =
-                        await(device.submit(() -> new DiffusionEngine(checkpoint, tokenizer, options, listener)));
+                DiffusionEngine engine = await(device.submit(() -> {
+                    DiffusionEngine made = new DiffusionEngine(checkpoint, tokenizer, options, listener);
+                    loaded.set(made);
+                    return made;
+                }));
                 logChoices(checkpoint, options, engine, Duration.ofNanos(System.nanoTime() - start));
                 return new ZImagePipeline(checkpoint, options, engine, device);
             } catch (RuntimeException | Error e) {
-                device.close(tokenizer::close);
+                device.close(() -> closeAfterFailure(loaded.get(), tokenizer));
                 throw e;
             }
+        }
+
+        private static void closeAfterFailure(@Nullable DiffusionEngine engine, PromptTokenizer tokenizer) {
+            if (engine != null) {
+                engine.close();
+            }
+            tokenizer.close();
         }
 
         private Map<Component, Precision> allPrecisions() {

@@ -14,6 +14,7 @@ final class Terminal {
     private Terminal() {}
 
     /** Returns whether somebody watches the standard error stream. */
+    @SuppressWarnings("SystemConsoleNull") // where /proc does not tell; newer JDKs then show progress also in a log
     static boolean isInteractive() {
         try {
             Path target = Files.readSymbolicLink(PROC.resolve("fd/2"));

@@ -30,7 +30,7 @@ public final class ImageEncoder {
         int at = 0;
         for (int y = 0; y < height; y++) {
             for (int x = 0; x < width; x++, at += 3) {
-                row[x] = (rgb[at] & 0xff) << 16 | (rgb[at + 1] & 0xff) << 8 | rgb[at + 2] & 0xff;
+                row[x] = ((rgb[at] & 0xff) << 16) | ((rgb[at + 1] & 0xff) << 8) | (rgb[at + 2] & 0xff);
             }
             image.setRGB(0, y, width, 1, row, 0, width);
         }

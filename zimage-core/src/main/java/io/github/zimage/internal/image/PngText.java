@@ -96,7 +96,7 @@ public final class PngText {
         }
         ByteBuffer chunk = bytes(at + 4, length + 8);
         CRC32 crc = new CRC32();
-        crc.update(chunk.array(), 0, length + 4);
+        crc.update(chunk.duplicate().position(0).limit(length + 4));
         if (chunk.getInt(length + 4) != (int) crc.getValue()) {
             throw damaged("the checksum of the chunk at byte %d is wrong".formatted(at));
         }

@@ -69,6 +69,11 @@ public final class DeviceThread {
         }
     }
 
+    /** Tells whether the caller runs on this thread, where waiting for another task would never end. */
+    public boolean isCurrent() {
+        return Thread.currentThread() == thread;
+    }
+
     private static <T> void run(Supplier<T> task, CompletableFuture<T> future) {
         if (future.isDone()) {
             return;
@@ -91,7 +96,7 @@ public final class DeviceThread {
         this.last = last;
         executor.shutdown();
         boolean interrupted = false;
-        while (thread.isAlive()) {
+        while (thread.isAlive() && !isCurrent()) {
             try {
                 thread.join();
             } catch (InterruptedException e) {

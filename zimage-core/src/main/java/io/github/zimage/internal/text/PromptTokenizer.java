@@ -1,16 +1,22 @@
 package io.github.zimage.internal.text;
 
-import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.runtime.NativeErrors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /** The checkpoint's own tokenizer behind the chat template of Z-Image. Thread-safe. */
 public final class PromptTokenizer implements AutoCloseable {
     private final HuggingFaceTokenizer tokenizer;
+
+    /** Held for writing by {@link #close}, which must not free what another thread uses. */
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
+
+    private boolean closed;
 
     private PromptTokenizer(HuggingFaceTokenizer tokenizer) {
         this.tokenizer = tokenizer;
@@ -51,8 +57,16 @@ public final class PromptTokenizer implements AutoCloseable {
 
     /** Returns the token ids of a text as it stands. Special tokens that are written out in it count as such. */
     public int[] encode(String text) {
-        Encoding encoding = tokenizer.encode(text, false, false);
-        long[] ids = encoding.getIds();
+        long[] ids;
+        lock.readLock().lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("tokenizer is closed");
+            }
+            ids = tokenizer.encode(text, false, false).getIds();
+        } finally {
+            lock.readLock().unlock();
+        }
         int[] result = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
             result[i] = Math.toIntExact(ids[i]);
@@ -67,6 +81,12 @@ public final class PromptTokenizer implements AutoCloseable {
 
     @Override
     public void close() {
-        tokenizer.close();
+        lock.writeLock().lock();
+        try {
+            closed = true;
+            tokenizer.close();
+        } finally {
+            lock.writeLock().unlock();
+        }
     }
 }

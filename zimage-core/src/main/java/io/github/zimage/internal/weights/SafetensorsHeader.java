@@ -85,9 +85,10 @@ public final class SafetensorsHeader {
         }
         try (SeekableByteChannel channel = Files.newByteChannel(file)) {
             ByteBuffer start = ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN);
-            while (start.hasRemaining() && channel.read(start) >= 0) {
-                continue;
-            }
+            int read;
+            do {
+                read = channel.read(start);
+            } while (read >= 0 && start.hasRemaining());
             start.flip();
             if (start.remaining() < PREFIX_BYTES) {
                 throw new ModelLoadException(

@@ -443,7 +443,7 @@ public final class SyntheticCheckpoint {
             }
             long fanIn =
                     tensor.shape().stream().skip(1).mapToLong(Long::longValue).reduce(1, Math::multiplyExact);
-            return (float) (1 / Math.sqrt(fanIn));
+            return (float) (1 / Math.sqrt((double) fanIn));
         }
 
         /** Rounds to the nearest, ties to even; the table holds no NaN. */
