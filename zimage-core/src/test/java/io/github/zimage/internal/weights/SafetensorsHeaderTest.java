@@ -35,7 +35,7 @@ class SafetensorsHeaderTest {
         String json = """
                 {"b":{"dtype":"BF16","shape":[2,3],"data_offsets":[4,16]},"__metadata__":{"format":"pt"},\
                 "a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},\
-                "none":{"dtype":"I64","shape":[0,5],"data_offsets":[16,16]}}   """;
+                "none":{"dtype":"I64","shape":[0,5],"data_offsets":[16,16]}}\s\s\s""";
         Path file = Safetensors.write(folder.resolve("x.safetensors"), json, 16);
 
         SafetensorsHeader header = SafetensorsHeader.read(file);
