@@ -9,6 +9,7 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -42,7 +43,7 @@ final class GeneratedImageTest {
         for (int y = 0; y < 32; y++) {
             for (int x = 0; x < 48; x++) {
                 int at = (y * 48 + x) * 3;
-                int expected = (rgb[at] & 0xff) << 16 | (rgb[at + 1] & 0xff) << 8 | rgb[at + 2] & 0xff;
+                int expected = ((rgb[at] & 0xff) << 16) | ((rgb[at + 1] & 0xff) << 8) | (rgb[at + 2] & 0xff);
                 assertThat(read.getRGB(x, y) & 0xffffff).isEqualTo(expected);
                 assertThat(image.toBufferedImage().getRGB(x, y) & 0xffffff).isEqualTo(expected);
             }
@@ -124,7 +125,8 @@ final class GeneratedImageTest {
         Path file = folder.resolve("fox.png");
         plain.save(file);
 
-        assertThat(new String(plain.toPng(), "ISO-8859-1")).doesNotContain("secret", "tEXt", "iTXt", "zTXt");
+        assertThat(new String(plain.toPng(), StandardCharsets.ISO_8859_1))
+                .doesNotContain("secret", "tEXt", "iTXt", "zTXt");
         assertThat(ImageParameters.read(file)).isEmpty();
         assertThat(ImageParameters.readText(file)).isEmpty();
         assertThat(plain.parameters()).isNull();
