@@ -40,7 +40,7 @@ class SafetensorsHeaderTest {
 
         SafetensorsHeader header = SafetensorsHeader.read(file);
 
-        long data = 8 + json.length();
+        long data = 8L + json.length();
         assertThat(header.metadata()).containsExactlyEntriesOf(Map.of("format", "pt"));
         assertThat(header.tensors().values())
                 .containsExactly(
