@@ -35,7 +35,8 @@ final class ArchitectureTest {
     void internalPackages_useOnlyWhatLiesBelow() throws IOException {
         List<String> wrong = new ArrayList<>();
         for (Path source : sources(SOURCES.resolve("internal"))) {
-            String name = SOURCES.resolve("internal").relativize(source).getName(0).toString();
+            String name =
+                    SOURCES.resolve("internal").relativize(source).getName(0).toString();
             assertThat(ALLOWED).as("a new package has a place").containsKey(name);
             String text = Files.readString(source);
             Matcher matcher = INTERNAL.matcher(text);
@@ -72,7 +73,8 @@ final class ArchitectureTest {
 
     private static List<Path> sources(Path folder) throws IOException {
         try (Stream<Path> files = Files.walk(folder)) {
-            List<Path> sources = files.filter(file -> file.toString().endsWith(".java")).toList();
+            List<Path> sources =
+                    files.filter(file -> file.toString().endsWith(".java")).toList();
             assertThat(sources).isNotEmpty();
             return sources;
         }

@@ -20,8 +20,7 @@ final class GenerationRequestTest {
 
     @Test
     void defaults_areThoseOfTurbo() {
-        GenerationRequest request =
-                GenerationRequest.builder().prompt("fox").build();
+        GenerationRequest request = GenerationRequest.builder().prompt("fox").build();
         assertThat(request.width()).isEqualTo(1024);
         assertThat(request.height()).isEqualTo(1024);
         assertThat(request.steps()).isEqualTo(8);
@@ -76,8 +75,8 @@ final class GenerationRequestTest {
     @MethodSource
     void badRequest_isRefusedByName(UnaryOperator<GenerationRequest.Builder> change, String message) {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> change.apply(GenerationRequest.builder().prompt("fox"))
-                        .build())
+                .isThrownBy(() ->
+                        change.apply(GenerationRequest.builder().prompt("fox")).build())
                 .withMessage(message);
     }
 
@@ -91,9 +90,7 @@ final class GenerationRequestTest {
                 bad(b -> b.steps(1001), "steps must be between 1 and 1000, but was 1001"),
                 bad(b -> b.guidance(Double.NaN), "guidance must be between 0 and 100, but was NaN"),
                 bad(b -> b.guidance(-0.5), "guidance must be between 0 and 100, but was -0.5"),
-                bad(
-                        b -> b.guidance(Double.POSITIVE_INFINITY),
-                        "guidance must be between 0 and 100, but was Infinity"),
+                bad(b -> b.guidance(Double.POSITIVE_INFINITY), "guidance must be between 0 and 100, but was Infinity"),
                 bad(b -> b.cfgNormalization(Double.NaN), "cfgNormalization must be between 0 and 100, but was NaN"),
                 bad(b -> b.cfgNormalization(-1), "cfgNormalization must be between 0 and 100, but was -1"),
                 bad(b -> b.cfgTruncation(Double.NaN), "cfgTruncation must be between 0 and 100, but was NaN"),

@@ -25,9 +25,8 @@ final class LeakTest {
 
     @Test
     void generations_leaveNothingBehind() {
-        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
-                .attention(AttentionBackend.BLOCKWISE)
-                .build()) {
+        try (ZImagePipeline pipeline =
+                TinyModel.pipeline(folder).attention(AttentionBackend.BLOCKWISE).build()) {
             for (int i = 0; i < WARM_UP; i++) {
                 draw(pipeline, i);
             }

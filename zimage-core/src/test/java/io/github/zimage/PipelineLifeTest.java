@@ -74,13 +74,12 @@ final class PipelineLifeTest {
             List<CompletableFuture<?>> futures = new ArrayList<>();
             for (int i = 0; i < 10; i++) {
                 int number = i;
-                futures.add(pipeline.generateAsync(
-                        TinyModel.request().steps(1).build(), new GenerationListener() {
-                            @Override
-                            public void onStep(int step, int steps, Duration elapsed) {
-                                order.add(number);
-                            }
-                        }));
+                futures.add(pipeline.generateAsync(TinyModel.request().steps(1).build(), new GenerationListener() {
+                    @Override
+                    public void onStep(int step, int steps, Duration elapsed) {
+                        order.add(number);
+                    }
+                }));
             }
             CompletableFuture.allOf(futures.toArray(CompletableFuture[]::new)).get(30, TimeUnit.SECONDS);
         }
@@ -247,9 +246,7 @@ final class PipelineLifeTest {
     }
 
     private static ZImagePipeline open() {
-        return TinyModel.pipeline(folder)
-                .attention(AttentionBackend.BLOCKWISE)
-                .build();
+        return TinyModel.pipeline(folder).attention(AttentionBackend.BLOCKWISE).build();
     }
 
     private static GenerationRequest longRequest() {

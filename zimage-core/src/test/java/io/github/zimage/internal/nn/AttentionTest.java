@@ -51,8 +51,7 @@ final class AttentionTest {
             Tensor key = random(tokens, heads, features, 2);
             Tensor value = random(tokens, heads, features, 3);
             Tensor expected = reference(query, key, value, causal);
-            Tensor result =
-                    backend.attend(query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1), causal);
+            Tensor result = backend.attend(query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1), causal);
             assertThat(Tensors.isOf(result, ScalarType.Float)).isTrue();
             assertThat(result.sizes().vec().get()).containsExactly(heads, tokens, features);
             // A weighted mean of numbers near 1, of weights that are right to about 1e-6.
@@ -74,7 +73,9 @@ final class AttentionTest {
             for (String name : BACKENDS) {
                 Tensor result = AttentionSelector.select(new AttentionBackend(name), Precision.FP32)
                         .attend(x.transpose(0, 1), x.transpose(0, 1), value.transpose(0, 1), false);
-                assertThat(largest(result.sub(reference(x, x, value, false)))).as(name).isLessThan(1e-3);
+                assertThat(largest(result.sub(reference(x, x, value, false))))
+                        .as(name)
+                        .isLessThan(1e-3);
             }
         }
     }
@@ -82,7 +83,9 @@ final class AttentionTest {
     @Test
     void names_areThoseThatCanBeSelected() {
         assertThat(AttentionSelector.names()).containsExactly("auto", "blockwise", "sdpa", "flash", "math");
-        assertThat(AttentionSelector.select(AttentionBackend.AUTO, Precision.BF16).name()).isIn(BACKENDS);
+        assertThat(AttentionSelector.select(AttentionBackend.AUTO, Precision.BF16)
+                        .name())
+                .isIn(BACKENDS);
     }
 
     private static Tensor reference(Tensor query, Tensor key, Tensor value, boolean causal) {

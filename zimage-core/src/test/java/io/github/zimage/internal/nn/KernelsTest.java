@@ -68,7 +68,9 @@ final class KernelsTest {
         }
         Tensor stream = Tensors.of(x, 3, 40);
         BF16.addNormScale(stream, Tensors.of(y, 3, 40).to(ScalarType.BFloat16), Tensors.of(scale, 40), 1e-6);
-        assertThat(Tensors.isOf(stream, ScalarType.Float)).as("the stream stays FP32").isTrue();
+        assertThat(Tensors.isOf(stream, ScalarType.Float))
+                .as("the stream stays FP32")
+                .isTrue();
         assertClose(stream, expected, FP32_ERROR);
     }
 
@@ -111,8 +113,8 @@ final class KernelsTest {
             expected[i] = normed[i] * cosine[pair] - normed[i + 1] * sine[pair];
             expected[i + 1] = normed[i] * sine[pair] + normed[i + 1] * cosine[pair];
         }
-        Tensor freqsCis = torch.view_as_complex(torch.stack(
-                new TensorVector(Tensors.of(cosine, s, 1, d / 2), Tensors.of(sine, s, 1, d / 2)), -1));
+        Tensor freqsCis = torch.view_as_complex(
+                torch.stack(new TensorVector(Tensors.of(cosine, s, 1, d / 2), Tensors.of(sine, s, 1, d / 2)), -1));
         Tensor weight = withNorm ? Tensors.of(scale, d) : null;
         Tensor result = FP32.qkNormRope(Tensors.of(x, s, h, d), weight, 1e-5, freqsCis);
         assertThat(result.sizes().vec().get()).containsExactly(s, h, d);
@@ -141,8 +143,8 @@ final class KernelsTest {
         assertClose(result, expected, FP32_ERROR);
         // Inputs as they come from slicing and transposing, which are not dense.
         Tensor strided = Tensors.of(x, 33, 50).t().contiguous().t();
-        Tensor again = MatrixProduct.transposed(
-                strided, Tensors.of(weight, 17, 50), withBias ? Tensors.of(bias, 17) : null);
+        Tensor again =
+                MatrixProduct.transposed(strided, Tensors.of(weight, 17, 50), withBias ? Tensors.of(bias, 17) : null);
         assertClose(again, expected, FP32_ERROR);
     }
 
@@ -173,9 +175,7 @@ final class KernelsTest {
         for (int i = 0; i < values.length; i++) {
             assertThat((double) values[i])
                     .as("number %d", i)
-                    .isCloseTo(
-                            expected[i],
-                            offset(error * Math.max(typical, Math.abs(expected[i]))));
+                    .isCloseTo(expected[i], offset(error * Math.max(typical, Math.abs(expected[i]))));
         }
     }
 

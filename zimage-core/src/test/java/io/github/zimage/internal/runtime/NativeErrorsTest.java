@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.ZImageException;
-import java.io.UncheckedIOException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
@@ -70,7 +70,8 @@ final class NativeErrorsTest {
 
     @Test
     void firstLine_isNeverEmpty() {
-        assertThat(NativeErrors.firstLine(new RuntimeException("\n  first \r\nsecond"))).isEqualTo("first");
+        assertThat(NativeErrors.firstLine(new RuntimeException("\n  first \r\nsecond")))
+                .isEqualTo("first");
         assertThat(NativeErrors.firstLine(new RuntimeException())).isEqualTo("RuntimeException");
         assertThat(NativeErrors.firstLine(new IllegalStateException(" \n "))).isEqualTo("IllegalStateException");
     }

@@ -22,8 +22,7 @@ final class OperatorTest {
     void result_outlivesTheScopeOfTheCall() {
         try (PointerScope scope = new PointerScope()) {
             Tensor x = Tensors.of(new float[] {-1, 2}, 2);
-            Tensor result = Tensors.scoped(
-                    () -> Operator.find("aten::relu", "").call(new IValue(x)));
+            Tensor result = Tensors.scoped(() -> Operator.find("aten::relu", "").call(new IValue(x)));
             for (int i = 0; i < 100; i++) {
                 Tensors.scoped(() -> Operator.find("aten::relu", "").call(new IValue(torch.ones(2))));
             }

@@ -14,8 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * called with {@code set_timesteps(sigmas=levels, mu=calculate_shift(imageTokens, ...))}.
  */
 final class FlowMatchEulerScheduleTest {
-    private static final SchedulerConfig TURBO =
-            new SchedulerConfig(1000, 3, false, 0.5, 1.15, 256, 4096, null, false);
+    private static final SchedulerConfig TURBO = new SchedulerConfig(1000, 3, false, 0.5, 1.15, 256, 4096, null, false);
 
     /** One unit in the last place of numbers up to 1. NumPy rounds some intermediate results to FP64, some to FP32. */
     private static final float ULP = 6e-8f;
