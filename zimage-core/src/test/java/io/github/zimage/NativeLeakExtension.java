@@ -2,6 +2,7 @@ package io.github.zimage;
 
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.runtime.NativeRuntime;
+import io.github.zimage.internal.runtime.Operator;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.extension.AfterAllCallback;
@@ -66,6 +67,7 @@ public final class NativeLeakExtension
             NativeRuntime.load();
             AttentionSelector.probe(Precision.FP32);
             AttentionSelector.probe(Precision.BF16);
+            Operator.find("aten::relu", ""); // of OperatorTest
         }
 
         static void make() {}

@@ -258,7 +258,7 @@ public final class DiffusionEngine implements AutoCloseable {
     }
 
     /** The noise of {@code torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))}. */
-    private static Tensor noise(long seed, long[] shape) {
+    static Tensor noise(long seed, long... shape) {
         Generator generator = torch.make_generator_cpu(seed);
         return torch.randn(shape, new GeneratorOptional(generator), new TensorOptions(ScalarType.Float));
     }

@@ -38,8 +38,11 @@ public final class Operator {
 
     /** Calls the operator and returns its first result. The arguments are in the order of its schema. */
     public Tensor call(IValue... arguments) {
-        IValueVector stack = new IValueVector(arguments);
-        handle.callBoxed(stack);
-        return stack.get(0).toTensor();
+        return Tensors.scoped(() -> {
+            IValueVector stack = new IValueVector(arguments);
+            handle.callBoxed(stack);
+            // What toTensor returns lies within the stack and goes with it.
+            return new Tensor(stack.get(0).toTensor());
+        });
     }
 }

@@ -68,8 +68,14 @@ public final class Tensors {
         }
     }
 
+    /** Returns whether a tensor is of a type. */
+    public static boolean isOf(Tensor tensor, ScalarType type) {
+        // JavaCPP makes a new object of the enum's class for every value that comes out of native code.
+        return tensor.scalar_type().intern() == type.intern();
+    }
+
     /** Returns the tensor in a type; itself if it is of that type. */
     public static Tensor cast(Tensor tensor, ScalarType type) {
-        return tensor.scalar_type() == type ? tensor : tensor.to(type);
+        return isOf(tensor, type) ? tensor : tensor.to(type);
     }
 }

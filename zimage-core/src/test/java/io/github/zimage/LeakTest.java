@@ -1,0 +1,58 @@
+package io.github.zimage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import org.bytedeco.javacpp.Pointer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Protects programs that run for weeks: what one generation leaves behind must not add up over 500 of them. */
+@Timeout(120)
+final class LeakTest {
+    private static final int WARM_UP = 20;
+    private static final int GENERATIONS = 500;
+
+    /**
+     * The Java heap and the compiled code are part of resident memory and come and go by some megabytes. Less than 70 kB a
+     * generation would pass; the activations of one block are more.
+     */
+    private static final long NOISE_BYTES = 32 << 20;
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void generations_leaveNothingBehind() {
+        try (ZImagePipeline pipeline =
+                TinyModel.pipeline(folder).attention(AttentionBackend.BLOCKWISE).build()) {
+            for (int i = 0; i < WARM_UP; i++) {
+                draw(pipeline, i);
+            }
+            residentBytes();
+            long objects = Pointer.totalCount();
+            long bytes = residentBytes();
+            for (int i = WARM_UP; i < GENERATIONS; i++) {
+                draw(pipeline, i);
+            }
+            assertThat(Pointer.totalCount()).isEqualTo(objects);
+            assertThat(residentBytes()).isLessThan(bytes + NOISE_BYTES);
+        }
+    }
+
+    private static long residentBytes() {
+        System.gc();
+        return Pointer.physicalBytes();
+    }
+
+    private static void draw(ZImagePipeline pipeline, int i) {
+        pipeline.generateAll(TinyModel.request()
+                .prompt("fox " + i)
+                .size(64, i % 2 == 0 ? 64 : 48)
+                .steps(1)
+                .guidance(i % 3)
+                .seed(i)
+                .build());
+    }
+}
