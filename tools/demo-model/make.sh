@@ -12,7 +12,7 @@ mkdir -p out
 if [ "$DEVICE" = cpu ]; then
     VAE="--minutes 45 --batch 8" MODEL="--minutes 115 --batch 64 --compile"
 else
-    VAE="--minutes 5 --batch 64 --compile" MODEL="--minutes 13 --batch 512 --fresh 0.25 --pool 65536 --workers 12 --compile"
+    VAE="--minutes 5 --batch 64 --compile" MODEL="--minutes 13 --batch 512 --fresh 0.25 --pool 65536 --workers 6 --compile"
 fi
 [ -f out/vae.done ] || "$PYTHON" train_vae.py --device "$DEVICE" $VAE
 touch out/vae.done

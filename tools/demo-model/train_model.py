@@ -15,6 +15,8 @@ from common import Average, Clock, Muon, save, thrifty
 from model import TextEncoder, Transformer, Vae, parameters, patchify
 from pictures import Painter, pack
 
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the loader has its own processes
+
 # (width, height, share): mostly the native size
 SIZES = [(128, 128, 60), (96, 96, 5), (112, 112, 2), (144, 144, 2), (160, 160, 4), (192, 192, 4), (256, 256, 4),
          (192, 128, 3), (128, 192, 3), (160, 128, 2), (128, 160, 2), (128, 96, 2), (96, 128, 2), (256, 128, 2),
@@ -161,7 +163,6 @@ def main():
     batches = iter(DataLoader(data, batch_size=None, num_workers=a.workers, prefetch_factor=2 if a.workers else None))
     painter, pools, fn = Painter(a.work + "/data.npz", device), {}, loss_of
     if a.compile:
-        torch._dynamo.config.cache_size_limit = 64
         for block in [*transformer.layers, *transformer.noise_refiner, *transformer.context_refiner, *text.layers]:
             block.compile(dynamic=True)
     clock = Clock(a.minutes, a.steps, a.stop_after, elapsed, step)
