@@ -4,7 +4,7 @@ import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import java.io.PrintStream;
 import java.time.Duration;
-import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
@@ -81,6 +81,7 @@ final class Progress implements GenerationListener, AutoCloseable {
     }
 
     private synchronized void show(String task, long max, String unit, long unitSize) {
+        PrintStream terminal = this.terminal;
         if (terminal == null) {
             return;
         }
@@ -96,7 +97,7 @@ final class Progress implements GenerationListener, AutoCloseable {
                 .setUnit(unit, unitSize)
                 .setStyle(ProgressBarStyle.ASCII)
                 .setUpdateIntervalMillis(500)
-                .setConsumer(new ConsoleProgressBarConsumer(terminal, COLUMNS))
+                .setConsumer(new DelegatingProgressBarConsumer(text -> terminal.print('\r' + text), COLUMNS))
                 .build();
     }
 
@@ -108,8 +109,9 @@ final class Progress implements GenerationListener, AutoCloseable {
 
     /** Ends the bar that is shown. */
     synchronized void end() {
-        if (bar != null) {
+        if (bar != null && terminal != null) {
             bar.close();
+            terminal.println(); // the library's own consumer forgets this for bars that end at once
             bar = null;
         }
     }

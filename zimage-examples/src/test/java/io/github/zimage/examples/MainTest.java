@@ -69,7 +69,7 @@ final class MainTest {
             })
     void generate_badRequest_isRefusedBeforeTheModelLoads(String options, String message) {
         List<String> args = new ArrayList<>(List.of("generate", "--model", "missing", "--prompt", "a"));
-        args.addAll(List.of(options.split(" +")));
+        args.addAll(List.of(options.split(" +", -1)));
 
         Run run = run(args.toArray(String[]::new));
 
@@ -97,7 +97,7 @@ final class MainTest {
                 "synth /dev/null --size tiny | folder must be new or empty, but /dev/null is a file",
             })
     void badCommandLine_isRefused(String line, String message) {
-        Run run = run(line == null ? new String[0] : line.split(" +"));
+        Run run = run(line == null ? new String[0] : line.split(" +", -1));
 
         assertThat(run.err).startsWith("zimage: " + message);
         assertRefused(run, line != null && line.endsWith("@args") ? 3 : 2);
@@ -178,7 +178,7 @@ final class MainTest {
         assertThat(run.out
                         .lines()
                         .filter(line -> line.matches(" {2,6}-.*"))
-                        .map(line -> line.strip().split(" {2,}")[0]))
+                        .map(line -> line.strip().split(" {2,}", -1)[0]))
                 .containsExactly(
                         "--model=DIR",
                         "--prompt=TEXT",

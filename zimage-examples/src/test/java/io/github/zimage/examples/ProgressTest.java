@@ -7,6 +7,7 @@ import io.github.zimage.Component;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -25,9 +26,9 @@ final class ProgressTest {
             progress.onDecode(1, 1, Duration.ofSeconds(1));
         }
 
-        List<String> lines = terminal.toString(UTF_8).lines().toList();
+        String[] lines = terminal.toString(UTF_8).split(System.lineSeparator(), -1);
         // What follows the last carriage return is what stays on the terminal.
-        List<String> last = lines.stream()
+        List<String> last = Arrays.stream(lines)
                 .map(line -> line.substring(line.lastIndexOf('\r') + 1))
                 .filter(line -> !line.isBlank())
                 .toList();
