@@ -54,8 +54,7 @@ final class BadInputTest {
 
     @BeforeAll
     static void writeModel() {
-        SyntheticModel.write(
-                shared.resolve("tiny"), SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {});
+        SyntheticModel.write(shared.resolve("tiny"), SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {});
     }
 
     @BeforeEach
@@ -126,15 +125,16 @@ final class BadInputTest {
         damages.add(new Damage("tensor beyond the file", VAE, write(VAE, tensor("F32", "1000", 0, 4000, 8))));
         damages.add(new Damage("tensor of negative offset", VAE, write(VAE, tensor("F32", "2", -8, 0, 8))));
         damages.add(new Damage("tensor that ends before it starts", VAE, write(VAE, tensor("F32", "2", 8, 0, 8))));
-        damages.add(new Damage(
-                "overflowing shape", VAE, write(VAE, tensor("F32", "4294967296,4294967296,16", 0, 8, 8))));
+        damages.add(
+                new Damage("overflowing shape", VAE, write(VAE, tensor("F32", "4294967296,4294967296,16", 0, 8, 8))));
         damages.add(new Damage("negative shape", VAE, write(VAE, tensor("F32", "-1,-2", 0, 8, 8))));
         damages.add(new Damage("shape that is no number", VAE, write(VAE, tensor("F32", "\"2\"", 0, 8, 8))));
         damages.add(new Damage("unknown type of numbers", VAE, write(VAE, tensor("F7_E9", "2", 0, 8, 8))));
         damages.add(new Damage("weights in a type that is not read", "vae", replaceInHeader(VAE, "BF16", "I16 ")));
-        damages.add(new Damage(
-                "tensor missing", "layers.0.", replaceInHeader(TRANSFORMER, "\"layers.0.", "\"layerz.0.")));
-        damages.add(new Damage("tensor of another shape", "x_pad_token", replaceInHeader(TRANSFORMER, "[1,96]", "[96,1]")));
+        damages.add(
+                new Damage("tensor missing", "layers.0.", replaceInHeader(TRANSFORMER, "\"layers.0.", "\"layerz.0.")));
+        damages.add(
+                new Damage("tensor of another shape", "x_pad_token", replaceInHeader(TRANSFORMER, "[1,96]", "[96,1]")));
         damages.add(new Damage("pickle in disguise", "pickle", write(VAE, pickle())));
         damages.add(new Damage("ZIP in disguise", VAE, write(VAE, bytes("PK\003\004 archive/data.pkl"))));
         damages.add(new Damage("folder in place of a shard", "a folder", folder(VAE)));
@@ -179,31 +179,39 @@ final class BadInputTest {
                 "n_layers",
                 replace("transformer/config.json", "\"n_layers\" : 3", "\"n_layers\" : 1e400000000")));
         damages.add(new Damage(
-                "more layers than there are", "layers.3.", replace("transformer/config.json", "\"n_layers\" : 3", "\"n_layers\" : 4")));
+                "more layers than there are",
+                "layers.3.",
+                replace("transformer/config.json", "\"n_layers\" : 3", "\"n_layers\" : 4")));
         damages.add(new Damage(
                 "no layers", "n_layers", replace("transformer/config.json", "\"n_layers\" : 3", "\"n_layers\" : -3")));
         damages.add(new Damage(
-                "width that heads do not divide", "transformer", replace("transformer/config.json", "\"n_heads\" : 3", "\"n_heads\" : 7")));
+                "width that heads do not divide",
+                "transformer",
+                replace("transformer/config.json", "\"n_heads\" : 3", "\"n_heads\" : 7")));
         damages.add(new Damage(
                 "more layers than memory",
                 "n_layers",
                 replace("transformer/config.json", "\"n_layers\" : 3", "\"n_layers\" : 2000000000")));
         damages.add(new Damage(
-                "parts that do not fit", "cap_feat_dim", replace("transformer/config.json", "\"cap_feat_dim\" : 64", "\"cap_feat_dim\" : 65")));
+                "parts that do not fit",
+                "cap_feat_dim",
+                replace("transformer/config.json", "\"cap_feat_dim\" : 64", "\"cap_feat_dim\" : 65")));
         damages.add(new Damage(
-                "no groups", "norm_num_groups", replace("vae/config.json", "\"norm_num_groups\" : 8", "\"norm_num_groups\" : 0")));
+                "no groups",
+                "norm_num_groups",
+                replace("vae/config.json", "\"norm_num_groups\" : 8", "\"norm_num_groups\" : 0")));
         damages.add(new Damage(
-                "shift that is no number", "NaN", replace("scheduler/scheduler_config.json", "\"shift\" : 3.0", "\"shift\" : NaN")));
-        damages.add(new Damage(
-                "folder in place of a config", "vae/config.json", folder("vae/config.json")));
+                "shift that is no number",
+                "NaN",
+                replace("scheduler/scheduler_config.json", "\"shift\" : 3.0", "\"shift\" : NaN")));
+        damages.add(new Damage("folder in place of a config", "vae/config.json", folder("vae/config.json")));
 
         damages.add(new Damage("tokenizer missing", TOKENIZER, delete(TOKENIZER)));
         damages.add(new Damage("tokenizer empty", TOKENIZER, write(TOKENIZER, new byte[0])));
         damages.add(new Damage("tokenizer cut off", TOKENIZER, truncate(TOKENIZER, 0.5)));
         damages.add(new Damage("tokenizer a list", TOKENIZER, write(TOKENIZER, bytes("[1, 2]"))));
         damages.add(new Damage("tokenizer an empty object", TOKENIZER, write(TOKENIZER, bytes("{}"))));
-        damages.add(new Damage(
-                "tokenizer of another kind", TOKENIZER, replace(TOKENIZER, "\"BPE\"", "\"Telepathy\"")));
+        damages.add(new Damage("tokenizer of another kind", TOKENIZER, replace(TOKENIZER, "\"BPE\"", "\"Telepathy\"")));
         damages.add(new Damage(
                 "tokenizer deeply nested", TOKENIZER, write(TOKENIZER, bytes("{\"a\":" + "[".repeat(2_000_000)))));
         damages.add(new Damage(
@@ -240,7 +248,8 @@ final class BadInputTest {
     @Test
     void modelThatIsNoFolder_isRefused() {
         assertRefused(run("generate", "--model", folder.resolve("nowhere").toString(), "--prompt", "a"), 3);
-        assertRefused(run("generate", "--model", model.resolve("model_index.json").toString(), "--prompt", "a"), 3);
+        assertRefused(
+                run("generate", "--model", model.resolve("model_index.json").toString(), "--prompt", "a"), 3);
     }
 
     // These need the model to be refused; those that do not are in MainTest.
@@ -298,7 +307,7 @@ final class BadInputTest {
                 "--model",
                 model.toString(),
                 "--prompt",
-                "a red fox",
+                "a red fox in the snow",
                 "--steps",
                 "1",
                 "--dtype",
@@ -328,8 +337,7 @@ final class BadInputTest {
         try {
             Main main = new Main();
             PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
-            int code = main.run(
-                    main.commandLine(new PrintWriter(out, true, StandardCharsets.UTF_8), errors), args);
+            int code = main.run(main.commandLine(new PrintWriter(out, true, StandardCharsets.UTF_8), errors), args);
             // Which attention backend was chosen is always said, as soon as the model is there.
             String messages = err.toString(StandardCharsets.UTF_8)
                     .replaceFirst("(?m)^INFO +Using \\w+ attention backend .*\\R", "");
@@ -358,7 +366,8 @@ final class BadInputTest {
 
     private static Change truncate(String file, double part) {
         return model -> {
-            try (RandomAccessFile access = new RandomAccessFile(model.resolve(file).toFile(), "rw")) {
+            try (RandomAccessFile access =
+                    new RandomAccessFile(model.resolve(file).toFile(), "rw")) {
                 access.setLength((long) (access.length() * part));
             }
         };
@@ -407,7 +416,8 @@ final class BadInputTest {
 
     /** What {@code pickle.dumps} makes of a call of {@code os.system}. */
     private static byte[] pickle() {
-        return bytes("\u0080\u0004\u0095\u0024\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u008c\u0005posix\u008c\u0006system\u0093\u008c\u0004true\u0085R.");
+        return bytes(
+                "\u0080\u0004\u0095\u0024\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u008c\u0005posix\u008c\u0006system\u0093\u008c\u0004true\u0085R.");
     }
 
     private static byte[] bytes(String text) {
