@@ -416,8 +416,7 @@ final class BadInputTest {
 
     /** What {@code pickle.dumps} makes of a call of {@code os.system}. */
     private static byte[] pickle() {
-        return bytes(
-                "\u0080\u0004\u0095\u0024\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u008c\u0005posix\u008c\u0006system\u0093\u008c\u0004true\u0085R.");
+        return bytes("\200\004\225$\0\0\0\0\0\0\0\214\005posix\214\006system\223\214\004true\205R.");
     }
 
     private static byte[] bytes(String text) {
