@@ -307,7 +307,7 @@ final class BadInputTest {
                 "--model",
                 model.toString(),
                 "--prompt",
-                "a red fox in the snow",
+                "a red fox in the snow, looking at the moon",
                 "--steps",
                 "1",
                 "--dtype",
