@@ -228,6 +228,30 @@ final class PipelineLifeTest {
         assertThat(pipeline.attentionBackend()).isNotBlank();
     }
 
+    // A listener runs on the thread that it would wait for.
+    @Test
+    void listener_cannotWaitForItself() {
+        GenerationRequest request = TinyModel.request().build();
+        ZImagePipeline pipeline = open();
+        assertThatIllegalStateException()
+                .isThrownBy(() -> pipeline.generateAll(request, atFirstStep(() -> pipeline.encode("fox"))))
+                .withMessage("a listener must not call the pipeline: it would wait for itself");
+        assertThatThrownBy(() -> pipeline.generateAll(request, atFirstStep(pipeline::close)))
+                .isInstanceOf(GenerationCancelledException.class);
+        assertThatIllegalStateException().isThrownBy(() -> pipeline.encode("fox"));
+    }
+
+    private static GenerationListener atFirstStep(Runnable action) {
+        return new GenerationListener() {
+            @Override
+            public void onStep(int step, int steps, Duration elapsed) {
+                if (step == 1) {
+                    action.run();
+                }
+            }
+        };
+    }
+
     // Some programs open a pipeline of each of two checkpoints, or open one again.
     @ParameterizedTest
     @ValueSource(booleans = {false, true})

@@ -11,6 +11,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.InferenceMode;
 import org.bytedeco.pytorch.global.torch;
@@ -70,7 +71,7 @@ final class DeviceThreadTest {
     @Test
     void cancelledTask_isNotStarted() throws Exception {
         CountDownLatch release = new CountDownLatch(1);
-        device.submit(() -> await(release));
+        queue(() -> await(release));
         List<String> ran = new ArrayList<>();
         CompletableFuture<Boolean> cancelled = device.submit(() -> ran.add("cancelled"));
         cancelled.cancel(false);
@@ -84,9 +85,9 @@ final class DeviceThreadTest {
         List<String> ran = new ArrayList<>();
         List<Thread> threads = new ArrayList<>();
         for (int i = 0; i < 3; i++) {
-            device.submit(() -> ran.add("task"));
+            queue(() -> ran.add("task"));
         }
-        device.submit(() -> threads.add(Thread.currentThread()));
+        queue(() -> threads.add(Thread.currentThread()));
         device.close(() -> {
             ran.add("last");
             threads.add(Thread.currentThread());
@@ -112,18 +113,22 @@ final class DeviceThreadTest {
     void fullQueue_refuses() {
         CountDownLatch started = new CountDownLatch(1);
         CountDownLatch release = new CountDownLatch(1);
-        device.submit(() -> {
+        queue(() -> {
             started.countDown();
             return await(release);
         });
         await(started);
         for (int i = 0; i < DeviceThread.QUEUE_CAPACITY; i++) {
-            device.submit(() -> 1);
+            queue(() -> 1);
         }
         assertThatIllegalStateException()
                 .isThrownBy(() -> device.submit(() -> 1))
                 .withMessage("too many generations wait: at most 1024 may");
         release.countDown();
+    }
+
+    private void queue(Supplier<?> task) {
+        device.execute(new CompletableFuture<Object>(), task::get);
     }
 
     private static boolean await(CountDownLatch latch) {
