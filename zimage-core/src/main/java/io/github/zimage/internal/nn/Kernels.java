@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * per cent of the time and keeps the result nearer to the truth than rounding after each operation would.
  */
 public final class Kernels {
-    private static final int SWIGLU_ROWS = 64;
+    private static final int ROWS = 64;
 
     private final Attention attention;
     private final ScalarType type;
@@ -42,7 +42,11 @@ public final class Kernels {
      * @return [S, dim] in the linear layers' type
      */
     public Tensor normScale(Tensor x, Tensor scale, double eps) {
-        return Tensors.scoped(() -> Tensors.cast(rmsNorm(x, scale, eps), type));
+        Tensor result = Tensors.empty(type, x.size(0), x.size(1));
+        byRows(
+                x.size(0),
+                (row, count) -> result.narrow(0, row, count).copy_(rmsNorm(x.narrow(0, row, count), scale, eps)));
+        return result;
     }
 
     /**
@@ -53,9 +57,10 @@ public final class Kernels {
      * @param scale [dim] fp32
      */
     public void addNormScale(Tensor x, Tensor y, Tensor scale, double eps) {
-        try (PointerScope scope = new PointerScope()) {
-            x.add_(rmsNorm(Tensors.cast(y, ScalarType.Float), scale, eps));
-        }
+        byRows(x.size(0), (row, count) -> {
+            Tensor rows = Tensors.cast(y.narrow(0, row, count), ScalarType.Float);
+            x.narrow(0, row, count).add_(rmsNorm(rows, scale, eps));
+        });
     }
 
     /**
@@ -67,16 +72,17 @@ public final class Kernels {
      * @return [S, H, D] in the linear layers' type
      */
     public Tensor qkNormRope(Tensor x, @Nullable Tensor scale, double eps, Tensor freqsCis) {
-        return Tensors.scoped(() -> {
-            Tensor heads = Tensors.cast(x, ScalarType.Float);
+        long h = x.size(1);
+        long d = x.size(2);
+        Tensor result = Tensors.empty(type, x.size(0), h, d);
+        byRows(x.size(0), (row, count) -> {
+            Tensor heads = Tensors.cast(x.narrow(0, row, count), ScalarType.Float);
             Tensor normed = scale == null ? heads : rmsNorm(heads, scale, eps);
-            long s = x.size(0);
-            long h = x.size(1);
-            long d = x.size(2);
-            Tensor pairs = torch.view_as_complex(normed.view(s, h, d / 2, 2)); // [S, H, D/2]
-            Tensor rotated = torch.view_as_real(pairs.mul(freqsCis)); // [S, H, D/2, 2]
-            return Tensors.cast(rotated.flatten(2, -1), type); // [S, H, D]
+            Tensor pairs = torch.view_as_complex(normed.view(count, h, d / 2, 2)); // [rows, H, D/2]
+            Tensor rotated = torch.view_as_real(pairs.mul(freqsCis.narrow(0, row, count))); // [rows, H, D/2, 2]
+            result.narrow(0, row, count).copy_(rotated.flatten(2, -1)); // [rows, H, D]
         });
+        return result;
     }
 
     /**
@@ -96,7 +102,7 @@ public final class Kernels {
     }
 
     /**
-     * Returns {@code silu(gate) * up}, some rows at a time so that FP32 temporaries stay in the cache.
+     * Returns {@code silu(gate) * up}.
      *
      * @param gate [S, hidden] in the linear layers' type
      * @param up [S, hidden]
@@ -104,16 +110,25 @@ public final class Kernels {
      */
     public Tensor swiglu(Tensor gate, Tensor up) {
         Tensor result = torch.empty_like(gate);
-        long rows = gate.size(0);
-        for (long row = 0; row < rows; row += SWIGLU_ROWS) {
+        byRows(gate.size(0), (row, count) -> {
+            Tensor gateRows = Tensors.cast(gate.narrow(0, row, count), ScalarType.Float);
+            Tensor upRows = Tensors.cast(up.narrow(0, row, count), ScalarType.Float);
+            result.narrow(0, row, count).copy_(torch.silu(gateRows).mul_(upRows));
+        });
+        return result;
+    }
+
+    /** Runs a computation on some rows at a time, so that its FP32 temporaries stay in the cache and their memory is used again. */
+    private static void byRows(long rows, RowRange computation) {
+        for (long row = 0; row < rows; row += ROWS) {
             try (PointerScope scope = new PointerScope()) {
-                long count = Math.min(SWIGLU_ROWS, rows - row);
-                Tensor gateRows = Tensors.cast(gate.narrow(0, row, count), ScalarType.Float);
-                Tensor upRows = Tensors.cast(up.narrow(0, row, count), ScalarType.Float);
-                result.narrow(0, row, count).copy_(torch.silu(gateRows).mul_(upRows));
+                computation.run(row, Math.min(ROWS, rows - row));
             }
         }
-        return result;
+    }
+
+    private interface RowRange {
+        void run(long row, long count);
     }
 
     /**
