@@ -1,13 +1,16 @@
 package io.github.zimage;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.pipeline.DiffusionEngine;
 import io.github.zimage.internal.pipeline.DrawnImage;
 import io.github.zimage.internal.pipeline.EngineOptions;
+import io.github.zimage.internal.pipeline.PromptTokens;
+import io.github.zimage.internal.pipeline.RequestCheck;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.NativeRuntime;
-import io.github.zimage.internal.text.PromptTokenizer;
 import io.github.zimage.internal.weights.Checkpoint;
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -49,16 +52,21 @@ public final class ZImagePipeline implements AutoCloseable {
 
     private final Checkpoint checkpoint;
     private final EngineOptions options;
+    private final RequestCheck requestCheck;
     private final DiffusionEngine engine;
     private final DeviceThread device;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final SecureRandom seeds = new SecureRandom();
+    private final Thread shutdownHook;
 
-    private ZImagePipeline(Checkpoint checkpoint, EngineOptions options, DiffusionEngine engine, DeviceThread device) {
-        this.checkpoint = checkpoint;
+    private ZImagePipeline(
+            RequestCheck requestCheck, EngineOptions options, DiffusionEngine engine, DeviceThread device) {
+        this.requestCheck = requestCheck;
+        this.checkpoint = requestCheck.checkpoint();
         this.options = options;
         this.engine = engine;
         this.device = device;
+        this.shutdownHook = closeAtShutdown(new WeakReference<>(this));
     }
 
     /** Returns a builder with the defaults. */
@@ -128,7 +136,7 @@ public final class ZImagePipeline implements AutoCloseable {
     public CompletableFuture<List<GeneratedImage>> generateAsync(
             GenerationRequest request, GenerationListener listener) {
         rejectIfClosed();
-        engine.check(request);
+        requestCheck.check(request);
         return submit(cancellation -> {
             long seed = Objects.requireNonNullElseGet(request.seed(), () -> seeds.nextLong() >>> 32);
             List<GeneratedImage> images =
@@ -239,7 +247,26 @@ public final class ZImagePipeline implements AutoCloseable {
     public void close() {
         if (closed.compareAndSet(false, true)) {
             device.close(engine::close);
+            try {
+                Runtime.getRuntime().removeShutdownHook(shutdownHook);
+            } catch (IllegalStateException e) {
+                LOG.debug("closed while the JVM shuts down");
+            }
         }
+    }
+
+    /** LibTorch's libraries hang in their exit handlers while a thread of theirs computes: a JVM that ends must stop it first. */
+    private static Thread closeAtShutdown(WeakReference<ZImagePipeline> reference) {
+        Thread hook = new Thread(
+                () -> {
+                    ZImagePipeline pipeline = reference.get();
+                    if (pipeline != null) {
+                        pipeline.close();
+                    }
+                },
+                "zimage-shutdown");
+        Runtime.getRuntime().addShutdownHook(hook);
+        return hook;
     }
 
     /**
@@ -333,41 +360,63 @@ public final class ZImagePipeline implements AutoCloseable {
          * @throws IllegalArgumentException if there is no attention backend of the name that was set
          */
         public ZImagePipeline build() {
-            if (model == null) {
-                throw new IllegalStateException("model must be set to the checkpoint's folder, but was not");
-            }
             long start = System.nanoTime();
-            Checkpoint checkpoint = Checkpoint.open(model, variant);
-            PromptTokenizer tokenizer = PromptTokenizer.load(checkpoint.tokenizer());
-            EngineOptions options = new EngineOptions(allPrecisions(), attention, maxPromptTokens, promptOverflow);
+            Checkpoint checkpoint = Checkpoint.open(folder(), variant);
+            EngineOptions options = new EngineOptions(allPrecisions(), attention);
+            AttentionSelector.require(attention);
+            PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             DeviceThread device;
             try {
                 NativeRuntime.load();
                 device = new DeviceThread("zimage-cpu");
             } catch (RuntimeException e) {
-                tokenizer.close();
+                promptTokens.close();
                 throw e;
             }
             AtomicReference<@Nullable DiffusionEngine> loaded = new AtomicReference<>();
             try {
                 DiffusionEngine engine = await(device.submit(() -> {
-                    DiffusionEngine made = new DiffusionEngine(checkpoint, tokenizer, options, listener);
+                    DiffusionEngine made = new DiffusionEngine(checkpoint, promptTokens, options, listener);
                     loaded.set(made);
                     return made;
                 }));
                 logChoices(checkpoint, options, engine, Duration.ofNanos(System.nanoTime() - start));
-                return new ZImagePipeline(checkpoint, options, engine, device);
+                return new ZImagePipeline(new RequestCheck(checkpoint, promptTokens), options, engine, device);
             } catch (RuntimeException | Error e) {
-                device.close(() -> closeAfterFailure(loaded.get(), tokenizer));
+                device.close(() -> closeAfterFailure(loaded.get(), promptTokens));
                 throw e;
             }
         }
 
-        private static void closeAfterFailure(@Nullable DiffusionEngine engine, PromptTokenizer tokenizer) {
+        /**
+         * Checks a request against the model without loading weights or native libraries of LibTorch: what {@link #build} and
+         * {@link ZImagePipeline#generateAll} would refuse.
+         *
+         * @throws IllegalStateException if no model was set
+         * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
+         * @throws IllegalArgumentException if the request does not suit the model, or there is no attention backend of the name
+         *     that was set
+         */
+        public void check(GenerationRequest request) {
+            Checkpoint checkpoint = Checkpoint.open(folder(), variant);
+            AttentionSelector.require(attention);
+            try (PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow)) {
+                new RequestCheck(checkpoint, promptTokens).check(request);
+            }
+        }
+
+        private Path folder() {
+            if (model == null) {
+                throw new IllegalStateException("model must be set to the checkpoint's folder, but was not");
+            }
+            return model;
+        }
+
+        private static void closeAfterFailure(@Nullable DiffusionEngine engine, PromptTokens promptTokens) {
             if (engine != null) {
                 engine.close();
             }
-            tokenizer.close();
+            promptTokens.close();
         }
 
         private Map<Component, Precision> allPrecisions() {

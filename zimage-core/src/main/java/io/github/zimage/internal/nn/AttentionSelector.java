@@ -43,19 +43,28 @@ public final class AttentionSelector {
     }
 
     /**
+     * Checks that there is a backend of a name. Runs no native code.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    public static void require(AttentionBackend wanted) {
+        if (!names().contains(wanted.name())) {
+            throw new IllegalArgumentException(
+                    "attention must be one of %s, but was %s".formatted(String.join(", ", names()), wanted.name()));
+        }
+    }
+
+    /**
      * Returns the backend of a name; for {@code auto} the fastest. Runs native code.
      *
      * @throws IllegalArgumentException if there is none of that name
      */
     public static Attention select(AttentionBackend wanted, Precision precision) {
-        if (wanted.equals(AttentionBackend.AUTO)) {
-            return choose(probe(precision));
-        }
+        require(wanted);
         return backends().stream()
                 .filter(backend -> backend.name().equals(wanted.name()))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("attention must be one of %s, but was %s"
-                        .formatted(String.join(", ", names()), wanted.name())));
+                .orElseGet(() -> choose(probe(precision)));
     }
 
     /**

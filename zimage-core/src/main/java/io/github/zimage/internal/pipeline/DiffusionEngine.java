@@ -9,9 +9,9 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.runtime.ReadAhead;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
-import io.github.zimage.internal.text.PromptTokenizer;
 import io.github.zimage.internal.text.Qwen3Model;
 import io.github.zimage.internal.transformer.Caption;
 import io.github.zimage.internal.transformer.StepModulation;
@@ -19,7 +19,6 @@ import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import io.github.zimage.internal.vae.AutoencoderKL;
 import io.github.zimage.internal.weights.Checkpoint;
-import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
@@ -38,25 +37,27 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The model, loaded, and the way from a request to pictures. Everything but {@link #check} runs on the device thread. The steps are
- * those of diffusers' {@code ZImagePipeline.__call__}.
+ * The model, loaded, and the way from a request to pictures. Runs on the device thread. The steps are those of diffusers'
+ * {@code ZImagePipeline.__call__}.
  */
 public final class DiffusionEngine implements AutoCloseable {
     private final Checkpoint checkpoint;
     private final Attention attention;
-    private final PromptTokenizer tokenizer;
+    private final PromptTokens promptTokens;
     private final PromptEncoder promptEncoder;
     private final ZImageTransformer2DModel transformer;
     private final AutoencoderKL vae;
     private final Map<Component, WeightStore> stores = new EnumMap<>(Component.class);
+    private @Nullable ReadAhead readAhead;
 
     /** Loads a checkpoint. */
     public DiffusionEngine(
-            Checkpoint checkpoint, PromptTokenizer tokenizer, EngineOptions options, GenerationListener listener) {
+            Checkpoint checkpoint, PromptTokens promptTokens, EngineOptions options, GenerationListener listener) {
         this.checkpoint = checkpoint;
-        this.tokenizer = tokenizer;
+        this.promptTokens = promptTokens;
         try (PointerScope scope = new PointerScope()) {
             Precision textPrecision = options.precision(Component.TEXT_ENCODER);
             Precision transformerPrecision = options.precision(Component.TRANSFORMER);
@@ -66,13 +67,15 @@ public final class DiffusionEngine implements AutoCloseable {
                     checkpoint.textEncoder(),
                     store(Component.TEXT_ENCODER, listener),
                     new Kernels(attention, textPrecision));
-            promptEncoder = new PromptEncoder(
-                    tokenizer, textEncoder, checkpoint.textEncoder().vocabSize(), options);
+            promptEncoder = new PromptEncoder(promptTokens, textEncoder);
             transformer = new ZImageTransformer2DModel(
                     checkpoint.transformer(),
                     store(Component.TRANSFORMER, listener),
                     new Kernels(attention, transformerPrecision));
             vae = new AutoencoderKL(checkpoint.vae(), store(Component.VAE, listener), attention, vaePrecision);
+            readAhead = ReadAhead.start(stores.values().stream()
+                    .flatMap(store -> store.mappings().stream())
+                    .toList());
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -89,58 +92,6 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Returns the name of the attention backend that was chosen. */
     public String attentionName() {
         return attention.name();
-    }
-
-    /**
-     * Checks what only the model can tell about a request. May run on any thread.
-     *
-     * @throws IllegalArgumentException naming all that is wrong
-     */
-    public void check(GenerationRequest request) {
-        List<String> problems = new ArrayList<>();
-        int multiple = checkpoint.vae().scale() * TransformerConfig.PATCH_SIZE;
-        checkMultiple(problems, "width", request.width(), multiple);
-        checkMultiple(problems, "height", request.height(), multiple);
-        for (Latents latents : request.latents()) {
-            checkShape(problems, request, latents);
-        }
-        List<PromptEmbeddings> embeddings = new ArrayList<>(request.promptEmbeddings());
-        if (request.negativeEmbeddings() != null) {
-            embeddings.add(request.negativeEmbeddings());
-        }
-        int features = checkpoint.textEncoder().hiddenSize();
-        for (PromptEmbeddings each : embeddings) {
-            if (each.features() != features) {
-                problems.add("embeddings must have %d features, but had %d".formatted(features, each.features()));
-            }
-        }
-        if (!problems.isEmpty()) {
-            throw new IllegalArgumentException(String.join("; ", problems));
-        }
-        request.prompts().forEach(promptEncoder::tokens);
-        if (Guidance.of(request).isOn() && request.negativePrompt() != null) {
-            promptEncoder.tokens(request.negativePrompt());
-        }
-    }
-
-    private static void checkMultiple(List<String> problems, String name, int value, int multiple) {
-        if (value % multiple != 0) {
-            int lower = value / multiple * multiple;
-            String nearest = lower == 0 ? "%d".formatted(multiple) : "%d or %d".formatted(lower, lower + multiple);
-            problems.add(
-                    "%s must be a multiple of %d, but was %d (nearest: %s)".formatted(name, multiple, value, nearest));
-        }
-    }
-
-    private void checkShape(List<String> problems, GenerationRequest request, Latents latents) {
-        int scale = checkpoint.vae().scale();
-        int channels = checkpoint.transformer().inChannels();
-        int height = request.height() / scale;
-        int width = request.width() / scale;
-        if (latents.channels() != channels || latents.height() != height || latents.width() != width) {
-            problems.add("latents must have shape [%d, %d, %d], but had [%d, %d, %d]"
-                    .formatted(channels, height, width, latents.channels(), latents.height(), latents.width()));
-        }
     }
 
     /** Encodes a prompt. */
@@ -339,8 +290,11 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees the weights. */
     @Override
     public void close() {
+        if (readAhead != null) {
+            readAhead.close();
+        }
         stores.values().forEach(WeightStore::close);
         stores.clear();
-        tokenizer.close();
+        promptTokens.close();
     }
 }

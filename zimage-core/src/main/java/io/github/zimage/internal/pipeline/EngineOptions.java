@@ -3,7 +3,6 @@ package io.github.zimage.internal.pipeline;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.PromptOverflow;
 import java.util.Map;
 import java.util.Objects;
 
@@ -12,14 +11,8 @@ import java.util.Objects;
  *
  * @param precisions each component's precision
  * @param attention the attention backend's name
- * @param maxPromptTokens how many tokens a prompt may have, those of the chat template among them
- * @param promptOverflow what happens to one that has more
  */
-public record EngineOptions(
-        Map<Component, Precision> precisions,
-        AttentionBackend attention,
-        int maxPromptTokens,
-        PromptOverflow promptOverflow) {
+public record EngineOptions(Map<Component, Precision> precisions, AttentionBackend attention) {
 
     /** Copies the map. */
     public EngineOptions {

@@ -1,0 +1,76 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.Latents;
+import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.TransformerConfig;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Checks what only the model can tell about a request. Needs no weights, so that a request can be refused before they are loaded.
+ *
+ * @param checkpoint the model
+ * @param promptTokens its tokenizer
+ */
+public record RequestCheck(Checkpoint checkpoint, PromptTokens promptTokens) {
+
+    /**
+     * Checks a request.
+     *
+     * @throws IllegalArgumentException naming all that is wrong with its sizes and shapes, or the length of a prompt
+     */
+    public void check(GenerationRequest request) {
+        List<String> problems = new ArrayList<>();
+        int multiple = checkpoint.vae().scale() * TransformerConfig.PATCH_SIZE;
+        checkMultiple(problems, "width", request.width(), multiple);
+        checkMultiple(problems, "height", request.height(), multiple);
+        for (Latents latents : request.latents()) {
+            checkShape(problems, request, latents);
+        }
+        checkFeatures(problems, request);
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("; ", problems));
+        }
+        request.prompts().forEach(promptTokens::of);
+        String negativePrompt = request.negativePrompt();
+        if (Guidance.of(request).isOn() && negativePrompt != null) {
+            promptTokens.of(negativePrompt);
+        }
+    }
+
+    private static void checkMultiple(List<String> problems, String name, int value, int multiple) {
+        if (value % multiple != 0) {
+            int lower = value / multiple * multiple;
+            String nearest = lower == 0 ? "%d".formatted(multiple) : "%d or %d".formatted(lower, lower + multiple);
+            problems.add(
+                    "%s must be a multiple of %d, but was %d (nearest: %s)".formatted(name, multiple, value, nearest));
+        }
+    }
+
+    private void checkShape(List<String> problems, GenerationRequest request, Latents latents) {
+        int scale = checkpoint.vae().scale();
+        int channels = checkpoint.transformer().inChannels();
+        int height = request.height() / scale;
+        int width = request.width() / scale;
+        if (latents.channels() != channels || latents.height() != height || latents.width() != width) {
+            problems.add("latents must have shape [%d, %d, %d], but had [%d, %d, %d]"
+                    .formatted(channels, height, width, latents.channels(), latents.height(), latents.width()));
+        }
+    }
+
+    private void checkFeatures(List<String> problems, GenerationRequest request) {
+        List<PromptEmbeddings> embeddings = new ArrayList<>(request.promptEmbeddings());
+        PromptEmbeddings negative = request.negativeEmbeddings();
+        if (negative != null) {
+            embeddings.add(negative);
+        }
+        int features = checkpoint.textEncoder().hiddenSize();
+        for (PromptEmbeddings each : embeddings) {
+            if (each.features() != features) {
+                problems.add("embeddings must have %d features, but had %d".formatted(features, each.features()));
+            }
+        }
+    }
+}
