@@ -141,7 +141,7 @@ class LabelledPromptsTest {
     private static String row(String name, Count heldOut, Count development) {
         return String.format(
                 Locale.ROOT,
-                "| `%s` | %d | %.2f | %.2f | %d | %.2f | %.2f |%n",
+                "| `%s` | %d | %.2f | %.2f | %d | %.2f | %.2f |\n",
                 name,
                 heldOut.right + heldOut.missed,
                 heldOut.precision(),
