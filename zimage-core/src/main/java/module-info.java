@@ -14,7 +14,9 @@ module io.github.zimage.core {
     requires static transitive com.google.errorprone.annotations;
 
     exports io.github.zimage;
+    exports io.github.zimage.prompt;
     exports io.github.zimage.spi;
 
+    uses io.github.zimage.prompt.ChineseAnalyzer;
     uses io.github.zimage.spi.Attention;
 }

@@ -8,6 +8,9 @@ import io.github.zimage.Latents;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.prompt.LintFinding;
+import io.github.zimage.prompt.PromptLint;
+import io.github.zimage.prompt.PromptLinter;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -51,6 +54,14 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "What to draw.")
     private String prompt;
+
+    @Option(
+            names = "--lint",
+            paramLabel = "MODE",
+            defaultValue = "off",
+            description = "warn says what 'zimage prompt lint' finds in the prompt, fix draws it with the fixes applied"
+                    + ", off does not look (default: ${DEFAULT-VALUE}).")
+    private Lint lint;
 
     @Option(
             names = "--negative",
@@ -202,9 +213,32 @@ final class GenerateCommand implements Callable<Integer> {
         return 0;
     }
 
+    private enum Lint {
+        OFF,
+        WARN,
+        FIX
+    }
+
+    /** Returns the prompt to draw, and says on the standard error stream what was found in it. */
+    private String lintedPrompt() {
+        if (lint == Lint.OFF) {
+            return prompt;
+        }
+        PromptLint linted = PromptLinter.create().lint(prompt);
+        PrintWriter err = spec.commandLine().getErr();
+        for (LintFinding finding : linted.findings()) {
+            err.println("zimage: " + Terminal.oneLine(finding.code() + ": " + finding.message(Locale.ENGLISH)));
+        }
+        if (lint == Lint.WARN || linted.fixed().equals(prompt)) {
+            return prompt;
+        }
+        err.println("zimage: drawn is: " + Terminal.oneLine(linted.fixed()));
+        return linted.fixed();
+    }
+
     private GenerationRequest request() {
         GenerationRequest.Builder builder = GenerationRequest.builder()
-                .prompt(prompt)
+                .prompt(lintedPrompt())
                 .size(width, height)
                 .sigmas(sigmas)
                 .guidance(guidance)

@@ -40,7 +40,13 @@ import picocli.CommandLine.UnmatchedArgumentException;
         name = "zimage",
         description = "Draws pictures from text with Z-Image.",
         versionProvider = Main.Version.class,
-        subcommands = {GenerateCommand.class, InfoCommand.class, DoctorCommand.class, SynthCommand.class},
+        subcommands = {
+            GenerateCommand.class,
+            InfoCommand.class,
+            DoctorCommand.class,
+            PromptCommand.class,
+            SynthCommand.class
+        },
         synopsisSubcommandLabel = "COMMAND",
         footer = {
             "",
@@ -195,7 +201,7 @@ public final class Main implements Runnable {
     }
 
     private static int exitCode(Throwable e) {
-        // Only writing files throws the latter.
+        // Only files that cannot be read or written throw the latter.
         if (e instanceof IllegalArgumentException || e instanceof UncheckedIOException) {
             return BAD_REQUEST;
         }

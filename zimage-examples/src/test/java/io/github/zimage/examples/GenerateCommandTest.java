@@ -49,6 +49,35 @@ final class GenerateCommandTest {
         assertOnlyFiles(file);
     }
 
+    /** The picture says what was drawn. */
+    @Test
+    void lint_warnsOrMends() throws IOException {
+        Path file = folder.resolve("fox.png");
+        String prompt = "a (fox:1.2)";
+        for (String mode : List.of("off", "warn", "fix")) {
+            MainTest.Run run = MainTest.run(
+                    "generate",
+                    "--model",
+                    model.toString(),
+                    "--prompt",
+                    prompt,
+                    "--lint",
+                    mode,
+                    "--width=32",
+                    "--height=32",
+                    "--steps=1",
+                    "--out",
+                    file.toString());
+
+            assertThat(run.code()).isZero();
+            assertThat(run.err().contains("zimage: PROMPT_WEIGHT: This model reads no weights"))
+                    .isEqualTo(!mode.equals("off"));
+            assertThat(run.err().contains("zimage: drawn is: a fox")).isEqualTo(mode.equals("fix"));
+            assertThat(ImageParameters.read(file).orElseThrow().prompt())
+                    .isEqualTo(mode.equals("fix") ? "a fox" : prompt);
+        }
+    }
+
     @Test
     void severalPictures_haveNumbersAndSeedsOfTheirOwn() throws IOException {
         Path latents = folder.resolve("l.safetensors");

@@ -81,7 +81,7 @@ final class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                      | which command? One of generate, info, doctor, synth",
+                "                      | which command? One of generate, info, doctor, prompt, synth",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate              | Missing required options: '--model=DIR', '--prompt=TEXT'",
@@ -182,6 +182,7 @@ final class MainTest {
                 .containsExactly(
                         "--model=DIR",
                         "--prompt=TEXT",
+                        "--lint=MODE",
                         "--negative=TEXT",
                         "--width=PIXELS",
                         "--height=PIXELS",
@@ -211,7 +212,8 @@ final class MainTest {
     void help_namesEveryCommand() {
         Run run = run("--help");
         assertThat(run.code).isZero();
-        assertThat(run.out).contains("generate", "info", "doctor", "synth", "Exit codes: 0 done, 2 bad request");
+        assertThat(run.out)
+                .contains("generate", "info", "doctor", "prompt", "synth", "Exit codes: 0 done, 2 bad request");
     }
 
     @Test

@@ -1,0 +1,299 @@
+package io.github.zimage.prompt.zh;
+
+import com.hankcs.hanlp.corpus.tag.Nature;
+import com.hankcs.hanlp.dictionary.py.Pinyin;
+import com.hankcs.hanlp.dictionary.py.PinyinDictionary;
+import com.hankcs.hanlp.seg.Segment;
+import com.hankcs.hanlp.seg.Viterbi.ViterbiSegment;
+import com.hankcs.hanlp.seg.common.Term;
+import io.github.zimage.prompt.ChineseAnalyzer;
+import io.github.zimage.prompt.LintCode;
+import io.github.zimage.prompt.LintFinding;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Chinese as HanLP segments and reads it, with lists of our own for what a picture makes of it. Loads its
+ * dictionaries at the first use, which takes about half a second and 43 MB. Thread-safe.
+ */
+public final class HanLpAnalyzer implements ChineseAnalyzer {
+    private static final Pattern NUMBERED =
+            Pattern.compile("([一二两三四五六七八九十几]{1,3}|[0-9]{1,3})([个只条张头匹把本辆架艘座棵株朵支枝尊顶件幅面扇台部封根枚盏])");
+
+    private static final String ANIMALS = "龙虎马牛羊鸡狗犬鼠兔猴猪鱼鸟狼狐鹤凤蛇象狮豹鹰雁鹊鸦鸠蝉虫蚁蜂";
+
+    /** Characters of which two readings are common and mean different things. */
+    private static final String CONFUSABLE = "发弹乐行藏转冠磨曲重帖拓耙角当卡宿钻畜龟";
+
+    private static final int FAMILIAR = 20;
+    private static final int LONGEST_WORD = 6;
+
+    private @Nullable Dictionaries dictionaries;
+
+    private record Dictionaries(WordLists lists, ChineseScript script, Segment segment) {}
+
+    /** Creates an analyzer that has loaded nothing yet. */
+    public HanLpAnalyzer() {}
+
+    @Override
+    public List<String> words(String text) {
+        return dictionaries().segment.seg(text).stream().map(term -> term.word).toList();
+    }
+
+    @Override
+    public List<LintFinding> check(String text) {
+        return new Check(text, dictionaries()).findings();
+    }
+
+    private synchronized Dictionaries dictionaries() {
+        if (dictionaries == null) {
+            dictionaries = new Dictionaries(
+                    new WordLists(),
+                    new ChineseScript(),
+                    new ViterbiSegment().enableAllNamedEntityRecognize(false).enableOffset(true));
+        }
+        return dictionaries;
+    }
+
+    /** The rules over one text. */
+    private static final class Check {
+        private final String text;
+        private final WordLists lists;
+        private final ChineseScript script;
+        private final List<Term> terms;
+        private final TreeSet<Integer> boundaries = new TreeSet<>();
+        private final List<LintFinding> found = new ArrayList<>();
+
+        Check(String text, Dictionaries dictionaries) {
+            this.text = text;
+            lists = dictionaries.lists;
+            script = dictionaries.script;
+            terms = dictionaries.segment.seg(text);
+            boundaries.add(0);
+            terms.forEach(term -> boundaries.add(term.offset + term.word.length()));
+        }
+
+        List<LintFinding> findings() {
+            dialect();
+            classifiers();
+            readings();
+            idioms();
+            scripts();
+            return found;
+        }
+
+        private void add(LintCode code, int start, int end, @Nullable String replacement, String... arguments) {
+            found.add(new LintFinding(code, start, end, replacement, List.of(arguments)));
+        }
+
+        private boolean isFound(int start, int end) {
+            return found.stream().anyMatch(other -> other.start() < end && start < other.end());
+        }
+
+        private void readings() {
+            int done = 0;
+            for (int start : boundaries) {
+                String listed = start < done ? null : longest(lists.readings, start);
+                if (listed != null) {
+                    done = start + listed.length();
+                    addReading(start, listed, String.valueOf(lists.readings.get(listed)));
+                }
+            }
+            for (Term term : terms) {
+                if (isDrawable(term)
+                        && !isFound(term.offset, term.offset + term.word.length())
+                        && term.getFrequency() <= FAMILIAR
+                        && hasRareReading(term.word)) {
+                    addReading(term.offset, term.word, pinyin(term.word));
+                }
+            }
+        }
+
+        private void addReading(int start, String word, String pinyin) {
+            int end = start + word.length();
+            boolean annotated = end < text.length() && "(\uFF08".indexOf(text.charAt(end)) >= 0;
+            if (!annotated) {
+                add(LintCode.AMBIGUOUS_READING, start, end, word + "(" + pinyin + ")", word, pinyin);
+            }
+        }
+
+        private static boolean isDrawable(Term term) {
+            return term.word.length() > 1
+                    && term.nature != null
+                    && term.nature.startsWith('n')
+                    && !term.nature.startsWith("ns")
+                    && !term.nature.startsWith("nr")
+                    && !term.nature.startsWith("nt");
+        }
+
+        /** Returns whether a character is read otherwise than it is on its own, and not in a word that all know. */
+        private boolean hasRareReading(String word) {
+            Pinyin[] readings = PinyinDictionary.get(word);
+            if (readings == null || readings.length != word.length()) {
+                return false;
+            }
+            for (int i = 0; i < word.length(); i++) {
+                Pinyin[] alone = PinyinDictionary.get(word.substring(i, i + 1));
+                if (CONFUSABLE.indexOf(word.charAt(i)) >= 0
+                        && alone != null
+                        && alone.length > 1
+                        && readings[i].getTone() != 5
+                        && readings[i] != alone[0]
+                        && !isEveryday(word, i)) {
+                    return true;
+                }
+            }
+            return false;
+        }
+
+        private boolean isEveryday(String word, int index) {
+            for (int start = 0; start <= index; start++) {
+                for (int end = index + 1; end <= word.length(); end++) {
+                    if (lists.everydayReadings.contains(word.substring(start, end))) {
+                        return true;
+                    }
+                }
+            }
+            return false;
+        }
+
+        private static String pinyin(String word) {
+            StringBuilder result = new StringBuilder();
+            for (Pinyin pinyin : PinyinDictionary.get(word)) {
+                result.append(result.length() == 0 ? "" : " ").append(pinyin.getPinyinWithToneMark());
+            }
+            return result.toString();
+        }
+
+        private void idioms() {
+            int done = 0;
+            for (int start = 0; start < text.length(); start++) {
+                String idiom = start < done ? null : longest(lists.idioms, start);
+                if (idiom != null) {
+                    done = start + idiom.length();
+                    String description = String.valueOf(lists.idioms.get(idiom));
+                    add(LintCode.LITERAL_IDIOM, start, done, description, idiom, description);
+                }
+            }
+            for (Term term : terms) {
+                boolean idiom = term.word.length() == 4
+                        && (term.nature == Nature.i || term.nature == Nature.vl)
+                        && !lists.idioms.containsKey(term.word)
+                        && !lists.plainIdioms.contains(term.word)
+                        && term.word.chars().anyMatch(c -> ANIMALS.indexOf(c) >= 0);
+                if (idiom) {
+                    add(LintCode.LITERAL_IDIOM, term.offset, term.offset + term.word.length(), null, term.word);
+                }
+            }
+        }
+
+        private @Nullable String longest(Map<String, String> list, int start) {
+            if (start == text.length() || !lists.firstCharacters.get(text.charAt(start))) {
+                return null;
+            }
+            for (int length = Math.min(LONGEST_WORD, text.length() - start); length > 0; length--) {
+                String word = text.substring(start, start + length);
+                if (list.containsKey(word)) {
+                    return word;
+                }
+            }
+            return null;
+        }
+
+        private void classifiers() {
+            for (Matcher matcher = NUMBERED.matcher(text); matcher.find(); ) {
+                String classifier = matcher.group(2);
+                String noun = nounAfter(matcher.end());
+                Set<String> allowed = noun == null ? null : lists.classifiers.get(noun);
+                if (allowed != null && !allowed.contains(classifier) && !isFound(matcher.end(), matcher.end() + 1)) {
+                    String usual = allowed.iterator().next();
+                    add(
+                            LintCode.CLASSIFIER,
+                            matcher.start(2),
+                            matcher.end(),
+                            usual,
+                            classifier,
+                            String.valueOf(noun),
+                            usual);
+                }
+            }
+        }
+
+        /** Returns the noun that a classifier before it counts, past adjectives, or null if that is not clear. */
+        private @Nullable String nounAfter(int start) {
+            String noun = null;
+            for (Term term : terms) {
+                if (term.offset < start) {
+                    if (term.offset + term.word.length() > start) {
+                        return null;
+                    }
+                    continue;
+                }
+                String nature = String.valueOf(term.nature);
+                if (term.word.endsWith("色") || (noun == null && term.word.equals("的"))) {
+                    continue;
+                }
+                if (nature.startsWith("n") || lists.classifiers.containsKey(term.word)) {
+                    noun = term.word;
+                } else if (noun != null) {
+                    return term.word.equals("的") || term.word.equals("般") || term.word.equals("状") ? null : noun;
+                } else if (!nature.startsWith("a") && !nature.startsWith("b") && !nature.startsWith("z")) {
+                    return null;
+                }
+            }
+            return noun;
+        }
+
+        private void dialect() {
+            int done = 0;
+            for (int start : boundaries) {
+                String word = start < done ? null : longest(lists.dialect, start);
+                if (word != null && boundaries.contains(start + word.length()) && !text.startsWith("共享", start - 2)) {
+                    done = start + word.length();
+                    String standard = String.valueOf(lists.dialect.get(word));
+                    add(LintCode.DIALECT, start, done, standard, word, standard);
+                }
+            }
+        }
+
+        private void scripts() {
+            int traditional = 0;
+            int simplified = 0;
+            for (int i = 0; i < text.length(); i++) {
+                traditional += script.isTraditional(text, i) ? 1 : 0;
+                simplified += script.isSimplified(text.charAt(i)) ? 1 : 0;
+            }
+            if (traditional == 0 || simplified == 0) {
+                return;
+            }
+            boolean toSimplified = simplified >= traditional;
+            String converted = toSimplified ? ChineseScript.simplified(text) : ChineseScript.traditional(text);
+            for (int start = 0; start < text.length(); start++) {
+                int end = start;
+                while (end < text.length() && isForeign(end, toSimplified)) {
+                    end++;
+                }
+                if (end > start) {
+                    String foreign = text.substring(start, end);
+                    String own = converted.length() == text.length()
+                            ? converted.substring(start, end)
+                            : toSimplified ? ChineseScript.simplified(foreign) : ChineseScript.traditional(foreign);
+                    if (!own.equals(foreign)) {
+                        add(LintCode.MIXED_SCRIPT, start, end, own, foreign, own);
+                    }
+                    start = end;
+                }
+            }
+        }
+
+        private boolean isForeign(int index, boolean toSimplified) {
+            return toSimplified ? script.isTraditional(text, index) : script.isSimplified(text.charAt(index));
+        }
+    }
+}
