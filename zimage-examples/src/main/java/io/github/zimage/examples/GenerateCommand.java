@@ -200,8 +200,10 @@ final class GenerateCommand implements Callable<Integer> {
         }
 
         try (Progress progress = main.progress()) {
+            ZImagePipeline.Builder builder = pipeline(progress);
+            builder.check(request);
             long start = System.nanoTime();
-            try (ZImagePipeline pipeline = pipeline(progress)) {
+            try (ZImagePipeline pipeline = builder.build()) {
                 Duration load = Duration.ofNanos(System.nanoTime() - start);
                 progress.startGeneration(request.steps());
                 List<GeneratedImage> images = pipeline.generateAll(request, progress);
@@ -285,7 +287,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private ZImagePipeline pipeline(Progress progress) {
+    private ZImagePipeline.Builder pipeline(Progress progress) {
         ZImagePipeline.Builder builder = ZImagePipeline.builder()
                 .model(model)
                 .precision(precision)
@@ -299,7 +301,7 @@ final class GenerateCommand implements Callable<Integer> {
         if (variant != null) {
             builder.variant(variant);
         }
-        return builder.build();
+        return builder;
     }
 
     private void save(List<GeneratedImage> images, List<Path> files) {

@@ -1,5 +1,6 @@
 package io.github.zimage.examples;
 
+import java.io.Console;
 import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
@@ -14,13 +15,26 @@ final class Terminal {
     private Terminal() {}
 
     /** Returns whether somebody watches the standard error stream. */
-    @SuppressWarnings("SystemConsoleNull") // where /proc does not tell; newer JDKs then show progress also in a log
     static boolean isInteractive() {
         try {
             Path target = Files.readSymbolicLink(PROC.resolve("fd/2"));
             return target.startsWith("/dev/pts") || target.toString().startsWith("/dev/tty");
         } catch (IOException | UnsupportedOperationException e) {
-            return System.console() != null;
+            return hasConsole();
+        }
+    }
+
+    /** From JDK 22 on there is always a console, and it is asked whether it is a terminal. */
+    @SuppressWarnings("SystemConsoleNull") // it is null up to JDK 21
+    private static boolean hasConsole() {
+        Console console = System.console();
+        try {
+            return console != null
+                    && (boolean) Console.class.getMethod("isTerminal").invoke(console);
+        } catch (NoSuchMethodException e) {
+            return console != null;
+        } catch (ReflectiveOperationException e) {
+            return false;
         }
     }
 

@@ -29,8 +29,8 @@ public final class AttentionSelector {
 
     private static final double PROBE_SECONDS = 0.05;
 
-    /** A backend that is slower than the best by less than this keeps its place, so that the choice does not hang on noise. */
-    private static final double CLEARLY_FASTER = 0.8;
+    /** Another backend has to be twice as fast to be taken, so that the choice, and with it the last bits of a picture, does not hang on noise. */
+    private static final double CLEARLY_FASTER = 0.5;
 
     private AttentionSelector() {}
 
