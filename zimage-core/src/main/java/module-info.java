@@ -7,7 +7,6 @@ module io.github.zimage.core {
     requires transitive java.desktop;
     requires transitive org.bytedeco.pytorch;
     requires ai.djl.tokenizers;
-    requires com.sun.jna;
     requires com.fasterxml.jackson.databind;
     requires org.slf4j;
     requires static transitive org.jspecify;

@@ -9,7 +9,6 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
-import io.github.zimage.internal.runtime.ReadAhead;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
 import io.github.zimage.internal.text.Qwen3Model;
@@ -37,7 +36,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The model, loaded, and the way from a request to pictures. Runs on the device thread. The steps are those of diffusers'
@@ -51,7 +49,6 @@ public final class DiffusionEngine implements AutoCloseable {
     private final ZImageTransformer2DModel transformer;
     private final AutoencoderKL vae;
     private final Map<Component, WeightStore> stores = new EnumMap<>(Component.class);
-    private @Nullable ReadAhead readAhead;
 
     /** Loads a checkpoint. */
     public DiffusionEngine(
@@ -73,9 +70,6 @@ public final class DiffusionEngine implements AutoCloseable {
                     store(Component.TRANSFORMER, listener),
                     new Kernels(attention, transformerPrecision));
             vae = new AutoencoderKL(checkpoint.vae(), store(Component.VAE, listener), attention, vaePrecision);
-            readAhead = ReadAhead.start(stores.values().stream()
-                    .flatMap(store -> store.mappings().stream())
-                    .toList());
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -290,9 +284,6 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees the weights. */
     @Override
     public void close() {
-        if (readAhead != null) {
-            readAhead.close();
-        }
         stores.values().forEach(WeightStore::close);
         stores.clear();
         promptTokens.close();

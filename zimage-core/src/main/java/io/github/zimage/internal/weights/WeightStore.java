@@ -10,7 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
@@ -34,7 +34,7 @@ public final class WeightStore implements AutoCloseable {
 
     private final WeightIndex index;
     private final LongConsumer progress;
-    private final Map<Path, Tensor> mappings = new LinkedHashMap<>();
+    private final Map<Path, Tensor> mappings = new HashMap<>();
     private final List<Tensor> tensors = new ArrayList<>();
     private long bytesDone;
 
@@ -74,11 +74,6 @@ public final class WeightStore implements AutoCloseable {
             throw new ModelLoadException(
                     "%s: cannot read tensor %s: %s".formatted(entry.file(), name, e.getMessage()), e);
         }
-    }
-
-    /** Returns the mapped files, as bytes; borrowed until this is closed. */
-    public List<Tensor> mappings() {
-        return List.copyOf(mappings.values());
     }
 
     private Tensor view(TensorEntry entry, ScalarType type) {
