@@ -17,7 +17,7 @@ public final class GeneratedImage {
     private final int width;
     private final int height;
     private final byte[] rgb;
-    private final @Nullable Latents latents;
+    private final Latents latents;
     private final @Nullable ImageParameters parameters;
     private final GenerationTimings timings;
 
@@ -25,7 +25,7 @@ public final class GeneratedImage {
             int width,
             int height,
             byte[] rgb,
-            @Nullable Latents latents,
+            Latents latents,
             @Nullable ImageParameters parameters,
             GenerationTimings timings) {
         this.width = width;
@@ -56,8 +56,8 @@ public final class GeneratedImage {
         return parameters == null ? null : parameters.seed();
     }
 
-    /** Returns the latents that the picture was decoded from, or {@code null} if they were not kept. */
-    public @Nullable Latents latents() {
+    /** Returns the latents that the picture was decoded from. */
+    public Latents latents() {
         return latents;
     }
 

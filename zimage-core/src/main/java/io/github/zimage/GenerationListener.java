@@ -7,7 +7,7 @@ import java.util.List;
  * Hears how a generation, or the loading of a pipeline, gets on. Every method does nothing unless overridden.
  *
  * <p>The methods of one generation are called in order, on the pipeline's device thread: they must return soon, must not
- * call the pipeline, and hold up the computation meanwhile. An exception that one throws ends that generation and reaches
+ * wait for the pipeline, and hold up the computation meanwhile. An exception that one throws ends that generation and reaches
  * its caller.
  */
 public interface GenerationListener {

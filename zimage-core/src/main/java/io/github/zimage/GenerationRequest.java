@@ -31,6 +31,7 @@ public final class GenerationRequest {
     private final @Nullable PromptEmbeddings negativeEmbeddings;
     private final int width;
     private final int height;
+    private final @Nullable Integer givenSteps;
     private final int steps;
     private final double guidance;
     private final double cfgNormalization;
@@ -48,7 +49,8 @@ public final class GenerationRequest {
         width = builder.width;
         height = builder.height;
         sigmas = List.copyOf(builder.sigmas);
-        steps = builder.steps != null ? builder.steps : sigmas.isEmpty() ? DEFAULT_STEPS : sigmas.size();
+        givenSteps = builder.steps;
+        steps = givenSteps != null ? givenSteps : sigmas.isEmpty() ? DEFAULT_STEPS : sigmas.size();
         guidance = builder.guidance;
         cfgNormalization = builder.cfgNormalization;
         cfgTruncation = builder.cfgTruncation;
@@ -71,7 +73,7 @@ public final class GenerationRequest {
         builder.negativeEmbeddings = negativeEmbeddings;
         builder.width = width;
         builder.height = height;
-        builder.steps = steps;
+        builder.steps = givenSteps;
         builder.guidance = guidance;
         builder.cfgNormalization = cfgNormalization;
         builder.cfgTruncation = cfgTruncation;
@@ -223,8 +225,8 @@ public final class GenerationRequest {
         }
 
         /**
-         * Sets how often the transformer is evaluated, {@value GenerationRequest#DEFAULT_STEPS} unless set, at most
-         * {@value GenerationRequest#MAX_STEPS}. Every step is a real evaluation; older documents call eight of them
+         * Sets how often the transformer is evaluated, from 1 to {@value GenerationRequest#MAX_STEPS}. Unset, it is once for each of
+         * the {@link #sigmas}, or {@value GenerationRequest#DEFAULT_STEPS} times if there are none. Every step is a real evaluation; older documents call eight of them
          * {@code num_inference_steps=9}.
          */
         @CanIgnoreReturnValue
@@ -234,8 +236,8 @@ public final class GenerationRequest {
         }
 
         /**
-         * Sets the guidance g of {@code positive + g * (positive - negative)}; 0, the default, is off and halves the work. The
-         * classic scale is g + 1. Z-Image-Turbo wants 0, the base model 3 to 5.
+         * Sets the guidance g of {@code positive + g * (positive - negative)}; 0, the default, is off and halves the work; at
+         * most 100. The classic scale is g + 1. Z-Image-Turbo wants 0, the base model 3 to 5.
          */
         @CanIgnoreReturnValue
         public Builder guidance(double guidance) {
@@ -245,7 +247,7 @@ public final class GenerationRequest {
 
         /**
          * Sets the limit for the Euclidean length of a guided prediction, as a multiple of the positive one's; 0, the default,
-         * is no limit, and 1 is what diffusers calls {@code True}.
+         * is no limit, and 1 is what diffusers calls {@code True}; at most 100.
          */
         @CanIgnoreReturnValue
         public Builder cfgNormalization(double cfgNormalization) {
@@ -254,7 +256,8 @@ public final class GenerationRequest {
         }
 
         /**
-         * Sets the time, from 0 (noise) to 1 (picture), after which guidance is off. The default 1 keeps it on in all steps.
+         * Sets the time, from 0 (noise) to 1 (picture), after which guidance is off. The default 1 keeps it on in all steps, as does
+         * anything up to 100.
          */
         @CanIgnoreReturnValue
         public Builder cfgTruncation(double cfgTruncation) {
@@ -272,7 +275,7 @@ public final class GenerationRequest {
             return this;
         }
 
-        /** Sets how many pictures each prompt gives, 1 unless set. */
+        /** Sets how many pictures each prompt gives, from 1 to 1000, 1 unless set. */
         @CanIgnoreReturnValue
         public Builder count(int count) {
             this.count = count;
@@ -289,7 +292,7 @@ public final class GenerationRequest {
             return this;
         }
 
-        /** Sets the noise to start from, one a picture, in place of drawing it from the seed. */
+        /** Sets the noise to start from, one a picture, in place of drawing it from the seed, which then has no effect. */
         @CanIgnoreReturnValue
         public Builder latents(List<Latents> latents) {
             this.latents = List.copyOf(latents);

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.CompletionException;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.global.torch;
 
@@ -64,6 +65,8 @@ public record RuntimeInfo(
         DeviceThread device = new DeviceThread("zimage-probe");
         try {
             return device.submit(RuntimeInfo::measure).join();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : e;
         } finally {
             device.close(() -> {});
         }

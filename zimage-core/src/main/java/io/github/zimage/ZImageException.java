@@ -2,7 +2,8 @@ package io.github.zimage;
 
 import org.jspecify.annotations.Nullable;
 
-/** The root of the exceptions that zimage throws for anything but a wrong argument or a closed pipeline. */
+/** The root of the exceptions that zimage throws for anything but a wrong argument, a closed pipeline or a file that
+ * cannot be written. */
 public class ZImageException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -40,7 +40,10 @@ import org.slf4j.LoggerFactory;
  * }
  * }</pre>
  *
- * <p>A pipeline holds a checkpoint's weights, gigabytes for the full model, in native memory until it is closed. It is thread-safe:
+ * <p>A pipeline holds a checkpoint's weights, gigabytes for the full model, in native memory until it is closed. Part of them it
+ * reads from the checkpoint's files as it needs them: cutting off or overwriting one of those meanwhile can end the JVM.
+ *
+ * <p>A pipeline is thread-safe:
  * any number of threads may share one. Their calls wait for each other and are served in order by one thread that belongs to the
  * pipeline.
  *
@@ -114,9 +117,10 @@ public final class ZImagePipeline implements AutoCloseable {
      * @throws IllegalArgumentException if the request does not suit the model; the message says why
      * @throws GenerationCancelledException if the calling thread is interrupted or the pipeline closed meanwhile
      * @throws OutOfDeviceMemoryException if there is not enough memory
-     * @throws IllegalStateException if the pipeline is closed
+     * @throws IllegalStateException if the pipeline is closed, if 1024 requests wait, or if called by a listener
      */
     public List<GeneratedImage> generateAll(GenerationRequest request, GenerationListener listener) {
+        rejectDeviceThread();
         return await(generateAsync(request, listener));
     }
 
@@ -126,12 +130,15 @@ public final class ZImagePipeline implements AutoCloseable {
     }
 
     /**
-     * Queues a request and returns at once. Cancelling the future ends the generation within a step.
+     * Queues a request and returns at once. Cancelling the future, not one derived from it, ends the generation within a step.
+     * What is chained to the future without an executor of its own may run on the pipeline's thread and hold up the next
+     * generation; it may queue further requests, but not wait for them.
      *
      * @param listener hears how it gets on
      * @return a future that completes with all pictures, or with what {@link #generateAll} would throw
      * @throws IllegalArgumentException if the request does not suit the model
-     * @throws IllegalStateException if the pipeline is closed or too many requests wait
+     * @throws ModelLoadException if tokenizer and text encoder do not belong together
+     * @throws IllegalStateException if the pipeline is closed or 1024 requests wait
      */
     public CompletableFuture<List<GeneratedImage>> generateAsync(
             GenerationRequest request, GenerationListener listener) {
@@ -151,11 +158,12 @@ public final class ZImagePipeline implements AutoCloseable {
      *
      * @throws IllegalArgumentException if the prompt is too long
      * @throws GenerationCancelledException if the calling thread is interrupted or the pipeline closed meanwhile
-     * @throws IllegalStateException if the pipeline is closed
+     * @throws IllegalStateException if the pipeline is closed, if 1024 requests wait, or if called by a listener
      */
     public PromptEmbeddings encode(String prompt) {
         Objects.requireNonNull(prompt, "prompt");
         rejectIfClosed();
+        rejectDeviceThread();
         return await(submit(cancellation -> engine.encode(prompt, cancellation)));
     }
 
@@ -190,9 +198,6 @@ public final class ZImagePipeline implements AutoCloseable {
 
     /** Runs a task on the device, giving it a check that throws once its future is cancelled or the pipeline closed. */
     private <T> CompletableFuture<T> submit(Function<Runnable, T> task) {
-        if (device.isCurrent()) {
-            throw new IllegalStateException("a listener must not call the pipeline: it would wait for itself");
-        }
         CompletableFuture<T> result = new CompletableFuture<>();
         Runnable cancellation = () -> {
             if (result.isCancelled()) {
@@ -231,6 +236,13 @@ public final class ZImagePipeline implements AutoCloseable {
             return exception;
         }
         return new ZImageException("generation failed", cause);
+    }
+
+    private void rejectDeviceThread() {
+        if (device.isCurrent()) {
+            throw new IllegalStateException(
+                    "the pipeline's own thread, on which listeners run, must not wait for itself");
+        }
     }
 
     private void rejectIfClosed() {

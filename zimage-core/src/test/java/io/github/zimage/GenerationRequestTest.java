@@ -179,4 +179,14 @@ final class GenerationRequestTest {
         embeddings.values()[1] = 9;
         assertThat(embeddings.values()).containsExactly(1, 2);
     }
+
+    // As many steps as sigmas is a default, which must not turn into a contradiction when the sigmas change.
+    @Test
+    void toBuilder_keepsUnsetSteps() {
+        GenerationRequest request = GenerationRequest.builder().prompt("fox").build();
+        GenerationRequest other =
+                request.toBuilder().sigmas(List.of(1f, 0.5f, 0.25f)).build();
+        assertThat(other.steps()).isEqualTo(3);
+        assertThat(other.toBuilder().sigmas(List.of()).build().steps()).isEqualTo(GenerationRequest.DEFAULT_STEPS);
+    }
 }

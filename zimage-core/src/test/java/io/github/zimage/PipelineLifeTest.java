@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -235,10 +234,22 @@ final class PipelineLifeTest {
         ZImagePipeline pipeline = open();
         assertThatIllegalStateException()
                 .isThrownBy(() -> pipeline.generateAll(request, atFirstStep(() -> pipeline.encode("fox"))))
-                .withMessage("a listener must not call the pipeline: it would wait for itself");
+                .withMessage("the pipeline's own thread, on which listeners run, must not wait for itself");
         assertThatThrownBy(() -> pipeline.generateAll(request, atFirstStep(pipeline::close)))
                 .isInstanceOf(GenerationCancelledException.class);
         assertThatIllegalStateException().isThrownBy(() -> pipeline.encode("fox"));
+    }
+
+    // Callbacks run on the thread that completes their future; queueing from there waits for nothing.
+    @Test
+    void callbackOfAFuture_canQueueTheNextRequest() throws Exception {
+        GenerationRequest request = TinyModel.request().build();
+        try (ZImagePipeline pipeline = open()) {
+            List<GeneratedImage> images = pipeline.generateAsync(request)
+                    .thenCompose(first -> pipeline.generateAsync(request))
+                    .get(60, TimeUnit.SECONDS);
+            assertThat(images).hasSize(1);
+        }
     }
 
     private static GenerationListener atFirstStep(Runnable action) {
@@ -278,7 +289,7 @@ final class PipelineLifeTest {
     }
 
     private static float[] latents(GeneratedImage image) {
-        return Objects.requireNonNull(image.latents()).values();
+        return image.latents().values();
     }
 
     private static void join(Thread thread) {

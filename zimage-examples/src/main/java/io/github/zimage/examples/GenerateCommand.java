@@ -17,7 +17,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -311,10 +310,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         if (latentsOut != null) {
             Latents.save(
-                    latentsOut,
-                    images.stream()
-                            .map(image -> Objects.requireNonNull(image.latents(), "latents"))
-                            .toList());
+                    latentsOut, images.stream().map(GeneratedImage::latents).toList());
         }
     }
 

@@ -13,6 +13,7 @@ import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
 import io.github.zimage.internal.text.Qwen3Model;
 import io.github.zimage.internal.transformer.Caption;
+import io.github.zimage.internal.transformer.Rotations;
 import io.github.zimage.internal.transformer.StepModulation;
 import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
@@ -25,6 +26,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.BytePointer;
@@ -116,7 +118,8 @@ public final class DiffusionEngine implements AutoCloseable {
 
             // 3. Schedule
             long denoiseStart = System.nanoTime();
-            int imageTokens = latentHeight(request) / 2 * (latentWidth(request) / 2);
+            int patch = TransformerConfig.PATCH_SIZE;
+            int imageTokens = latentHeight(request) / patch * (latentWidth(request) / patch);
             FlowMatchEulerSchedule schedule =
                     FlowMatchEulerSchedule.of(checkpoint.scheduler(), levels(request), imageTokens);
             List<StepModulation> modulations = transformer.modulations(schedule.timesteps());
@@ -222,13 +225,13 @@ public final class DiffusionEngine implements AutoCloseable {
     }
 
     private List<TransformerInput> inputs(List<Tensor> latents, List<Caption> captions, GenerationRequest request) {
+        IdentityHashMap<Caption, Rotations> rotations = new IdentityHashMap<>();
         List<TransformerInput> inputs = new ArrayList<>();
         for (int i = 0; i < latents.size(); i++) {
-            Caption caption = captions.get(i);
-            inputs.add(new TransformerInput(
-                    latents.get(i),
-                    caption,
-                    transformer.imageRotations(latentHeight(request), latentWidth(request), caption)));
+            Rotations imageRotations = rotations.computeIfAbsent(
+                    captions.get(i),
+                    caption -> transformer.imageRotations(latentHeight(request), latentWidth(request), caption));
+            inputs.add(new TransformerInput(latents.get(i), captions.get(i), imageRotations));
         }
         return inputs;
     }

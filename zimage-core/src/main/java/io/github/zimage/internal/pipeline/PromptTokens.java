@@ -1,7 +1,8 @@
 package io.github.zimage.internal.pipeline;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import io.github.zimage.ModelLoadException;
 import io.github.zimage.PromptOverflow;
-import io.github.zimage.ZImageException;
 import io.github.zimage.internal.text.PromptTokenizer;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.Arrays;
@@ -35,30 +36,38 @@ public final class PromptTokens implements AutoCloseable {
     }
 
     /**
-     * Returns a prompt's tokens, those of the chat template among them.
+     * Returns a prompt's tokens, those of the chat template among them. Logs a warning if some are cut off.
      *
      * @throws IllegalArgumentException if there are too many, unless they are to be cut off
+     * @throws ModelLoadException if the text encoder does not know one of them
      */
     int[] of(String prompt) {
-        int[] ids = tokenizer.encodePrompt(prompt);
-        for (int id : ids) {
-            if (id < 0 || id >= vocabSize) {
-                throw new ZImageException(
-                        "the tokenizer gave token %d, but the text encoder knows only %d: they do not belong together"
-                                .formatted(id, vocabSize));
-            }
-        }
+        int[] ids = check(prompt);
         if (ids.length <= limit) {
             return ids;
         }
-        if (overflow == PromptOverflow.ERROR) {
+        LOG.warn("prompt has {} tokens; those after {} are cut off", ids.length, limit);
+        return Arrays.copyOf(ids, limit);
+    }
+
+    /** As {@link #of}, but returns all tokens, also those to be cut off, and logs nothing. */
+    @CanIgnoreReturnValue
+    int[] check(String prompt) {
+        int[] ids = tokenizer.encodePrompt(prompt);
+        for (int id : ids) {
+            if (id < 0 || id >= vocabSize) {
+                throw new ModelLoadException(
+                        "tokenizer/tokenizer.json: the tokenizer gave token %d, but the text encoder knows only %d: they do not belong together"
+                                .formatted(id, vocabSize));
+            }
+        }
+        if (ids.length > limit && overflow == PromptOverflow.ERROR) {
             throw new IllegalArgumentException(
                     ("prompt must have at most %d tokens, but has %d (with those of the chat template): shorten it, raise the"
                                     + " limit, or ask for it to be cut off")
                             .formatted(limit, ids.length));
         }
-        LOG.warn("prompt has {} tokens; those after {} are cut off", ids.length, limit);
-        return Arrays.copyOf(ids, limit);
+        return ids;
     }
 
     @Override

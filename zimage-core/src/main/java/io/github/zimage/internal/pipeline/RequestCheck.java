@@ -33,10 +33,10 @@ public record RequestCheck(Checkpoint checkpoint, PromptTokens promptTokens) {
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("; ", problems));
         }
-        request.prompts().forEach(promptTokens::of);
+        request.prompts().forEach(promptTokens::check);
         String negativePrompt = request.negativePrompt();
         if (Guidance.of(request).isOn() && negativePrompt != null) {
-            promptTokens.of(negativePrompt);
+            promptTokens.check(negativePrompt);
         }
     }
 

@@ -8,19 +8,17 @@ import java.util.Locale;
 public final class NativeErrors {
     private NativeErrors() {}
 
-    /** Returns our exception for one that came from native code; one of ours is returned as it is. */
+    /** Returns our exception for one that came from native code; any other, such as a listener's, is returned as it is. */
     public static RuntimeException translate(RuntimeException e) {
-        if (e instanceof ZImageException
-                || e instanceof IllegalArgumentException
-                || e instanceof IllegalStateException) {
-            return e;
-        }
-        if (e.getClass() != RuntimeException.class) {
+        StackTraceElement[] trace = e.getStackTrace();
+        if (e.getClass() != RuntimeException.class || trace.length == 0 || !trace[0].isNativeMethod()) {
             return e;
         }
         String line = firstLine(e);
         String lower = line.toLowerCase(Locale.ROOT);
         if (lower.contains("can't allocate memory")
+                || lower.contains("cannot allocate memory")
+                || lower.contains("bad_alloc")
                 || lower.contains("not enough memory")
                 || lower.contains("out of memory")) {
             return new OutOfDeviceMemoryException(

@@ -1,7 +1,9 @@
 package io.github.zimage.internal.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.NativeLibraryException;
 import io.github.zimage.internal.runtime.NativeErrors;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,6 +28,7 @@ public final class PromptTokenizer implements AutoCloseable {
      * Reads a {@code tokenizer.json}.
      *
      * @throws ModelLoadException if it is missing or damaged
+     * @throws NativeLibraryException if the tokenizer's native library cannot be loaded
      */
     public static PromptTokenizer load(Path file) {
         if (!Files.isRegularFile(file)) {
@@ -36,6 +39,15 @@ public final class PromptTokenizer implements AutoCloseable {
         setUnlessSet("RUST_FLAVOR", "cpu");
         setUnlessSet("OPT_OUT_TRACKING", "true");
         setUnlessSet("ai.djl.offline", "true");
+        try {
+            LibUtils.checkStatus();
+        } catch (LinkageError | RuntimeException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new NativeLibraryException(
+                    "the tokenizer's native library could not be loaded (%s): it comes with ai.djl.huggingface:tokenizers for Linux x86-64, macOS on Apple silicon and Windows x86-64, and is unpacked to ~/.djl.ai or $DJL_CACHE_DIR, which must be writable"
+                            .formatted(NativeErrors.firstLine(cause)),
+                    e);
+        }
         try {
             return new PromptTokenizer(HuggingFaceTokenizer.builder()
                     .optTokenizerPath(file)

@@ -77,7 +77,9 @@ public final class AutoencoderKL {
                 hidden = block.forward(previous, betweenBlocks);
                 previous.close();
             }
-            Tensor image = convOut.forward(convNormOut.forwardSilu(hidden)); // [1, 3, height, width] in [-1, 1]
+            Tensor normed = convNormOut.forwardSilu(hidden);
+            hidden.close();
+            Tensor image = convOut.forward(normed); // [1, 3, height, width] in [-1, 1]
             return levels(image);
         });
     }

@@ -23,13 +23,13 @@ final class GroupNorm {
 
     /** Maps [1, C, h, w] of any type to [1, C, h, w] of the norm's type. */
     Tensor forward(Tensor x) {
-        return torch.group_norm(
+        return Tensors.scoped(() -> torch.group_norm(
                 Tensors.cast(x, weight.scalar_type()),
                 groups,
                 new TensorOptional(weight),
                 new TensorOptional(bias),
                 EPS,
-                false);
+                false));
     }
 
     /** As {@link #forward}, followed by SiLU. */

@@ -33,9 +33,13 @@ final class UpDecoderBlock2D {
     Tensor forward(Tensor x, Runnable betweenBlocks) {
         return Tensors.scoped(() -> {
             Tensor hidden = x;
-            for (ResnetBlock2D resnet : resnets) {
+            for (int i = 0; i < resnets.size(); i++) {
                 betweenBlocks.run();
-                hidden = resnet.forward(hidden);
+                Tensor previous = hidden;
+                hidden = resnets.get(i).forward(previous);
+                if (i > 0) {
+                    previous.close();
+                }
             }
             return upsampler == null ? hidden : upsampler.forward(doubled(hidden));
         });

@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * everything that can be known without reading weights has been checked. Immutable.
  */
 public final class Checkpoint {
+    /** Native code reads the file whole, and ends the JVM where memory does not suffice. */
+    private static final long MAX_TOKENIZER_BYTES = 100_000_000;
+
     private static final Map<Component, String> STEMS = Map.of(
             Component.TEXT_ENCODER, "model",
             Component.TRANSFORMER, "diffusion_pytorch_model",
@@ -71,7 +74,7 @@ public final class Checkpoint {
         }
         if (!Files.exists(absolute.resolve("model_index.json"))) {
             throw new ModelLoadException(
-                    shown + ": must be a checkpoint folder as diffusers makes them, but has no" + " model_index.json");
+                    shown + ": must be a checkpoint folder as diffusers makes them, but has no model_index.json");
         }
         return new Checkpoint(absolute, variant);
     }
@@ -101,7 +104,11 @@ public final class Checkpoint {
     private void requireTokenizer() {
         Path tokenizer = tokenizer();
         if (Files.exists(tokenizer)) {
-            ModelFile.size(tokenizer);
+            long size = ModelFile.size(tokenizer);
+            if (size > MAX_TOKENIZER_BYTES) {
+                throw new ModelLoadException(ModelFile.name(tokenizer) + ": a tokenizer must have at most "
+                        + MAX_TOKENIZER_BYTES + " bytes, but this has " + size);
+            }
         } else if (Files.exists(tokenizer.resolveSibling("vocab.json"))) {
             throw new ModelLoadException(ModelFile.name(tokenizer)
                     + ": the file is missing and vocab.json is not enough: make it with AutoTokenizer.save_pretrained");

@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * disk. Closed without that, nothing is left behind. Not thread-safe.
  */
 public final class SafetensorsWriter implements Closeable {
-    private static final Logger log = LoggerFactory.getLogger(SafetensorsWriter.class);
+    private static final Logger LOG = LoggerFactory.getLogger(SafetensorsWriter.class);
 
     private static final int ALIGNMENT = 8;
 
@@ -190,7 +190,7 @@ public final class SafetensorsWriter implements Closeable {
         try (FileChannel directory = FileChannel.open(folder, StandardOpenOption.READ)) {
             directory.force(true);
         } catch (IOException e) {
-            log.debug("{} cannot be synchronized", folder, e);
+            LOG.debug("{} cannot be synchronized", folder, e);
         }
     }
 

@@ -34,7 +34,7 @@ import org.slf4j.LoggerFactory;
 
 /** Where all tensors of a component lie, in one safetensors file or in several that an index file ties together. */
 public final class WeightIndex {
-    private static final Logger log = LoggerFactory.getLogger(WeightIndex.class);
+    private static final Logger LOG = LoggerFactory.getLogger(WeightIndex.class);
 
     private static final int MAX_INDEX_BYTES = 16_000_000;
     private static final int NAMED_PROBLEMS = 5;
@@ -114,7 +114,7 @@ public final class WeightIndex {
         if (variant != null) {
             Path file = firstOf(folder, candidates(stem, variant));
             if (file == null && plain != null) {
-                log.warn(
+                LOG.warn(
                         "{} has no weights of variant {}, taking {}",
                         ModelFile.name(folder),
                         variant,
@@ -131,7 +131,7 @@ public final class WeightIndex {
             String only = variants.iterator().next();
             Path file = firstOf(folder, candidates(stem, only));
             if (file != null) {
-                log.info("{} has only weights of variant {}, taking them", ModelFile.name(folder), only);
+                LOG.info("{} has only weights of variant {}, taking them", ModelFile.name(folder), only);
                 return file;
             }
         }
@@ -381,7 +381,7 @@ public final class WeightIndex {
                 .filter(name -> !expected.containsKey(name))
                 .count();
         if (unused > 0) {
-            log.debug("{}: {} tensors are not used", label, unused);
+            LOG.debug("{}: {} tensors are not used", label, unused);
         }
     }
 }

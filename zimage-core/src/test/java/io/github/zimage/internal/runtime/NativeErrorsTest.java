@@ -44,10 +44,15 @@ final class NativeErrorsTest {
             strings = {
                 "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory",
                 "DefaultCPUAllocator: not enough memory: you tried to allocate 5 bytes.",
+                "unable to mmap 8 bytes from file </m/x.safetensors>: Cannot allocate memory (12)",
+                "std::bad_alloc",
                 "CUDA out of memory. Tried to allocate 2.00 GiB",
             })
     void everyWordForOutOfMemory_isKnown(String message) {
-        assertThat(NativeErrors.translate(new RuntimeException(message + "\nException raised from alloc")))
+        RuntimeException failure = new RuntimeException(message + "\nException raised from alloc");
+        failure.setStackTrace(
+                new StackTraceElement[] {new StackTraceElement("org.bytedeco.pytorch.Tensor", "add", null, -2)});
+        assertThat(NativeErrors.translate(failure))
                 .isInstanceOf(OutOfDeviceMemoryException.class)
                 .hasMessageContaining(message);
     }
@@ -65,6 +70,7 @@ final class NativeErrorsTest {
                 new IllegalArgumentException("width"),
                 new IllegalStateException("closed"),
                 new NullPointerException("x"),
+                new RuntimeException("thrown by a listener"),
                 new UncheckedIOException(new IOException("disk")));
     }
 

@@ -8,6 +8,7 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -125,6 +126,17 @@ class CheckpointTest {
                 .hasMessageEndingWith("model_index.json: must be a checkpoint folder, but is a file");
         Files.delete(folder.resolve("model_index.json"));
         assertRefused("must be a checkpoint folder as diffusers makes them, but has no model_index.json");
+    }
+
+    // It is read by native code, which ends the JVM when memory runs out.
+    @Test
+    void hugeTokenizer_isRefusedUnread() throws IOException {
+        try (RandomAccessFile file =
+                new RandomAccessFile(folder.resolve("tokenizer/tokenizer.json").toFile(), "rw")) {
+            file.setLength(1L << 40);
+        }
+        assertRefused(
+                "tokenizer/tokenizer.json: a tokenizer must have at most 100000000 bytes, but this has 1099511627776");
     }
 
     @Test
