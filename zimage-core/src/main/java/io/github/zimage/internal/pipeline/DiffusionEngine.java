@@ -19,6 +19,7 @@ import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import io.github.zimage.internal.vae.AutoencoderKL;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
