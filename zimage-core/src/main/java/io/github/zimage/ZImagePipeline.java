@@ -369,6 +369,7 @@ public final class ZImagePipeline implements AutoCloseable {
          * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
          * @throws NativeLibraryException if LibTorch is missing
          * @throws OutOfDeviceMemoryException if there is not enough memory
+         * @throws GenerationCancelledException if the calling thread is interrupted
          * @throws IllegalArgumentException if there is no attention backend of the name that was set
          */
         public ZImagePipeline build() {
@@ -387,11 +388,14 @@ public final class ZImagePipeline implements AutoCloseable {
             }
             AtomicReference<@Nullable DiffusionEngine> loaded = new AtomicReference<>();
             try {
-                DiffusionEngine engine = await(device.submit(() -> {
-                    DiffusionEngine made = new DiffusionEngine(checkpoint, promptTokens, options, listener);
+                CompletableFuture<DiffusionEngine> future = new CompletableFuture<>();
+                device.execute(future, () -> {
+                    DiffusionEngine made =
+                            new DiffusionEngine(checkpoint, promptTokens, options, untilCancelled(future));
                     loaded.set(made);
                     return made;
-                }));
+                });
+                DiffusionEngine engine = await(future);
                 logChoices(checkpoint, options, engine, Duration.ofNanos(System.nanoTime() - start));
                 return new ZImagePipeline(new RequestCheck(checkpoint, promptTokens), options, engine, device);
             } catch (RuntimeException | Error e) {
@@ -415,6 +419,20 @@ public final class ZImagePipeline implements AutoCloseable {
             try (PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow)) {
                 new RequestCheck(checkpoint, promptTokens).check(request);
             }
+        }
+
+        /** Passes progress on to the listener, and ends the loading when nobody waits for it any more. */
+        private GenerationListener untilCancelled(CompletableFuture<?> future) {
+            GenerationListener target = listener;
+            return new GenerationListener() {
+                @Override
+                public void onLoad(Component component, long bytesDone, long bytesTotal) {
+                    if (future.isCancelled()) {
+                        throw new GenerationCancelledException("the loading was interrupted");
+                    }
+                    target.onLoad(component, bytesDone, bytesTotal);
+                }
+            };
         }
 
         private Path folder() {

@@ -45,6 +45,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * {@code ZImagePipeline.__call__}.
  */
 public final class DiffusionEngine implements AutoCloseable {
+    /** Bounds the memory for streams between blocks; a block's weights are still used for several pictures in a row. */
+    private static final int PICTURES_AT_ONCE = 4;
+
     private final Checkpoint checkpoint;
     private final Attention attention;
     private final PromptTokens promptTokens;
@@ -135,13 +138,17 @@ public final class DiffusionEngine implements AutoCloseable {
                 boolean guided = guidance.actsAt(schedule.timesteps()[step]);
                 float sigmaChange = schedule.sigmas()[step + 1] - schedule.sigmas()[step];
                 StepModulation modulation = modulations.get(step);
-                try (PointerScope stepScope = new PointerScope()) {
-                    List<Tensor> velocities = guided
-                            ? guided(guidance, inputs, negativeInputs, modulation, cancellation)
-                            : transformer.forward(inputs, modulation, cancellation);
-                    for (int i = 0; i < latents.size(); i++) {
-                        // The transformer predicts the way to the picture; sigma falls on it, hence the sign.
-                        latents.get(i).add_(velocities.get(i), new Scalar(-sigmaChange));
+                for (int first = 0; first < latents.size(); first += PICTURES_AT_ONCE) {
+                    int last = Math.min(first + PICTURES_AT_ONCE, latents.size());
+                    List<TransformerInput> group = inputs.subList(first, last);
+                    try (PointerScope groupScope = new PointerScope()) {
+                        List<Tensor> velocities = guided
+                                ? guided(guidance, group, negativeInputs.subList(first, last), modulation, cancellation)
+                                : transformer.forward(group, modulation, cancellation);
+                        for (int i = first; i < last; i++) {
+                            // The transformer predicts the way to the picture; sigma falls on it, hence the sign.
+                            latents.get(i).add_(velocities.get(i - first), new Scalar(-sigmaChange));
+                        }
                     }
                 }
                 steps.add(since(stepStart));

@@ -51,12 +51,13 @@ final class ZImageTransformerBlock {
         if (adaLnModulation == null) {
             throw new IllegalStateException("this block is not modulated");
         }
-        TensorVector chunks = adaLnModulation.forward(adaLnInput).chunk(4, -1); // [steps, 4 * dim] -> 4 x [steps, dim]
+        Tensor modulation = adaLnModulation.forward(adaLnInput); // [steps, 4 * dim]
+        TensorVector chunks = modulation.chunk(4, -1); // 4 x [steps, dim], parts of it that are overwritten
         Scalar one = new Scalar(1.0);
-        Tensor attentionNorm1 = chunks.get(0).add(one).mul_(norms.attentionNorm1());
-        Tensor attentionNorm2 = chunks.get(1).tanh().mul_(norms.attentionNorm2());
-        Tensor ffnNorm1 = chunks.get(2).add(one).mul_(norms.ffnNorm1());
-        Tensor ffnNorm2 = chunks.get(3).tanh().mul_(norms.ffnNorm2());
+        Tensor attentionNorm1 = chunks.get(0).add_(one).mul_(norms.attentionNorm1());
+        Tensor attentionNorm2 = chunks.get(1).tanh_().mul_(norms.attentionNorm2());
+        Tensor ffnNorm1 = chunks.get(2).add_(one).mul_(norms.ffnNorm1());
+        Tensor ffnNorm2 = chunks.get(3).tanh_().mul_(norms.ffnNorm2());
         List<BlockNorms> steps = new ArrayList<>();
         for (long step = 0; step < adaLnInput.size(0); step++) {
             steps.add(new BlockNorms(
