@@ -421,6 +421,22 @@ public final class ZImagePipeline implements AutoCloseable {
             }
         }
 
+        /**
+         * Counts a prompt's tokens with the model's tokenizer, those of the chat template among them; neither weights nor LibTorch
+         * are loaded. What was set by {@link #maxPromptTokens} and {@link #promptOverflow} does not matter. The tokenizer is
+         * loaded each time.
+         *
+         * @throws IllegalStateException if no model was set
+         * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
+         */
+        public int countTokens(String prompt) {
+            Objects.requireNonNull(prompt, "prompt");
+            Checkpoint checkpoint = Checkpoint.open(folder(), variant);
+            try (PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow)) {
+                return promptTokens.count(prompt);
+            }
+        }
+
         /** Passes progress on to the listener, and ends the loading when nobody waits for it any more. */
         private GenerationListener untilCancelled(CompletableFuture<?> future) {
             GenerationListener target = listener;

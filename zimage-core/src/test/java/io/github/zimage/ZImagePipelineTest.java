@@ -97,6 +97,19 @@ final class ZImagePipelineTest {
         assertSame(pipeline.generate(again), image);
     }
 
+    // What is counted beforehand must be what the limit is compared with; a linter may pass any text.
+    @Test
+    void countTokens_isWhatTheLimitCounts() {
+        String prompt = "a red fox in the snow, looking at the moon over a frozen lake";
+        int tokens = TinyModel.pipeline(folder).countTokens(prompt);
+        GenerationRequest request = TinyModel.request().prompt(prompt).build();
+        TinyModel.pipeline(folder).maxPromptTokens(tokens).check(request);
+        ZImagePipeline.Builder tight = TinyModel.pipeline(folder).maxPromptTokens(tokens - 1);
+        assertThatIllegalArgumentException().isThrownBy(() -> tight.check(request));
+        assertThat(tight.countTokens(prompt)).isEqualTo(tokens);
+        assertThat(tight.countTokens("\ud800 \u0000")).isGreaterThan(8);
+    }
+
     @Test
     void seed_decidesThePicture() {
         GenerationRequest request = TinyModel.request().build();

@@ -30,6 +30,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PromptLinter {
     private static final int FIX_ROUNDS = 10;
+    private static final Comparator<LintFinding> ORDER =
+            Comparator.comparingInt(LintFinding::start).thenComparing(LintFinding::code);
 
     private final Set<LintCode> codes;
     private final @Nullable ToIntFunction<String> tokenCounter;
@@ -55,9 +57,13 @@ public final class PromptLinter {
 
     /** Reads a prompt. Any text will do; none makes it throw. */
     public PromptLint lint(String prompt) {
-        List<LintFinding> findings = findings(prompt);
+        List<LintFinding> left = findings(prompt);
+        List<LintFinding> findings = new ArrayList<>(left);
+        if (codes.contains(LintCode.TOO_LONG)) { // once: no fix depends on it, and the counter may be slow
+            length(prompt).ifPresent(findings::add);
+            findings.sort(ORDER);
+        }
         String fixed = prompt;
-        List<LintFinding> left = findings;
         Set<String> seen = new HashSet<>(Set.of(prompt));
         for (int round = 0; round < FIX_ROUNDS; round++) {
             String next = applied(fixed, left);
@@ -106,9 +112,8 @@ public final class PromptLinter {
             check(masked, halves[1], masked.length(), found);
             found.addAll(BilingualRule.check(prompt, masked, halves));
         }
-        length(prompt).ifPresent(found::add);
         found.removeIf(finding -> !codes.contains(finding.code()));
-        found.sort(Comparator.comparingInt(LintFinding::start).thenComparing(LintFinding::code));
+        found.sort(ORDER);
         found.replaceAll(finding ->
                 changesQuotedText(finding, masked) || erases(finding, prompt) ? finding.withoutReplacement() : finding);
         return found;
@@ -199,7 +204,8 @@ public final class PromptLinter {
         }
 
         /**
-         * Counts tokens with the model's tokenizer, chat template included. Default: an estimate.
+         * Counts tokens with the model's tokenizer, chat template included. It is asked once for each prompt that is read.
+         * Default: an estimate.
          *
          * @param counter thread-safe, takes any text
          */

@@ -3,6 +3,7 @@ package io.github.zimage.prompt;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
@@ -128,6 +129,24 @@ class PromptLinterTest {
         assertThat(counted.lint("a foxy").findings())
                 .extracting(finding -> finding.message(Locale.ENGLISH))
                 .containsExactly("The prompt has 6 tokens, the limit is 5: shorten it.");
+    }
+
+    // A tokenizer may take seconds to load.
+    @Test
+    void tokensAreCountedOnce_howeverManyFixesThereAre() {
+        List<String> counted = new ArrayList<>();
+        String prompt = "a ((huge)) whale, (snow:1.3), masterpiece, best quality, 8k";
+        PromptLint lint = PromptLinter.builder()
+                .tokens(text -> {
+                    counted.add(text);
+                    return 600;
+                })
+                .build()
+                .lint(prompt);
+
+        assertThat(counted).containsExactly(prompt);
+        assertThat(lint.fixed()).isEqualTo("a huge whale, snow");
+        assertThat(lint.findings().get(0).code()).isEqualTo(LintCode.TOO_LONG);
     }
 
     @Test

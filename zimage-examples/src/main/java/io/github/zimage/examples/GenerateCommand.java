@@ -11,6 +11,8 @@ import io.github.zimage.ZImagePipeline;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
+import io.github.zimage.prompt.SizeAdvisor;
+import io.github.zimage.prompt.StepAdvisor;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -38,6 +41,10 @@ import picocli.CommandLine.Spec;
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class GenerateCommand implements Callable<Integer> {
+    private static final String AUTO = "auto";
+    private static final Pattern SIZE = Pattern.compile("[0-9]{1,9}[xX][0-9]{1,9}");
+    private static final Pattern STEPS = Pattern.compile("[+-]?[0-9]{1,9}");
+
     @ParentCommand
     private Main main;
 
@@ -69,24 +76,26 @@ final class GenerateCommand implements Callable<Integer> {
     private @Nullable String negative;
 
     @Option(
-            names = "--width",
-            paramLabel = "PIXELS",
-            defaultValue = "1024",
-            description = "Width, a multiple of 16 (default: ${DEFAULT-VALUE}).")
-    private int width;
+            names = "--size",
+            paramLabel = "WxH|auto",
+            description =
+                    "Width and height, as 1280x768, in place of --width and --height. auto takes 768, 1024 or 1280"
+                            + " pixels square by the length of the prompt, and says why.")
+    private @Nullable String size;
 
-    @Option(
-            names = "--height",
-            paramLabel = "PIXELS",
-            defaultValue = "1024",
-            description = "Height, a multiple of 16 (default: ${DEFAULT-VALUE}).")
-    private int height;
+    @Option(names = "--width", paramLabel = "PIXELS", description = "Width, a multiple of 16 (default: 1024).")
+    private @Nullable Integer width;
+
+    @Option(names = "--height", paramLabel = "PIXELS", description = "Height, a multiple of 16 (default: 1024).")
+    private @Nullable Integer height;
 
     @Option(
             names = "--steps",
-            paramLabel = "N",
-            description = "How often the transformer is evaluated (default: 8, or one for each of --sigmas).")
-    private @Nullable Integer steps;
+            paramLabel = "N|auto",
+            description =
+                    "How often the transformer is evaluated (default: 8, or one for each of --sigmas). auto takes 7, 8"
+                            + " or 9, meant for Turbo, by what the prompt asks for, and says why.")
+    private @Nullable String steps;
 
     @Option(
             names = "--sigmas",
@@ -190,7 +199,8 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        GenerationRequest request = request();
+        ZImagePipeline.Builder builder = pipeline();
+        GenerationRequest request = request(builder);
         List<Path> files = files();
         checkFiles(files);
         PrintWriter stdout = spec.commandLine().getOut();
@@ -199,8 +209,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
 
         try (Progress progress = main.progress()) {
-            ZImagePipeline.Builder builder = pipeline(progress);
-            builder.check(request);
+            builder.listener(progress).check(request);
             long start = System.nanoTime();
             try (ZImagePipeline pipeline = builder.build()) {
                 Duration load = Duration.ofNanos(System.nanoTime() - start);
@@ -221,11 +230,11 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     /** Returns the prompt to draw, and says on the standard error stream what was found in it. */
-    private String lintedPrompt() {
+    private String lintedPrompt(ZImagePipeline.Builder pipeline) {
         if (lint == Lint.OFF) {
             return prompt;
         }
-        PromptLint linted = PromptLinter.create().lint(prompt);
+        PromptLint linted = linter(pipeline).lint(prompt);
         PrintWriter err = spec.commandLine().getErr();
         for (LintFinding finding : linted.findings()) {
             err.println("zimage: " + Terminal.oneLine(finding.code() + ": " + finding.message(Locale.ENGLISH)));
@@ -237,10 +246,18 @@ final class GenerateCommand implements Callable<Integer> {
         return linted.fixed();
     }
 
-    private GenerationRequest request() {
+    private PromptLinter linter(ZImagePipeline.Builder pipeline) {
+        return PromptLinter.builder()
+                .tokens(pipeline::countTokens)
+                .tokenLimit(maxPromptTokens)
+                .build();
+    }
+
+    private GenerationRequest request(ZImagePipeline.Builder pipeline) {
+        checkChoices();
+        String drawn = lintedPrompt(pipeline);
         GenerationRequest.Builder builder = GenerationRequest.builder()
-                .prompt(lintedPrompt())
-                .size(width, height)
+                .prompt(drawn)
                 .sigmas(sigmas)
                 .guidance(guidance)
                 .cfgNormalization(cfgNormalization)
@@ -249,13 +266,57 @@ final class GenerateCommand implements Callable<Integer> {
         if (negative != null) {
             builder.negativePrompt(negative);
         }
-        if (steps != null) {
-            builder.steps(steps);
-        }
+        setSize(builder, drawn);
+        setSteps(builder, drawn);
         if (seed != null) {
             builder.seed(seed);
         }
         return builder.build();
+    }
+
+    private void checkChoices() {
+        if (size != null && (width != null || height != null)) {
+            throw new IllegalArgumentException("--size stands for --width and --height: give it or them");
+        }
+        if (size != null && !size.equalsIgnoreCase(AUTO) && !SIZE.matcher(size).matches()) {
+            throw new IllegalArgumentException(
+                    "--size must be auto or pixels such as 1280x768, but was '" + size + "'");
+        }
+        if (steps != null
+                && !steps.equalsIgnoreCase(AUTO)
+                && !STEPS.matcher(steps).matches()) {
+            throw new IllegalArgumentException(
+                    "--steps must be auto or a whole number of at most 9 digits, but was '" + steps + "'");
+        }
+        if (AUTO.equalsIgnoreCase(steps) && !sigmas.isEmpty()) {
+            throw new IllegalArgumentException("--sigmas says how many steps there are: leave out --steps auto");
+        }
+    }
+
+    private void setSize(GenerationRequest.Builder builder, String drawn) {
+        if (size == null) {
+            builder.size(width == null ? 1024 : width, height == null ? 1024 : height);
+        } else if (size.equalsIgnoreCase(AUTO)) {
+            SizeAdvisor.Advice advice = SizeAdvisor.create().advise(drawn);
+            spec.commandLine().getErr().println("zimage: " + advice.message(Locale.ENGLISH));
+            builder.size(advice.pixels(), advice.pixels());
+        } else {
+            int x = size.toLowerCase(Locale.ROOT).indexOf('x');
+            builder.size(Integer.parseInt(size.substring(0, x)), Integer.parseInt(size.substring(x + 1)));
+        }
+    }
+
+    private void setSteps(GenerationRequest.Builder builder, String drawn) {
+        if (steps == null) {
+            return;
+        }
+        if (steps.equalsIgnoreCase(AUTO)) {
+            StepAdvisor.Advice advice = StepAdvisor.advise(drawn);
+            spec.commandLine().getErr().println("zimage: " + advice.message(Locale.ENGLISH));
+            builder.steps(advice.steps());
+        } else {
+            builder.steps(Integer.parseInt(steps));
+        }
     }
 
     private List<Path> files() {
@@ -286,14 +347,13 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private ZImagePipeline.Builder pipeline(Progress progress) {
+    private ZImagePipeline.Builder pipeline() {
         ZImagePipeline.Builder builder = ZImagePipeline.builder()
                 .model(model)
                 .precision(precision)
                 .attention(new AttentionBackend(attention))
                 .maxPromptTokens(maxPromptTokens)
-                .promptOverflow(truncatePrompt ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR)
-                .listener(progress);
+                .promptOverflow(truncatePrompt ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR);
         if (vaePrecision != null) {
             builder.precision(Component.VAE, vaePrecision);
         }

@@ -3,6 +3,7 @@ package io.github.zimage.examples;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.zimage.ZImagePipeline;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLanguage;
 import io.github.zimage.prompt.PromptLibrary;
@@ -69,6 +70,13 @@ final class PromptCommand implements Runnable {
                     boolean fix,
             @Option(names = "--json", description = "Print one array of findings.") boolean json,
             @Option(
+                            names = "--model",
+                            paramLabel = "DIR",
+                            description =
+                                    "Count tokens with the tokenizer of this checkpoint (default: estimate them).")
+                    @Nullable
+                    Path model,
+            @Option(
                             names = "--language",
                             paramLabel = "en|zh",
                             defaultValue = "en",
@@ -79,7 +87,7 @@ final class PromptCommand implements Runnable {
             throw new IllegalArgumentException("--fix prints a prompt and --json findings: give one of them");
         }
         PrintWriter out = out();
-        PromptLint lint = PromptLinter.create().lint(prompt);
+        PromptLint lint = linter(model).lint(prompt);
         if (fix) {
             out.println(Terminal.printable(lint.fixed()));
         } else if (json) {
@@ -184,6 +192,14 @@ final class PromptCommand implements Runnable {
 
     private PrintWriter out() {
         return spec.commandLine().getOut();
+    }
+
+    private static PromptLinter linter(@Nullable Path model) {
+        return model == null
+                ? PromptLinter.create()
+                : PromptLinter.builder()
+                        .tokens(ZImagePipeline.builder().model(model)::countTokens)
+                        .build();
     }
 
     private static PromptLibrary library(@Nullable Path file) {

@@ -78,6 +78,87 @@ final class GenerateCommandTest {
         }
     }
 
+    // The estimate would let these words pass; the limit is the one that generate was given.
+    @Test
+    void lint_countsWithTheModelsTokenizer() {
+        String words = "kaleidoscopic ".repeat(5).strip();
+        assertThat(MainTest.run("prompt", "lint", words).out()).doesNotContain("TOO_LONG");
+        MainTest.Run run = generate(
+                "--lint=warn",
+                "--max-prompt-tokens=16",
+                "--prompt",
+                words,
+                "--out",
+                folder.resolve("f.png").toString());
+
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err().lines()).hasSize(2);
+        assertThat(run.err())
+                .containsPattern("zimage: TOO_LONG: The prompt has [0-9]+ tokens")
+                .contains("zimage: prompt must have at most 16 tokens");
+
+        String many = "kaleidoscopic ".repeat(300).strip();
+        assertThat(MainTest.run("prompt", "lint", many).out()).doesNotContain("TOO_LONG");
+        assertThat(MainTest.run("prompt", "lint", "--model", model.toString(), many)
+                        .out())
+                .contains("TOO_LONG");
+        assertThat(MainTest.run("prompt", "lint", "--model", "missing", "a fox").code())
+                .isEqualTo(3);
+    }
+
+    // Off unless asked for: every other test here draws with no such line.
+    @Test
+    void auto_takesTheAdviceAndSaysWhy() throws IOException {
+        Path out = folder.resolve("f.png");
+        MainTest.Run run = MainTest.run(
+                "generate",
+                "--model",
+                model.toString(),
+                "--prompt",
+                "a fox",
+                "--size=32x48",
+                "--steps=auto",
+                "--out",
+                out.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.err().lines()).containsExactly("zimage: 7 steps: 1 subjects, 0 texts to write, 0 relations.");
+        assertThat(run.out()).startsWith(out + "  32x48").contains("7 steps");
+
+        run = MainTest.run(
+                "generate",
+                "--model",
+                model.toString(),
+                "--prompt",
+                "a (fox:1.2)",
+                "--lint=fix",
+                "--size=auto",
+                "--steps=1",
+                "--out",
+                out.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.err().lines()).last().isEqualTo("zimage: 2 words: 768 \u00d7 768 pixels.");
+        assertThat(run.out()).startsWith(out + "  768x768");
+    }
+
+    @Test
+    void sizesAndStepsThatContradict_areBadRequests() {
+        for (List<String> options : List.of(
+                List.of("--size=auto", "--width=32"),
+                List.of("--size=32x32", "--height=32"),
+                List.of("--size=32"),
+                List.of("--size=99999999999x32"),
+                List.of("--size=0x32"),
+                List.of("--steps=many"),
+                List.of("--steps=0"),
+                List.of("--steps=auto", "--sigmas=1,0.5"))) {
+            MainTest.Run run = MainTest.run(Stream.concat(
+                            Stream.of("generate", "--model", model.toString(), "--prompt", "a fox"), options.stream())
+                    .toArray(String[]::new));
+            assertThat(run.code()).as("%s", options).isEqualTo(2);
+            assertThat(run.err().lines()).as("%s", options).hasSize(1);
+        }
+    }
+
     @Test
     void severalPictures_haveNumbersAndSeedsOfTheirOwn() throws IOException {
         Path latents = folder.resolve("l.safetensors");
@@ -148,10 +229,12 @@ final class GenerateCommandTest {
     }
 
     private static MainTest.Run generate(String... options) {
-        Stream<String> fixed = Stream.of("generate", "--model", model.toString(), "--prompt", "狐 🦊", "--height", "32");
+        Stream<String> fixed = Stream.of("generate", "--model", model.toString(), "--height", "32");
+        Stream<String> prompt = List.of(options).contains("--prompt") ? Stream.of() : Stream.of("--prompt", "狐 🦊");
         Stream<String> size = List.of(options).contains("--width") ? Stream.of() : Stream.of("--width", "48");
-        return MainTest.run(
-                Stream.concat(Stream.concat(fixed, size), Stream.of(options)).toArray(String[]::new));
+        return MainTest.run(Stream.of(fixed, prompt, size, Stream.of(options))
+                .flatMap(part -> part)
+                .toArray(String[]::new));
     }
 
     private void assertOnlyFiles(Path... expected) throws IOException {

@@ -70,6 +70,11 @@ public final class PromptTokens implements AutoCloseable {
         return ids;
     }
 
+    /** Returns how many tokens a prompt has, those of the chat template among them. The limit does not matter. */
+    public int count(String prompt) {
+        return tokenizer.encodePrompt(prompt).length;
+    }
+
     @Override
     public void close() {
         tokenizer.close();
