@@ -20,16 +20,19 @@ final class ArchitectureTest {
     private static final Pattern INTERNAL = Pattern.compile("io\\.github\\.zimage\\.internal\\.(\\w+)");
 
     /** What each internal package may use of the others. */
-    private static final Map<String, Set<String>> ALLOWED = Map.of(
-            "pipeline", Set.of("text", "transformer", "vae", "schedule", "nn", "runtime", "weights"),
-            "text", Set.of("nn", "runtime", "weights"),
-            "transformer", Set.of("nn", "runtime", "weights"),
-            "vae", Set.of("nn", "runtime", "weights"),
-            "schedule", Set.of("weights"),
-            "nn", Set.of("runtime", "weights"),
-            "weights", Set.of("runtime"),
-            "image", Set.of(),
-            "runtime", Set.of());
+    private static final Map<String, Set<String>> ALLOWED = Map.ofEntries(
+            Map.entry(
+                    "pipeline",
+                    Set.of("text", "transformer", "vae", "schedule", "nn", "runtime", "weights", "placement")),
+            Map.entry("text", Set.of("nn", "runtime", "weights", "placement")),
+            Map.entry("transformer", Set.of("nn", "runtime", "weights", "placement")),
+            Map.entry("vae", Set.of("nn", "runtime", "weights", "placement")),
+            Map.entry("schedule", Set.of("weights")),
+            Map.entry("nn", Set.of("runtime", "weights", "placement")),
+            Map.entry("placement", Set.of("runtime", "weights")),
+            Map.entry("weights", Set.of("runtime")),
+            Map.entry("image", Set.of()),
+            Map.entry("runtime", Set.of()));
 
     @Test
     void internalPackages_useOnlyWhatLiesBelow() throws IOException {
