@@ -1,7 +1,7 @@
 package io.github.zimage.internal.nn;
 
+import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +22,7 @@ public final class Linear {
      * @param name the layer's name, without {@code .weight}
      * @param type the type the layer computes in
      */
-    public static Linear load(WeightStore weights, String name, boolean bias, ScalarType type) {
+    public static Linear load(TensorSource weights, String name, boolean bias, ScalarType type) {
         return new Linear(weights.get(name + ".weight", type), bias ? weights.get(name + ".bias", type) : null);
     }
 

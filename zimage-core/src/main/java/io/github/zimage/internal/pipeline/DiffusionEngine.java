@@ -5,10 +5,10 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.GenerationTimings;
 import io.github.zimage.Latents;
-import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
 import io.github.zimage.internal.text.Qwen3Model;
@@ -20,16 +20,17 @@ import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import io.github.zimage.internal.vae.AutoencoderKL;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.TransformerConfig;
-import io.github.zimage.internal.weights.WeightIndex;
-import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.Collections;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.LongConsumer;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Generator;
@@ -39,6 +40,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The model, loaded, and the way from a request to pictures. Runs on the device thread. The steps are those of diffusers'
@@ -52,9 +54,9 @@ public final class DiffusionEngine implements AutoCloseable {
     private final Attention attention;
     private final PromptTokens promptTokens;
     private final PromptEncoder promptEncoder;
-    private final ZImageTransformer2DModel transformer;
-    private final AutoencoderKL vae;
-    private final Map<Component, WeightStore> stores = new EnumMap<>(Component.class);
+    private final ModelHolder<Qwen3Model> textEncoder;
+    private final ModelHolder<ZImageTransformer2DModel> transformer;
+    private final ModelHolder<AutoencoderKL> vae;
 
     /** Loads a checkpoint. */
     public DiffusionEngine(
@@ -62,31 +64,41 @@ public final class DiffusionEngine implements AutoCloseable {
         this.checkpoint = checkpoint;
         this.promptTokens = promptTokens;
         try (PointerScope scope = new PointerScope()) {
-            Precision textPrecision = options.precision(Component.TEXT_ENCODER);
-            Precision transformerPrecision = options.precision(Component.TRANSFORMER);
-            Precision vaePrecision = options.precision(Component.VAE);
-            attention = AttentionSelector.select(options.attention(), transformerPrecision);
-            Qwen3Model textEncoder = new Qwen3Model(
-                    checkpoint.textEncoder(),
-                    store(Component.TEXT_ENCODER, listener),
-                    new Kernels(attention, textPrecision));
-            promptEncoder = new PromptEncoder(promptTokens, textEncoder);
-            transformer = new ZImageTransformer2DModel(
-                    checkpoint.transformer(),
-                    store(Component.TRANSFORMER, listener),
-                    new Kernels(attention, transformerPrecision));
-            vae = new AutoencoderKL(checkpoint.vae(), store(Component.VAE, listener), attention, vaePrecision);
+            attention = AttentionSelector.select(options.attention(), options.precision(Component.TRANSFORMER));
+        }
+        promptEncoder = new PromptEncoder(promptTokens);
+        Residence textResidence = options.residence(Component.TEXT_ENCODER);
+        Kernels textKernels = new Kernels(attention, options.precision(Component.TEXT_ENCODER));
+        textEncoder = new ModelHolder<>(
+                checkpoint.weights(Component.TEXT_ENCODER),
+                textResidence,
+                store -> new Qwen3Model(checkpoint.textEncoder(), store, textKernels, textResidence),
+                Qwen3Model::rest);
+        Residence residence = options.residence(Component.TRANSFORMER);
+        Kernels kernels = new Kernels(attention, options.precision(Component.TRANSFORMER));
+        transformer = new ModelHolder<>(
+                checkpoint.weights(Component.TRANSFORMER),
+                residence,
+                store -> new ZImageTransformer2DModel(checkpoint.transformer(), store, kernels, residence),
+                ZImageTransformer2DModel::rest);
+        vae = new ModelHolder<>(
+                checkpoint.weights(Component.VAE),
+                options.residence(Component.VAE),
+                store -> new AutoencoderKL(checkpoint.vae(), store, attention, options.precision(Component.VAE)),
+                model -> {});
+        try {
+            textEncoder.prepare(progress(Component.TEXT_ENCODER, listener));
+            transformer.prepare(progress(Component.TRANSFORMER, listener));
+            vae.prepare(progress(Component.VAE, listener));
         } catch (RuntimeException | Error e) {
             close();
             throw e;
         }
     }
 
-    private WeightStore store(Component component, GenerationListener listener) {
-        WeightIndex index = checkpoint.weights(component);
-        WeightStore store = new WeightStore(index, done -> listener.onLoad(component, done, index.byteSize()));
-        stores.put(component, store);
-        return store;
+    private LongConsumer progress(Component component, GenerationListener listener) {
+        long total = checkpoint.weights(component).byteSize();
+        return done -> listener.onLoad(component, done, total);
     }
 
     /** Returns the name of the attention backend that was chosen. */
@@ -96,7 +108,18 @@ public final class DiffusionEngine implements AutoCloseable {
 
     /** Encodes a prompt. */
     public PromptEmbeddings encode(String prompt, Runnable cancellation) {
-        return promptEncoder.encode(prompt, cancellation);
+        return Objects.requireNonNull(encode(List.of(prompt), new GenerationListener() {}, cancellation)
+                .get(prompt));
+    }
+
+    private Map<String, PromptEmbeddings> encode(
+            List<String> prompts, GenerationListener listener, Runnable cancellation) {
+        try {
+            return promptEncoder.encode(
+                    prompts, () -> textEncoder.get(progress(Component.TEXT_ENCODER, listener)), cancellation);
+        } finally {
+            textEncoder.rest();
+        }
     }
 
     /**
@@ -108,184 +131,14 @@ public final class DiffusionEngine implements AutoCloseable {
     public List<DrawnImage> generate(
             GenerationRequest request, long firstSeed, GenerationListener listener, Runnable cancellation) {
         try (PointerScope scope = new PointerScope()) {
-            // 1. Prompts to captions
-            long start = System.nanoTime();
-            Guidance guidance = Guidance.of(request);
-            Map<PromptEmbeddings, Caption> captions = new HashMap<>();
-            List<Caption> positive = positiveCaptions(request, captions, cancellation);
-            Caption negative = guidance.isOn() ? caption(negativeEmbeddings(request, cancellation), captions) : null;
-            Duration encode = since(start);
-            listener.onEncode(encode);
-
-            // 2. Noise
-            List<Tensor> latents = noise(request, firstSeed);
-
-            // 3. Schedule
-            long denoiseStart = System.nanoTime();
-            int patch = TransformerConfig.PATCH_SIZE;
-            int imageTokens = latentHeight(request) / patch * (latentWidth(request) / patch);
-            FlowMatchEulerSchedule schedule =
-                    FlowMatchEulerSchedule.of(checkpoint.scheduler(), levels(request), imageTokens);
-            List<StepModulation> modulations = transformer.modulations(schedule.timesteps());
-
-            // 4. Denoising
-            List<TransformerInput> inputs = inputs(latents, positive, request);
-            List<TransformerInput> negativeInputs =
-                    negative == null ? List.of() : inputs(latents, sameForAll(negative, latents), request);
-            List<Duration> steps = new ArrayList<>();
-            for (int step = 0; step < request.steps(); step++) {
-                long stepStart = System.nanoTime();
-                boolean guided = guidance.actsAt(schedule.timesteps()[step]);
-                float sigmaChange = schedule.sigmas()[step + 1] - schedule.sigmas()[step];
-                StepModulation modulation = modulations.get(step);
-                for (int first = 0; first < latents.size(); first += PICTURES_AT_ONCE) {
-                    int last = Math.min(first + PICTURES_AT_ONCE, latents.size());
-                    List<TransformerInput> group = inputs.subList(first, last);
-                    try (PointerScope groupScope = new PointerScope()) {
-                        List<Tensor> velocities = guided
-                                ? guided(guidance, group, negativeInputs.subList(first, last), modulation, cancellation)
-                                : transformer.forward(group, modulation, cancellation);
-                        for (int i = first; i < last; i++) {
-                            // The transformer predicts the way to the picture; sigma falls on it, hence the sign.
-                            latents.get(i).add_(velocities.get(i - first), new Scalar(-sigmaChange));
-                        }
-                    }
-                }
-                steps.add(since(stepStart));
-                listener.onStep(step + 1, request.steps(), steps.get(step));
-            }
-            Duration denoise = since(denoiseStart);
-
-            // 5. Latents to pictures
-            List<DrawnImage> images = new ArrayList<>();
-            for (Tensor each : latents) {
-                images.add(decode(each, encode, denoise, steps, cancellation));
-                listener.onDecode(
-                        images.size(),
-                        latents.size(),
-                        images.get(images.size() - 1).timings().decode());
-            }
-            return images;
+            return new Generation(request, firstSeed, listener, cancellation).run();
         }
-    }
-
-    private List<Caption> positiveCaptions(
-            GenerationRequest request, Map<PromptEmbeddings, Caption> captions, Runnable cancellation) {
-        List<PromptEmbeddings> embeddings = new ArrayList<>(request.promptEmbeddings());
-        for (String prompt : request.prompts()) {
-            embeddings.add(promptEncoder.encode(prompt, cancellation));
-        }
-        List<Caption> result = new ArrayList<>();
-        for (PromptEmbeddings each : embeddings) {
-            for (int i = 0; i < request.count(); i++) {
-                result.add(caption(each, captions));
-            }
-        }
-        return result;
-    }
-
-    private PromptEmbeddings negativeEmbeddings(GenerationRequest request, Runnable cancellation) {
-        if (request.negativeEmbeddings() != null) {
-            return request.negativeEmbeddings();
-        }
-        String prompt = request.negativePrompt();
-        return promptEncoder.encode(prompt == null ? "" : prompt, cancellation);
-    }
-
-    private Caption caption(PromptEmbeddings embeddings, Map<PromptEmbeddings, Caption> captions) {
-        return captions.computeIfAbsent(
-                embeddings, e -> transformer.caption(Tensors.of(e.values(), e.tokens(), e.features())));
-    }
-
-    private static List<Caption> sameForAll(Caption caption, List<Tensor> latents) {
-        return latents.stream().map(each -> caption).toList();
-    }
-
-    private List<Tensor> noise(GenerationRequest request, long firstSeed) {
-        long[] shape = {checkpoint.transformer().inChannels(), latentHeight(request), latentWidth(request)};
-        List<Tensor> noise = new ArrayList<>();
-        for (int i = 0; i < request.totalCount(); i++) {
-            noise.add(
-                    request.latents().isEmpty()
-                            ? noise(firstSeed + i, shape)
-                            : Tensors.of(request.latents().get(i).values(), shape));
-        }
-        return noise;
     }
 
     /** The noise of {@code torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))}. */
     static Tensor noise(long seed, long... shape) {
         Generator generator = torch.make_generator_cpu(seed);
         return torch.randn(shape, new GeneratorOptional(generator), new TensorOptions(ScalarType.Float));
-    }
-
-    private static float[] levels(GenerationRequest request) {
-        int steps = request.steps();
-        if (request.sigmas().isEmpty()) {
-            return Tensors.toFloats(torch.linspace(
-                    new Scalar(1.0), new Scalar(1.0 / steps), steps, new TensorOptions(ScalarType.Float)));
-        }
-        float[] levels = new float[steps];
-        for (int i = 0; i < steps; i++) {
-            levels[i] = request.sigmas().get(i);
-        }
-        return levels;
-    }
-
-    private List<TransformerInput> inputs(List<Tensor> latents, List<Caption> captions, GenerationRequest request) {
-        IdentityHashMap<Caption, Rotations> rotations = new IdentityHashMap<>();
-        List<TransformerInput> inputs = new ArrayList<>();
-        for (int i = 0; i < latents.size(); i++) {
-            Rotations imageRotations = rotations.computeIfAbsent(
-                    captions.get(i),
-                    caption -> transformer.imageRotations(latentHeight(request), latentWidth(request), caption));
-            inputs.add(new TransformerInput(latents.get(i), captions.get(i), imageRotations));
-        }
-        return inputs;
-    }
-
-    private List<Tensor> guided(
-            Guidance guidance,
-            List<TransformerInput> positive,
-            List<TransformerInput> negative,
-            StepModulation modulation,
-            Runnable cancellation) {
-        List<TransformerInput> both = new ArrayList<>(positive);
-        both.addAll(negative);
-        List<Tensor> velocities = transformer.forward(both, modulation, cancellation);
-        List<Tensor> combined = new ArrayList<>();
-        for (int i = 0; i < positive.size(); i++) {
-            combined.add(guidance.combine(velocities.get(i), velocities.get(positive.size() + i)));
-        }
-        return combined;
-    }
-
-    private DrawnImage decode(
-            Tensor latents, Duration encode, Duration denoise, List<Duration> steps, Runnable cancellation) {
-        try (PointerScope scope = new PointerScope()) {
-            long start = System.nanoTime();
-            cancellation.run();
-            Tensor image = vae.decode(latents, cancellation); // [height, width, 3]
-            int height = Math.toIntExact(image.size(0));
-            int width = Math.toIntExact(image.size(1));
-            byte[] rgb = new byte[Math.multiplyExact(height * 3, width)];
-            new BytePointer(image.data_ptr()).get(rgb);
-            Latents kept = Latents.of(
-                    Math.toIntExact(latents.size(0)),
-                    Math.toIntExact(latents.size(1)),
-                    Math.toIntExact(latents.size(2)),
-                    Tensors.toFloats(latents));
-            return new DrawnImage(
-                    width, height, rgb, kept, new GenerationTimings(encode, denoise, since(start), steps));
-        }
-    }
-
-    private int latentHeight(GenerationRequest request) {
-        return request.height() / checkpoint.vae().scale();
-    }
-
-    private int latentWidth(GenerationRequest request) {
-        return request.width() / checkpoint.vae().scale();
     }
 
     private static Duration since(long nanoTime) {
@@ -295,8 +148,224 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees the weights. */
     @Override
     public void close() {
-        stores.values().forEach(WeightStore::close);
-        stores.clear();
+        textEncoder.close();
+        transformer.close();
+        vae.close();
         promptTokens.close();
+    }
+
+    /** One request on its way, component by component: each is let go, if it has to be, before the next is loaded. */
+    private final class Generation {
+        private final long start = System.nanoTime();
+        private final GenerationRequest request;
+        private final long firstSeed;
+        private final GenerationListener listener;
+        private final Runnable cancellation;
+        private final Guidance guidance;
+        private final int latentHeight;
+        private final int latentWidth;
+        private final List<Duration> steps = new ArrayList<>();
+        private Duration encode = Duration.ZERO;
+        private Duration denoise = Duration.ZERO;
+
+        Generation(GenerationRequest request, long firstSeed, GenerationListener listener, Runnable cancellation) {
+            this.request = request;
+            this.firstSeed = firstSeed;
+            this.listener = listener;
+            this.cancellation = cancellation;
+            guidance = Guidance.of(request);
+            latentHeight = request.height() / checkpoint.vae().scale();
+            latentWidth = request.width() / checkpoint.vae().scale();
+        }
+
+        List<DrawnImage> run() {
+            // 1. Prompts to embeddings
+            Embeddings embeddings = embeddings();
+
+            // 2. Noise, embeddings and schedule to latents
+            List<Tensor> latents = noise();
+            try {
+                denoise(transformer.get(progress(Component.TRANSFORMER, listener)), embeddings, latents);
+            } finally {
+                transformer.rest();
+            }
+
+            // 3. Latents to pictures
+            try {
+                return decode(vae.get(progress(Component.VAE, listener)), latents);
+            } finally {
+                vae.rest();
+            }
+        }
+
+        private Embeddings embeddings() {
+            PromptEmbeddings negative = guidance.isOn() ? request.negativeEmbeddings() : null;
+            String negativePrompt = guidance.isOn() && negative == null
+                    ? Objects.requireNonNullElse(request.negativePrompt(), "")
+                    : null;
+            List<String> prompts = new ArrayList<>(request.prompts());
+            if (negativePrompt != null) {
+                prompts.add(negativePrompt);
+            }
+            Map<String, PromptEmbeddings> encoded = encode(prompts, listener, cancellation);
+            List<PromptEmbeddings> given = new ArrayList<>(request.promptEmbeddings());
+            request.prompts().forEach(prompt -> given.add(Objects.requireNonNull(encoded.get(prompt))));
+            List<PromptEmbeddings> positive = new ArrayList<>();
+            for (PromptEmbeddings each : given) {
+                positive.addAll(Collections.nCopies(request.count(), each));
+            }
+            return new Embeddings(positive, negativePrompt == null ? negative : encoded.get(negativePrompt));
+        }
+
+        private List<Tensor> noise() {
+            long[] shape = {checkpoint.transformer().inChannels(), latentHeight, latentWidth};
+            List<Tensor> noise = new ArrayList<>();
+            for (int i = 0; i < request.totalCount(); i++) {
+                noise.add(
+                        request.latents().isEmpty()
+                                ? DiffusionEngine.noise(firstSeed + i, shape)
+                                : Tensors.of(request.latents().get(i).values(), shape));
+            }
+            return noise;
+        }
+
+        private void denoise(ZImageTransformer2DModel model, Embeddings embeddings, List<Tensor> latents) {
+            // Captions
+            Map<PromptEmbeddings, Caption> captions = captions(model, embeddings);
+            List<TransformerInput> inputs = inputs(model, latents, embeddings.positive(), captions);
+            PromptEmbeddings negative = embeddings.negative();
+            List<TransformerInput> negativeInputs = negative == null
+                    ? List.of()
+                    : inputs(model, latents, Collections.nCopies(latents.size(), negative), captions);
+            encode = since(start);
+            listener.onEncode(encode);
+
+            // Schedule
+            long denoiseStart = System.nanoTime();
+            int patch = TransformerConfig.PATCH_SIZE;
+            int imageTokens = latentHeight / patch * (latentWidth / patch);
+            FlowMatchEulerSchedule schedule = FlowMatchEulerSchedule.of(checkpoint.scheduler(), levels(), imageTokens);
+            List<StepModulation> modulations = model.modulations(schedule.timesteps());
+
+            // Steps
+            for (int step = 0; step < request.steps(); step++) {
+                long stepStart = System.nanoTime();
+                boolean guided = guidance.actsAt(schedule.timesteps()[step]);
+                float sigmaChange = schedule.sigmas()[step + 1] - schedule.sigmas()[step];
+                for (int first = 0; first < latents.size(); first += PICTURES_AT_ONCE) {
+                    int last = Math.min(first + PICTURES_AT_ONCE, latents.size());
+                    List<TransformerInput> group = new ArrayList<>(inputs.subList(first, last));
+                    if (guided) {
+                        group.addAll(negativeInputs.subList(first, last));
+                    }
+                    boolean runsAgain = last < latents.size() || step + 1 < request.steps();
+                    try (PointerScope scope = new PointerScope()) {
+                        List<Tensor> velocities = model.forward(group, modulations.get(step), runsAgain, cancellation);
+                        for (int i = first; i < last; i++) {
+                            Tensor velocity = velocities.get(i - first);
+                            if (guided) {
+                                velocity = guidance.combine(velocity, velocities.get(last - first + i - first));
+                            }
+                            // The transformer predicts the way to the picture; sigma falls on it, hence the sign.
+                            latents.get(i).add_(velocity, new Scalar(-sigmaChange));
+                        }
+                    }
+                }
+                steps.add(since(stepStart));
+                listener.onStep(step + 1, request.steps(), steps.get(step));
+            }
+            denoise = since(denoiseStart);
+        }
+
+        private Map<PromptEmbeddings, Caption> captions(ZImageTransformer2DModel model, Embeddings embeddings) {
+            List<PromptEmbeddings> distinct = embeddings.distinct();
+            List<Caption> captions = model.captions(
+                    distinct.stream()
+                            .map(each -> Tensors.of(each.values(), each.tokens(), each.features()))
+                            .toList(),
+                    cancellation);
+            Map<PromptEmbeddings, Caption> map = new HashMap<>();
+            for (int i = 0; i < distinct.size(); i++) {
+                map.put(distinct.get(i), captions.get(i));
+            }
+            return map;
+        }
+
+        private List<TransformerInput> inputs(
+                ZImageTransformer2DModel model,
+                List<Tensor> latents,
+                List<PromptEmbeddings> embeddings,
+                Map<PromptEmbeddings, Caption> captions) {
+            Map<PromptEmbeddings, Rotations> rotations = new HashMap<>();
+            List<TransformerInput> inputs = new ArrayList<>();
+            for (int i = 0; i < latents.size(); i++) {
+                Caption caption = Objects.requireNonNull(captions.get(embeddings.get(i)));
+                Rotations imageRotations = rotations.computeIfAbsent(
+                        embeddings.get(i), each -> model.imageRotations(latentHeight, latentWidth, caption));
+                inputs.add(new TransformerInput(latents.get(i), caption, imageRotations));
+            }
+            return inputs;
+        }
+
+        private float[] levels() {
+            if (request.sigmas().isEmpty()) {
+                return Tensors.toFloats(torch.linspace(
+                        new Scalar(1.0),
+                        new Scalar(1.0 / request.steps()),
+                        request.steps(),
+                        new TensorOptions(ScalarType.Float)));
+            }
+            float[] levels = new float[request.steps()];
+            for (int i = 0; i < levels.length; i++) {
+                levels[i] = request.sigmas().get(i);
+            }
+            return levels;
+        }
+
+        private List<DrawnImage> decode(AutoencoderKL model, List<Tensor> latents) {
+            List<DrawnImage> images = new ArrayList<>();
+            for (Tensor each : latents) {
+                DrawnImage image = decode(model, each);
+                images.add(image);
+                listener.onDecode(images.size(), latents.size(), image.timings().decode());
+            }
+            return images;
+        }
+
+        private DrawnImage decode(AutoencoderKL model, Tensor latents) {
+            try (PointerScope scope = new PointerScope()) {
+                long decodeStart = System.nanoTime();
+                cancellation.run();
+                Tensor image = model.decode(latents, cancellation); // [height, width, 3]
+                int height = Math.toIntExact(image.size(0));
+                int width = Math.toIntExact(image.size(1));
+                byte[] rgb = new byte[Math.multiplyExact(height * 3, width)];
+                new BytePointer(image.data_ptr()).get(rgb);
+                Latents kept = Latents.of(
+                        Math.toIntExact(latents.size(0)),
+                        Math.toIntExact(latents.size(1)),
+                        Math.toIntExact(latents.size(2)),
+                        Tensors.toFloats(latents));
+                return new DrawnImage(
+                        width, height, rgb, kept, new GenerationTimings(encode, denoise, since(decodeStart), steps));
+            }
+        }
+    }
+
+    /**
+     * What a request's pictures shall show.
+     *
+     * @param positive one a picture
+     * @param negative that of all, if guidance needs it
+     */
+    private record Embeddings(
+            List<PromptEmbeddings> positive, @Nullable PromptEmbeddings negative) {
+        List<PromptEmbeddings> distinct() {
+            Set<PromptEmbeddings> distinct = new LinkedHashSet<>(positive);
+            if (negative != null) {
+                distinct.add(negative);
+            }
+            return List.copyOf(distinct);
+        }
     }
 }

@@ -3,6 +3,7 @@ package io.github.zimage.internal.pipeline;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.internal.placement.Residence;
 import java.util.Map;
 import java.util.Objects;
 
@@ -11,16 +12,33 @@ import java.util.Objects;
  *
  * @param precisions each component's precision
  * @param attention the attention backend's name
+ * @param residences how components' weights stay in memory, for those whose weights are not resident
  */
-public record EngineOptions(Map<Component, Precision> precisions, AttentionBackend attention) {
+public record EngineOptions(
+        Map<Component, Precision> precisions, AttentionBackend attention, Map<Component, Residence> residences) {
 
-    /** Copies the map. */
+    /** Copies the maps. */
     public EngineOptions {
         precisions = Map.copyOf(precisions);
+        residences = Map.copyOf(residences);
+        Residence vae = residences.get(Component.VAE);
+        if (vae != null && vae.kind() == Residence.Kind.STREAMED) {
+            throw new IllegalArgumentException("the VAE must be resident or parked, but was " + vae);
+        }
+    }
+
+    /** All weights resident. */
+    public EngineOptions(Map<Component, Precision> precisions, AttentionBackend attention) {
+        this(precisions, attention, Map.of());
     }
 
     /** Returns a component's precision. */
     public Precision precision(Component component) {
         return Objects.requireNonNull(precisions.get(component));
+    }
+
+    /** Returns how a component's weights stay in memory. */
+    public Residence residence(Component component) {
+        return residences.getOrDefault(component, Residence.resident());
     }
 }

@@ -45,4 +45,13 @@ public record Residence(Kind kind, int residentBlocks, int slots) {
     public static Residence streamed(int residentBlocks, int slots) {
         return new Residence(Kind.STREAMED, residentBlocks, slots);
     }
+
+    /** Returns whether one of {@code blocks} blocks stays. */
+    boolean stays(int block, int blocks) {
+        if (kind != Kind.STREAMED) {
+            return true;
+        }
+        long resident = Math.min(residentBlocks, blocks);
+        return (block + 1) * resident / blocks > block * resident / blocks;
+    }
 }

@@ -2,9 +2,9 @@ package io.github.zimage.internal.text;
 
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TextEncoderConfig;
-import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -21,7 +21,7 @@ final class Qwen3Attention {
     private final Tensor qNorm;
     private final Tensor kNorm;
 
-    Qwen3Attention(WeightStore weights, String name, TextEncoderConfig config, Kernels kernels) {
+    Qwen3Attention(TensorSource weights, String name, TextEncoderConfig config, Kernels kernels) {
         this.config = config;
         this.kernels = kernels;
         qProj = Linear.load(weights, name + ".q_proj", config.attentionBias(), kernels.type());

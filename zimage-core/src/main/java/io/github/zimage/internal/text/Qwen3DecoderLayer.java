@@ -2,8 +2,13 @@ package io.github.zimage.internal.text;
 
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.placement.UnitLayout;
+import io.github.zimage.internal.runtime.TensorSource;
+import io.github.zimage.internal.weights.StorageType;
 import io.github.zimage.internal.weights.TextEncoderConfig;
-import io.github.zimage.internal.weights.WeightStore;
+import io.github.zimage.internal.weights.WeightIndex;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -19,7 +24,7 @@ final class Qwen3DecoderLayer {
     private final Linear upProj;
     private final Linear downProj;
 
-    Qwen3DecoderLayer(WeightStore weights, String name, TextEncoderConfig config, Kernels kernels) {
+    Qwen3DecoderLayer(TensorSource weights, String name, TextEncoderConfig config, Kernels kernels) {
         this.kernels = kernels;
         eps = config.rmsNormEps();
         inputLayerNorm = weights.get(name + ".input_layernorm.weight", ScalarType.Float);
@@ -28,6 +33,24 @@ final class Qwen3DecoderLayer {
         gateProj = Linear.load(weights, name + ".mlp.gate_proj", false, kernels.type());
         upProj = Linear.load(weights, name + ".mlp.up_proj", false, kernels.type());
         downProj = Linear.load(weights, name + ".mlp.down_proj", false, kernels.type());
+    }
+
+    /** Returns the layout of a layer's weights. */
+    static UnitLayout layout(WeightIndex index, TextEncoderConfig config, StorageType type) {
+        List<String> products = new ArrayList<>();
+        for (String each : List.of("q_proj", "k_proj", "v_proj", "o_proj")) {
+            products.add("self_attn." + each + ".weight");
+            if (config.attentionBias()) {
+                products.add("self_attn." + each + ".bias");
+            }
+        }
+        products.addAll(List.of("mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight"));
+        List<String> norms = List.of(
+                "self_attn.q_norm.weight",
+                "self_attn.k_norm.weight",
+                "input_layernorm.weight",
+                "post_attention_layernorm.weight");
+        return UnitLayout.of(index, "layers.0", products, type, norms);
     }
 
     /**

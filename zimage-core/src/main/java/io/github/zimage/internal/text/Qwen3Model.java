@@ -1,6 +1,9 @@
 package io.github.zimage.internal.text;
 
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.Blocks;
+import io.github.zimage.internal.placement.Blocks.Range;
+import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TextEncoderConfig;
 import io.github.zimage.internal.weights.WeightStore;
@@ -9,6 +12,7 @@ import java.util.List;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The text encoder: a Qwen3 language model without its last layer, final norm and head, because Z-Image takes
@@ -16,37 +20,83 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * causal.
  */
 public final class Qwen3Model {
+    private static final String EMBED_TOKENS = "embed_tokens.weight";
+
     private final TextEncoderConfig config;
-    private final Tensor embedTokens;
-    private final List<Qwen3DecoderLayer> layers = new ArrayList<>();
+    private final Kernels kernels;
+    private final WeightStore weights;
+    /** As it is stored; null if it is opened for each use, so that the pages with the rows that were used go. */
+    private final @Nullable Tensor embedTokens;
+
+    private final Blocks<Qwen3DecoderLayer> layers;
+    private final Range allLayers;
 
     /** Takes the model's weights from a store, which must stay open as long as the model is used. */
-    public Qwen3Model(TextEncoderConfig config, WeightStore weights, Kernels kernels) {
+    public Qwen3Model(TextEncoderConfig config, WeightStore weights, Kernels kernels, Residence residence) {
         this.config = config;
-        embedTokens = weights.get("embed_tokens.weight", kernels.type());
+        this.kernels = kernels;
+        this.weights = weights;
+        embedTokens = residence.kind() == Residence.Kind.STREAMED ? null : weights.getStored(EMBED_TOKENS);
+        List<String> names = new ArrayList<>();
         for (int i = 0; i < config.layers() - 1; i++) {
-            layers.add(new Qwen3DecoderLayer(weights, "layers." + i, config, kernels));
+            names.add("layers." + i);
         }
+        allLayers = new Range(0, names.size());
+        layers = new Blocks<>(
+                names,
+                names.size(),
+                residence,
+                () -> Qwen3DecoderLayer.layout(weights.index(), config, WeightStore.storageType(kernels.type())),
+                weights,
+                (source, name) -> new Qwen3DecoderLayer(source, name, config, kernels));
     }
 
     /**
-     * Encodes tokens.
+     * Encodes prompts. Each goes through a layer by itself, so that it does not depend on the others.
      *
-     * @param ids token ids, each below the vocabulary's size
+     * @param prompts token ids, each below the vocabulary's size
      * @param betweenLayers called before each layer; throws to cancel
-     * @return [T, hidden] fp32
+     * @return for each prompt [T, hidden] fp32
      */
-    public Tensor forward(int[] ids, Runnable betweenLayers) {
+    public List<Tensor> forward(List<int[]> prompts, Runnable betweenLayers) {
+        List<Tensor> hidden = new ArrayList<>();
+        List<TextRotations> rotations = new ArrayList<>();
+        for (int[] ids : prompts) {
+            hidden.add(embedded(ids));
+            rotations.add(TextRotations.of(config, ids.length));
+        }
+        try (Blocks<Qwen3DecoderLayer>.Pass pass = layers.pass(allLayers, Range.NONE)) {
+            for (int i = allLayers.from(); i < allLayers.to(); i++) {
+                betweenLayers.run();
+                Qwen3DecoderLayer layer = pass.next();
+                for (int prompt = 0; prompt < prompts.size(); prompt++) {
+                    layer.forward(hidden.get(prompt), rotations.get(prompt));
+                }
+            }
+        }
+        return hidden;
+    }
+
+    private Tensor embedded(int[] ids) {
+        if (embedTokens != null) {
+            return rows(embedTokens, ids);
+        }
+        try (WeightStore passing = weights.reopened()) {
+            return rows(passing.getStored(EMBED_TOKENS), ids);
+        }
+    }
+
+    /** Takes rows from a table: [T] -> [T, hidden]. */
+    private Tensor rows(Tensor table, int[] ids) {
         return Tensors.scoped(() -> {
             Tensor index = Tensors.empty(ScalarType.Int, ids.length);
             new IntPointer(index.data_ptr()).put(ids, 0, ids.length);
-            TextRotations rotations = TextRotations.of(config, ids.length);
-            Tensor x = Tensors.cast(embedTokens.index_select(0, index), ScalarType.Float); // [T] -> [T, hidden]
-            for (Qwen3DecoderLayer layer : layers) {
-                betweenLayers.run();
-                layer.forward(x, rotations);
-            }
-            return x;
+            return Tensors.cast(Tensors.cast(table.index_select(0, index), kernels.type()), ScalarType.Float);
         });
+    }
+
+    /** Frees the memory of layers that come and go, until the model is used again. */
+    public void rest() {
+        layers.rest();
     }
 }

@@ -1,14 +1,56 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.runtime.TensorSource;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * What a block's four norms multiply with in one step: the norm's own weight times the block's modulation, so that modulating costs
- * nothing in the block. All [dim] fp32.
+ * What a block's four norms multiply with: their own weights or, in one step of a block that is modulated, those times the modulation,
+ * so that modulating costs nothing in the block. All [dim] fp32.
  *
  * @param attentionNorm1 {@code attention_norm1 * (1 + scale_msa)}
  * @param attentionNorm2 {@code attention_norm2 * tanh(gate_msa)}
  * @param ffnNorm1 {@code ffn_norm1 * (1 + scale_mlp)}
  * @param ffnNorm2 {@code ffn_norm2 * tanh(gate_mlp)}
  */
-public record BlockNorms(Tensor attentionNorm1, Tensor attentionNorm2, Tensor ffnNorm1, Tensor ffnNorm2) {}
+public record BlockNorms(Tensor attentionNorm1, Tensor attentionNorm2, Tensor ffnNorm1, Tensor ffnNorm2) {
+
+    /** Takes the norms' own weights from a block's. */
+    static BlockNorms load(TensorSource weights, String block) {
+        return new BlockNorms(
+                weights.get(block + ".attention_norm1.weight", ScalarType.Float),
+                weights.get(block + ".attention_norm2.weight", ScalarType.Float),
+                weights.get(block + ".ffn_norm1.weight", ScalarType.Float),
+                weights.get(block + ".ffn_norm2.weight", ScalarType.Float));
+    }
+
+    /**
+     * Returns the modulated norms of each step.
+     *
+     * @param adaLnModulation the block's layer of that name
+     * @param adaLnInput the embedded timesteps [steps, adaLnDim] fp32
+     */
+    List<BlockNorms> modulated(Linear adaLnModulation, Tensor adaLnInput) {
+        Tensor modulation = adaLnModulation.forward(adaLnInput); // [steps, 4 * dim]
+        TensorVector chunks = modulation.chunk(4, -1); // 4 x [steps, dim], parts of it that are overwritten
+        Scalar one = new Scalar(1.0);
+        Tensor scaleMsa = chunks.get(0).add_(one).mul_(attentionNorm1);
+        Tensor gateMsa = chunks.get(1).tanh_().mul_(attentionNorm2);
+        Tensor scaleMlp = chunks.get(2).add_(one).mul_(ffnNorm1);
+        Tensor gateMlp = chunks.get(3).tanh_().mul_(ffnNorm2);
+        List<BlockNorms> steps = new ArrayList<>();
+        for (long step = 0; step < adaLnInput.size(0); step++) {
+            steps.add(new BlockNorms(
+                    scaleMsa.select(0, step),
+                    gateMsa.select(0, step),
+                    scaleMlp.select(0, step),
+                    gateMlp.select(0, step)));
+        }
+        return steps;
+    }
+}

@@ -2,8 +2,8 @@ package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.pytorch.Tensor;
 
 /** {@code feed_forward}: {@code w2(silu(w1 x) * w3 x)}. */
@@ -13,7 +13,7 @@ final class FeedForward {
     private final Linear w2;
     private final Linear w3;
 
-    FeedForward(WeightStore weights, String name, Kernels kernels) {
+    FeedForward(TensorSource weights, String name, Kernels kernels) {
         this.kernels = kernels;
         w1 = Linear.load(weights, name + ".w1", false, kernels.type());
         w2 = Linear.load(weights, name + ".w2", false, kernels.type());

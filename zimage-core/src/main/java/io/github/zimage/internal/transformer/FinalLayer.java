@@ -2,7 +2,7 @@ package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Linear;
-import io.github.zimage.internal.weights.WeightStore;
+import io.github.zimage.internal.runtime.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
@@ -18,7 +18,7 @@ final class FinalLayer {
     private final Linear linear;
     private final Linear adaLnModulation;
 
-    FinalLayer(WeightStore weights, String name, Kernels kernels) {
+    FinalLayer(TensorSource weights, String name, Kernels kernels) {
         linear = Linear.load(weights, name + ".linear", true, kernels.type());
         adaLnModulation = Linear.load(weights, name + ".adaLN_modulation.1", true, ScalarType.Float);
     }

@@ -2,9 +2,9 @@ package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TransformerConfig;
-import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +24,7 @@ final class SelfAttention {
     private final @Nullable Tensor normQ;
     private final @Nullable Tensor normK;
 
-    SelfAttention(WeightStore weights, String name, TransformerConfig config, Kernels kernels) {
+    SelfAttention(TensorSource weights, String name, TransformerConfig config, Kernels kernels) {
         this.kernels = kernels;
         heads = config.heads();
         headDim = config.headDim();

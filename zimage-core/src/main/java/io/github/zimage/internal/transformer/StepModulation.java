@@ -6,8 +6,7 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * All that depends on a step's timestep.
  *
- * @param noiseRefiner the norms of the noise refiner's blocks
- * @param layers the norms of the main blocks
+ * @param blocks the norms of the noise refiner's blocks, then those of the main blocks
  * @param finalLayer the final layer's scale, [dim] fp32
  */
-public record StepModulation(List<BlockNorms> noiseRefiner, List<BlockNorms> layers, Tensor finalLayer) {}
+public record StepModulation(List<BlockNorms> blocks, Tensor finalLayer) {}

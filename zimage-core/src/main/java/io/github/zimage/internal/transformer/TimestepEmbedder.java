@@ -1,9 +1,9 @@
 package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TransformerConfig;
-import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -16,7 +16,7 @@ final class TimestepEmbedder {
     private final Linear mlp0;
     private final Linear mlp2;
 
-    TimestepEmbedder(WeightStore weights) {
+    TimestepEmbedder(TensorSource weights) {
         mlp0 = Linear.load(weights, "t_embedder.mlp.0", true, ScalarType.Float);
         mlp2 = Linear.load(weights, "t_embedder.mlp.2", true, ScalarType.Float);
     }

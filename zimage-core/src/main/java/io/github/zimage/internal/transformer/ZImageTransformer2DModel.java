@@ -2,6 +2,9 @@ package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.placement.Blocks;
+import io.github.zimage.internal.placement.Blocks.Range;
+import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightStore;
@@ -12,6 +15,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The diffusion transformer: latents, a timestep and a caption in, a velocity out. A port of diffusers'
@@ -26,66 +30,116 @@ public final class ZImageTransformer2DModel {
     private static final String PATCH_KEY = PATCH + "-1";
 
     private final TransformerConfig config;
-    private final Kernels kernels;
     private final Linear xEmbedder;
     private final TimestepEmbedder tEmbedder;
     private final Tensor capEmbedderNorm;
     private final Linear capEmbedder;
     private final Tensor xPadToken;
     private final Tensor capPadToken;
-    private final List<ZImageTransformerBlock> noiseRefiner;
-    private final List<ZImageTransformerBlock> contextRefiner;
-    private final List<ZImageTransformerBlock> layers;
+    /** The names of the blocks that a step runs through, and that its timestep modulates. */
+    private final List<String> stepBlocks;
+    /** Those, and the context refiner's behind them. */
+    private final Blocks<ZImageTransformerBlock> blocks;
+
+    private final Range stepRange;
+    private final Range captionRange;
+    private final List<BlockNorms> norms = new ArrayList<>();
+    /** One for each of those that a step runs through, or null if they are loaded for each schedule. */
+    private final @Nullable List<Linear> adaLnModulations;
+
+    private final WeightStore weights;
     private final FinalLayer finalLayer;
     private final RopeEmbedder ropeEmbedder;
 
-    /** Takes the model's weights from a store, which must stay open as long as the model is used. */
-    public ZImageTransformer2DModel(TransformerConfig config, WeightStore weights, Kernels kernels) {
+    /**
+     * Takes the model's weights from a store, which must stay open as long as the model is used.
+     *
+     * <p>If the blocks are streamed, the refiners' are, too: at full size each is as large as any other. Those of the context refiner
+     * never stay then, since they run only once for a picture. What modulates the blocks is used once for all steps, and is loaded
+     * for that; the rest, embedders, norms and final layer, stays, since it is small.
+     */
+    public ZImageTransformer2DModel(
+            TransformerConfig config, WeightStore weights, Kernels kernels, Residence residence) {
         this.config = config;
-        this.kernels = kernels;
+        this.weights = weights;
         xEmbedder = Linear.load(weights, "all_x_embedder." + PATCH_KEY, true, kernels.type());
         tEmbedder = new TimestepEmbedder(weights);
         capEmbedderNorm = weights.get("cap_embedder.0.weight", ScalarType.Float);
         capEmbedder = Linear.load(weights, "cap_embedder.1", true, kernels.type());
         xPadToken = weights.get("x_pad_token", ScalarType.Float);
         capPadToken = weights.get("cap_pad_token", ScalarType.Float);
-        noiseRefiner = blocks(weights, "noise_refiner", config.refinerLayers(), true);
-        contextRefiner = blocks(weights, "context_refiner", config.refinerLayers(), false);
-        layers = blocks(weights, "layers", config.layers(), true);
+        List<String> names = new ArrayList<>();
+        addNames(names, "noise_refiner", config.refinerLayers());
+        addNames(names, "layers", config.layers());
+        stepBlocks = List.copyOf(names);
+        addNames(names, "context_refiner", config.refinerLayers());
+        stepRange = new Range(0, stepBlocks.size());
+        captionRange = new Range(stepBlocks.size(), names.size());
+        blocks = new Blocks<>(
+                names,
+                stepBlocks.size(),
+                residence,
+                () -> ZImageTransformerBlock.layout(weights.index(), config, WeightStore.storageType(kernels.type())),
+                weights,
+                (source, name) -> new ZImageTransformerBlock(source, name, config, kernels));
+        names.forEach(name -> norms.add(BlockNorms.load(weights, name)));
+        adaLnModulations = residence.kind() == Residence.Kind.STREAMED
+                ? null
+                : stepBlocks.stream()
+                        .map(name -> adaLnModulation(weights, name))
+                        .toList();
         finalLayer = new FinalLayer(weights, "all_final_layer." + PATCH_KEY, kernels);
         ropeEmbedder = new RopeEmbedder(config);
     }
 
-    private List<ZImageTransformerBlock> blocks(WeightStore weights, String name, int count, boolean modulation) {
-        List<ZImageTransformerBlock> blocks = new ArrayList<>();
+    private static void addNames(List<String> names, String prefix, int count) {
         for (int i = 0; i < count; i++) {
-            blocks.add(new ZImageTransformerBlock(weights, name + "." + i, config, modulation, kernels));
+            names.add(prefix + "." + i);
         }
-        return blocks;
+    }
+
+    private static Linear adaLnModulation(WeightStore weights, String block) {
+        return Linear.load(weights, block + ".adaLN_modulation.0", true, ScalarType.Float);
+    }
+
+    /** Frees the memory of blocks that come and go, until the model is used again. */
+    public void rest() {
+        blocks.rest();
     }
 
     /**
-     * Embeds and refines a caption.
+     * Embeds and refines captions, which steps are expected to follow.
      *
-     * @param promptEmbeddings [tokens, cap_feat_dim] fp32
+     * @param promptEmbeddings for each caption [tokens, cap_feat_dim] fp32
+     * @param betweenBlocks called before each block; throws to cancel
      */
-    public Caption caption(Tensor promptEmbeddings) {
-        int tokens = Math.toIntExact(promptEmbeddings.size(0));
-        int length = padded(tokens);
+    public List<Caption> captions(List<Tensor> promptEmbeddings, Runnable betweenBlocks) {
+        List<Tensor> contexts = new ArrayList<>();
+        List<Rotations> rotations = new ArrayList<>();
+        for (Tensor embeddings : promptEmbeddings) {
+            Tensor context = Tensors.scoped(() -> {
+                Tensor normed = Kernels.rmsNorm(embeddings, capEmbedderNorm, config.normEps());
+                return padded(capEmbedder.forward(normed), capPadToken); // [tokens, dim] -> [T, dim]
+            });
+            contexts.add(context);
+            rotations.add(captionRotations((int) context.size(0)));
+        }
+        try (Blocks<ZImageTransformerBlock>.Pass pass = blocks.pass(captionRange, stepRange)) {
+            run(pass, contexts, rotations, norms.subList(captionRange.from(), captionRange.to()), betweenBlocks);
+        }
+        List<Caption> captions = new ArrayList<>();
+        for (int i = 0; i < contexts.size(); i++) {
+            captions.add(new Caption(contexts.get(i), rotations.get(i)));
+        }
+        return captions;
+    }
+
+    private Rotations captionRotations(int length) {
         int[][] positions = new int[length][];
         for (int i = 0; i < length; i++) {
             positions[i] = new int[] {1 + i, 0, 0};
         }
-        Rotations rotations = ropeEmbedder.forward(positions);
-        Tensor context = Tensors.scoped(() -> {
-            Tensor normed = Kernels.rmsNorm(promptEmbeddings, capEmbedderNorm, config.normEps());
-            Tensor x = padded(capEmbedder.forward(normed), capPadToken); // [tokens, dim] -> [T, dim]
-            for (ZImageTransformerBlock block : contextRefiner) {
-                block.forward(x, rotations, block.norms());
-            }
-            return x;
-        });
-        return new Caption(context, rotations);
+        return ropeEmbedder.forward(positions);
     }
 
     /**
@@ -99,20 +153,27 @@ public final class ZImageTransformer2DModel {
             scaled[i] *= (float) config.tScale();
         }
         Tensor adaLnInput = tEmbedder.forward(scaled); // [steps, adaLnDim]
-        List<List<BlockNorms>> noiseRefinerNorms =
-                noiseRefiner.stream().map(b -> b.modulated(adaLnInput)).toList();
-        List<List<BlockNorms>> layerNorms =
-                layers.stream().map(b -> b.modulated(adaLnInput)).toList();
+        List<List<BlockNorms>> blockNorms = new ArrayList<>();
+        for (int i = 0; i < stepBlocks.size(); i++) {
+            blockNorms.add(modulated(i, adaLnInput));
+        }
         List<Tensor> finalScales = finalLayer.scales(adaLnInput);
         List<StepModulation> steps = new ArrayList<>();
         for (int i = 0; i < timesteps.length; i++) {
             int step = i;
             steps.add(new StepModulation(
-                    noiseRefinerNorms.stream().map(norms -> norms.get(step)).toList(),
-                    layerNorms.stream().map(norms -> norms.get(step)).toList(),
-                    finalScales.get(step)));
+                    blockNorms.stream().map(each -> each.get(step)).toList(), finalScales.get(step)));
         }
         return steps;
+    }
+
+    private List<BlockNorms> modulated(int block, Tensor adaLnInput) {
+        if (adaLnModulations != null) {
+            return norms.get(block).modulated(adaLnModulations.get(block), adaLnInput);
+        }
+        try (WeightStore passing = weights.reopened()) {
+            return norms.get(block).modulated(adaLnModulation(passing, stepBlocks.get(block)), adaLnInput);
+        }
     }
 
     /**
@@ -138,23 +199,28 @@ public final class ZImageTransformer2DModel {
      *
      * @param inputs the pictures
      * @param step what the timestep gave
+     * @param runsAgain whether this is expected to be called again soon
      * @param betweenBlocks called before each block; throws to cancel
      * @return for each picture the velocity towards it, [C, h, w] fp32
      */
-    public List<Tensor> forward(List<TransformerInput> inputs, StepModulation step, Runnable betweenBlocks) {
+    public List<Tensor> forward(
+            List<TransformerInput> inputs, StepModulation step, boolean runsAgain, Runnable betweenBlocks) {
         List<Tensor> hidden = new ArrayList<>();
         List<Rotations> rotations = new ArrayList<>();
         for (TransformerInput input : inputs) {
             hidden.add(Tensors.scoped(() -> padded(xEmbedder.forward(patchify(input.latents())), xPadToken)));
             rotations.add(input.imageRotations());
         }
-        run(noiseRefiner, hidden, rotations, step.noiseRefiner(), betweenBlocks);
-        for (int i = 0; i < inputs.size(); i++) {
-            Caption caption = inputs.get(i).caption();
-            hidden.set(i, torch.cat(new TensorVector(hidden.get(i), caption.context()))); // [N, dim] -> [S, dim]
-            rotations.set(i, Rotations.concat(rotations.get(i), caption.rotations()));
+        int refiners = config.refinerLayers();
+        try (Blocks<ZImageTransformerBlock>.Pass pass = blocks.pass(stepRange, runsAgain ? stepRange : Range.NONE)) {
+            run(pass, hidden, rotations, step.blocks().subList(0, refiners), betweenBlocks);
+            for (int i = 0; i < inputs.size(); i++) {
+                Caption caption = inputs.get(i).caption();
+                hidden.set(i, torch.cat(new TensorVector(hidden.get(i), caption.context()))); // [N, dim] -> [S, dim]
+                rotations.set(i, Rotations.concat(rotations.get(i), caption.rotations()));
+            }
+            run(pass, hidden, rotations, step.blocks().subList(refiners, stepBlocks.size()), betweenBlocks);
         }
-        run(layers, hidden, rotations, step.layers(), betweenBlocks);
         List<Tensor> velocities = new ArrayList<>();
         for (int i = 0; i < inputs.size(); i++) {
             velocities.add(velocity(hidden.get(i), inputs.get(i).latents(), step.finalLayer()));
@@ -162,16 +228,18 @@ public final class ZImageTransformer2DModel {
         return velocities;
     }
 
+    /** Runs as many blocks as there are norms. */
     private static void run(
-            List<ZImageTransformerBlock> blocks,
+            Blocks<ZImageTransformerBlock>.Pass pass,
             List<Tensor> hidden,
             List<Rotations> rotations,
             List<BlockNorms> norms,
             Runnable betweenBlocks) {
-        for (int block = 0; block < blocks.size(); block++) {
+        for (BlockNorms each : norms) {
             betweenBlocks.run();
+            ZImageTransformerBlock block = pass.next();
             for (int i = 0; i < hidden.size(); i++) {
-                blocks.get(block).forward(hidden.get(i), rotations.get(i), norms.get(block));
+                block.forward(hidden.get(i), rotations.get(i), each);
             }
         }
     }

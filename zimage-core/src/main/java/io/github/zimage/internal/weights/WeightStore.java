@@ -1,11 +1,13 @@
 package io.github.zimage.internal.weights;
 
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -29,7 +31,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * The weights of a component as tensors. One that is stored in the type it is wanted in is a view of the mapped file and takes no
  * memory of its own; any other is converted while it is read, a piece at a time. Owns all tensors it gives out.
  */
-public final class WeightStore implements AutoCloseable {
+public final class WeightStore implements TensorSource, AutoCloseable {
     private static final int PIECE_BYTES = 32 << 20;
 
     private final WeightIndex index;
@@ -48,9 +50,24 @@ public final class WeightStore implements AutoCloseable {
         this.progress = progress;
     }
 
-    /** Returns a weight in a type, in the shape it is stored in. */
+    /** Returns where the weights lie. */
+    public WeightIndex index() {
+        return index;
+    }
+
+    /** Opens the same weights again, for what is used once and let go. */
+    public WeightStore reopened() {
+        return new WeightStore(index, done -> {});
+    }
+
+    @Override
     public Tensor get(String name, ScalarType type) {
         return get(name, type, UnaryOperator.identity());
+    }
+
+    /** Returns a weight in the type it is stored in, so that only those parts of it are read that are used. */
+    public Tensor getStored(String name) {
+        return get(name, scalarType(index.get(name).type()));
     }
 
     /** Returns the weight of a convolution [out, in, k, k] in a type, with its channels last in memory. */
@@ -89,7 +106,25 @@ public final class WeightStore implements AutoCloseable {
                 new TensorOptions(ScalarType.Byte)));
     }
 
+    /** Converts a tensor, also on a thread that is or gets interrupted, which ends the use of a channel but not of ours. */
     private static Tensor converted(TensorEntry entry, ScalarType type) throws IOException {
+        boolean interrupted = Thread.interrupted();
+        try {
+            while (true) {
+                try {
+                    return tryConverted(entry, type);
+                } catch (ClosedByInterruptException e) {
+                    interrupted |= Thread.interrupted();
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private static Tensor tryConverted(TensorEntry entry, ScalarType type) throws IOException {
         Tensor result = Tensors.empty(type, entry.elements());
         int width = entry.type().bytes();
         int pieceElements = (int) Math.min(PIECE_BYTES / width, entry.elements());
@@ -125,9 +160,11 @@ public final class WeightStore implements AutoCloseable {
         return entry.shape().stream().mapToLong(Long::longValue).toArray();
     }
 
-    private static StorageType storageType(ScalarType type) {
+    /** Returns how numbers of a type are called in safetensors files. */
+    public static StorageType storageType(ScalarType type) {
         return switch (type) {
             case Float -> StorageType.F32;
+            case Half -> StorageType.F16;
             case BFloat16 -> StorageType.BF16;
             default -> throw new IllegalArgumentException("no weights are kept as " + type);
         };

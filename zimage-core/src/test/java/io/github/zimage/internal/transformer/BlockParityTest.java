@@ -7,6 +7,7 @@ import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -59,10 +60,12 @@ final class BlockParityTest {
                 WeightStore weights = new WeightStore(checkpoint.weights(Component.TRANSFORMER), bytes -> {})) {
             Kernels kernels =
                     new Kernels(AttentionSelector.select(AttentionBackend.AUTO, Precision.FP32), Precision.FP32);
-            ZImageTransformer2DModel model = new ZImageTransformer2DModel(config, weights, kernels);
+            ZImageTransformer2DModel model =
+                    new ZImageTransformer2DModel(config, weights, kernels, Residence.resident());
             Tensor noise = tensor(truth, "noise");
 
-            Caption caption = model.caption(tensor(truth, "text.positive"));
+            Caption caption = model.captions(List.of(tensor(truth, "text.positive")), () -> {})
+                    .get(0);
             assertClose("context refiner", caption.context(), tensor(truth, "context.positive"));
 
             StepModulation step = model.modulations(timesteps(truth)).get(0);
@@ -72,14 +75,15 @@ final class BlockParityTest {
                     torch.cat(new TensorVector(tensor(truth, "image.positive"), tensor(truth, "context.positive")));
             for (int i = 0; i < config.layers(); i++) {
                 Tensor expected = tensor(truth, "layer." + i + ".positive");
-                new ZImageTransformerBlock(weights, "layers." + i, config, true, kernels)
-                        .forward(input, all, step.layers().get(i));
+                new ZImageTransformerBlock(weights, "layers." + i, config, kernels)
+                        .forward(input, all, step.blocks().get(config.refinerLayers() + i));
                 assertClose("layer " + i, input, expected);
                 input = expected;
             }
 
             if (!truth.tensors().containsKey("context.negative")) {
-                Tensor velocity = model.forward(List.of(new TransformerInput(noise, caption, image)), step, () -> {})
+                Tensor velocity = model.forward(
+                                List.of(new TransformerInput(noise, caption, image)), step, false, () -> {})
                         .get(0);
                 // The scheduler takes the way to the noise, the transformer gives the way to the picture.
                 assertClose("velocity", velocity.neg(), tensor(truth, "step.0.velocity"));

@@ -1,0 +1,95 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.weights.FileState;
+import io.github.zimage.internal.weights.WeightIndex;
+import io.github.zimage.internal.weights.WeightStore;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
+import org.bytedeco.javacpp.PointerScope;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A component's model, which is there when it is needed and takes no more memory in between than its residence says.
+ *
+ * @param <M> the model
+ */
+final class ModelHolder<M> implements AutoCloseable {
+    private final WeightIndex index;
+    private final FileState files;
+    private final Residence residence;
+    private final Function<WeightStore, M> maker;
+    private final Consumer<M> rest;
+    private @Nullable WeightStore store;
+    private @Nullable M model;
+    private boolean inUse;
+
+    /**
+     * Loads nothing yet.
+     *
+     * @param maker makes the model from weights
+     * @param rest frees what the model only needs while it computes
+     */
+    ModelHolder(WeightIndex index, Residence residence, Function<WeightStore, M> maker, Consumer<M> rest) {
+        this.index = index;
+        this.files = new FileState(index);
+        this.residence = residence;
+        this.maker = maker;
+        this.rest = rest;
+    }
+
+    /** Loads the model now if it will not be parked. */
+    void prepare(LongConsumer progress) {
+        if (residence.kind() != Residence.Kind.PARKED) {
+            load(progress);
+            progress.accept(index.byteSize());
+        }
+    }
+
+    /** Returns the model, after loading it if it is parked. It can be used until {@link #rest}. */
+    M get(LongConsumer progress) {
+        if (!inUse && residence.kind() != Residence.Kind.RESIDENT) {
+            files.requireUnchanged();
+        }
+        inUse = true;
+        M there = model;
+        return there == null ? load(progress) : there;
+    }
+
+    private M load(LongConsumer progress) {
+        WeightStore opened = new WeightStore(index, progress);
+        store = opened;
+        try (PointerScope scope = new PointerScope()) {
+            M made = maker.apply(opened);
+            model = made;
+            return made;
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    /** Frees the memory that the model only needs while it computes. */
+    void rest() {
+        inUse = false;
+        if (residence.kind() == Residence.Kind.PARKED) {
+            close();
+        } else if (model != null) {
+            rest.accept(model);
+        }
+    }
+
+    /** Frees all. */
+    @Override
+    public void close() {
+        if (model != null) {
+            rest.accept(model);
+            model = null;
+        }
+        if (store != null) {
+            store.close();
+            store = null;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+package io.github.zimage.internal.placement;
+
+import io.github.zimage.internal.weights.StorageType;
+import io.github.zimage.internal.weights.TensorEntry;
+import io.github.zimage.internal.weights.WeightIndex;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Where the weights of a block lie in memory that any block of its kind can be brought to: one after the other, each aligned. Those
+ * that are multiplied by the same input are neighbours, if they are listed so.
+ */
+public final class UnitLayout {
+    /** What vector instructions and oneDNN like best: a cache line. */
+    private static final long ALIGNMENT = 64;
+
+    private final Map<String, Part> parts;
+    private final long byteSize;
+
+    /**
+     * A weight.
+     *
+     * @param name its name without that of the block
+     * @param type how it lies in memory, whatever it is stored as
+     * @param shape its dimensions
+     * @param offset where it begins, a multiple of 64
+     */
+    public record Part(String name, StorageType type, List<Long> shape, long offset) {
+
+        /** Returns its size in memory. */
+        public long byteSize() {
+            return shape.stream().reduce((long) type.bytes(), Math::multiplyExact);
+        }
+    }
+
+    private UnitLayout(Map<String, Part> parts, long byteSize) {
+        this.parts = parts;
+        this.byteSize = byteSize;
+    }
+
+    /**
+     * Returns the layout of blocks.
+     *
+     * @param index the component's weights
+     * @param block the name of one of the blocks, such as {@code layers.0}
+     * @param products names of weights, without that of the block, that are kept in a type of choice
+     * @param type that type
+     * @param others names of weights that are kept in FP32
+     */
+    public static UnitLayout of(
+            WeightIndex index, String block, List<String> products, StorageType type, List<String> others) {
+        Map<String, StorageType> types = new LinkedHashMap<>();
+        products.forEach(name -> types.put(name, type));
+        others.forEach(name -> types.put(name, StorageType.F32));
+        Map<String, Part> parts = new LinkedHashMap<>();
+        long offset = 0;
+        for (Map.Entry<String, StorageType> each : types.entrySet()) {
+            TensorEntry entry = index.get(block + "." + each.getKey());
+            Part part = new Part(each.getKey(), each.getValue(), entry.shape(), offset);
+            parts.put(part.name(), part);
+            offset = Math.addExact(offset, part.byteSize());
+            offset = Math.addExact(offset, Math.floorMod(-offset, ALIGNMENT));
+        }
+        return new UnitLayout(parts, offset);
+    }
+
+    /** Returns all weights, in order. */
+    public List<Part> parts() {
+        return List.copyOf(parts.values());
+    }
+
+    /** Returns a weight by its name without that of the block. */
+    Part part(String name) {
+        Part part = parts.get(name);
+        if (part == null) {
+            throw new IllegalArgumentException("a block's layout must have all of its weights, but lacks " + name);
+        }
+        return part;
+    }
+
+    /** Returns how much memory a block takes. */
+    public long byteSize() {
+        return byteSize;
+    }
+}

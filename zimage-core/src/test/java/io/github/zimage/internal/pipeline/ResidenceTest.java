@@ -1,0 +1,373 @@
+package io.github.zimage.internal.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.zimage.AttentionBackend;
+import io.github.zimage.Component;
+import io.github.zimage.GenerationCancelledException;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.ModelLoadException;
+import io.github.zimage.Precision;
+import io.github.zimage.PromptOverflow;
+import io.github.zimage.SyntheticModel;
+import io.github.zimage.ZImageException;
+import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.runtime.DeviceThread;
+import io.github.zimage.internal.weights.Checkpoint;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * Protects that pictures do not depend on how weights stay in memory, to the last bit, and that a pipeline whose weights come and go
+ * survives what can happen to them. The extension for leaks looks at every test here.
+ */
+@Timeout(60)
+final class ResidenceTest {
+    /** The tiny model has a noise refiner of one block and three layers; its text encoder uses two. */
+    private static final int BLOCKS = 4;
+
+    @TempDir
+    static Path models;
+
+    private final DeviceThread device = new DeviceThread("residence-test");
+
+    @AfterEach
+    void endDevice() {
+        device.close(() -> {});
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "FP32, FP32, 2",
+        "FP32, FP32, 3",
+        "BF16, BF16, 2",
+        "BF16, BF16, 3",
+        "FP32, BF16, 2",
+        "FP32, BF16, 3",
+        "BF16, FP32, 3"
+    })
+    void streamedPictures_areThoseOfResidentWeights(Precision stored, Precision computed, int slots) throws Exception {
+        Path model = model(stored);
+        List<GenerationRequest> requests = List.of(
+                request().build(),
+                request().count(5).seed(3).build(),
+                request()
+                        .prompt("two")
+                        .prompt("prompts")
+                        .guidance(2)
+                        .negativePrompt("no")
+                        .build());
+        List<List<DrawnImage>> expected = drawAll(open(model, computed, Map.of()), requests);
+        for (int resident = 0; resident <= BLOCKS + 1; resident++) {
+            Map<Component, Residence> residences = Map.of(
+                    Component.TEXT_ENCODER, Residence.streamed(resident, slots),
+                    Component.TRANSFORMER, Residence.streamed(resident, slots),
+                    Component.VAE, Residence.parked());
+            assertSame(drawAll(open(model, computed, residences), requests), expected);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Component.class)
+    void parkedPictures_areThoseOfResidentWeights(Component parked) throws Exception {
+        List<GenerationRequest> requests =
+                List.of(request().build(), request().guidance(1).build());
+        List<List<DrawnImage>> expected = drawAll(open(model(Precision.BF16), Precision.BF16, Map.of()), requests);
+        DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, Map.of(parked, Residence.parked()));
+        assertSame(drawAll(engine, requests), expected);
+    }
+
+    @Test
+    void cancelledAnywhere_theNextPictureIsRight() throws Exception {
+        GenerationRequest request = request().guidance(1).build();
+        DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
+        DrawnImage expected = generate(engine, request).get(0);
+        AtomicInteger looks = new AtomicInteger();
+        generate(engine, request, new GenerationListener() {}, looks::incrementAndGet);
+        assertThat(looks.get()).as("looks whether to stop").isGreaterThan(3 * BLOCKS);
+        for (int look = 1; look <= looks.get(); look++) {
+            Runnable cancellation = cancelAt(look);
+            assertThatThrownBy(() -> generate(engine, request, new GenerationListener() {}, cancellation))
+                    .hasCauseInstanceOf(GenerationCancelledException.class);
+            if (look % 5 == 0) {
+                assertSame(generate(engine, request).get(0), expected);
+            }
+        }
+        for (int look = 1; look <= 2; look++) {
+            Runnable cancellation = cancelAt(look);
+            assertThatThrownBy(() -> onDevice(() -> engine.encode("not seen before", cancellation)))
+                    .hasCauseInstanceOf(GenerationCancelledException.class);
+        }
+        assertSame(generate(engine, request).get(0), expected);
+        close(engine);
+    }
+
+    private static Runnable cancelAt(int look) {
+        AtomicInteger looks = new AtomicInteger();
+        return () -> {
+            if (looks.incrementAndGet() == look) {
+                throw new GenerationCancelledException("at look " + look);
+            }
+        };
+    }
+
+    @Test
+    void closeDuringARun_endsIt() throws Exception {
+        DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
+        AtomicBoolean closed = new AtomicBoolean();
+        AtomicInteger steps = new AtomicInteger();
+        Runnable cancellation = () -> {
+            if (closed.get()) {
+                throw new GenerationCancelledException("closed");
+            }
+        };
+        GenerationListener counter = new GenerationListener() {
+            @Override
+            public void onStep(int step, int total, Duration elapsed) {
+                if (steps.incrementAndGet() == 2) {
+                    closed.set(true);
+                }
+            }
+        };
+        CompletableFuture<List<DrawnImage>> running =
+                device.submit(() -> engine.generate(request().steps(1000).build(), 1, counter, cancellation));
+        device.close(engine::close);
+        assertThatThrownBy(running::get).hasCauseInstanceOf(GenerationCancelledException.class);
+        assertThat(steps).hasValue(2);
+    }
+
+    // Interrupting a thread that reads a channel closes it. A listener can leave its thread interrupted.
+    @Test
+    void interruptedDeviceThread_goesOnReading() throws Exception {
+        DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
+        List<DrawnImage> expected = generate(engine, request().build());
+        GenerationListener interrupting = new GenerationListener() {
+            @Override
+            public void onStep(int step, int total, Duration elapsed) {
+                Thread.currentThread().interrupt();
+            }
+        };
+        List<DrawnImage> images = generate(engine, request().build(), interrupting, () -> {});
+        assertSame(images.get(0), expected.get(0));
+        close(engine);
+    }
+
+    // The streamed blocks are the last thing in the file; what is mapped lies before them.
+    @Test
+    void fileThatIsCutOffDuringARun_failsTheRunOnly() throws Exception {
+        Path model = copy(model(Precision.BF16), "cut");
+        Path file = model.resolve("transformer/diffusion_pytorch_model.safetensors");
+        byte[] whole = Files.readAllBytes(file);
+        var modified = Files.getLastModifiedTime(file);
+        DiffusionEngine engine = open(model, Precision.BF16, allStreamed());
+        List<DrawnImage> expected = generate(engine, request().build());
+        GenerationListener cutting = new GenerationListener() {
+            @Override
+            public void onStep(int step, int total, Duration elapsed) {
+                try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                    channel.truncate(whole.length - 100_000);
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        };
+        GenerationRequest request = request().steps(20).build();
+        assertThatThrownBy(() -> generate(engine, request, cutting, () -> {}))
+                .cause()
+                .isInstanceOf(ZImageException.class)
+                .hasMessageStartingWith("transformer/diffusion_pytorch_model.safetensors: cannot read tensor layers.2.")
+                .hasMessageContaining("the file ends at byte")
+                .hasMessageEndingWith("The files of a checkpoint must stay as they are while a pipeline uses them");
+        assertThatThrownBy(() -> generate(engine, request))
+                .cause()
+                .isInstanceOf(ModelLoadException.class)
+                .hasMessageContaining("must stay as it was when the pipeline was built, " + whole.length + " bytes");
+        Files.write(file, whole);
+        Files.setLastModifiedTime(file, modified);
+        assertSame(generate(engine, request().build()).get(0), expected.get(0));
+        close(engine);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Component.class)
+    void fileThatIsDeleted_isNamed(Component component) throws Exception {
+        Path model = copy(model(Precision.BF16), "deleted-" + component.folder());
+        DiffusionEngine engine = open(model, Precision.BF16, Map.of(component, Residence.parked()));
+        List<DrawnImage> expected = generate(engine, request().build());
+        Path file;
+        try (var files = Files.list(model.resolve(component.folder()))) {
+            file = files.filter(each -> each.toString().endsWith(".safetensors"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        Path away = file.resolveSibling("away");
+        Files.move(file, away);
+        GenerationRequest newPrompt = request().prompt("not seen before").build();
+        assertThatThrownBy(() -> generate(engine, newPrompt))
+                .cause()
+                .isInstanceOf(ModelLoadException.class)
+                .hasMessageStartingWith(component.folder() + "/" + file.getFileName() + ": the file is missing");
+        Files.move(away, file);
+        assertSame(generate(engine, request().build()).get(0), expected.get(0));
+        close(engine);
+    }
+
+    @Test
+    void parkedComponents_areLoadedOnlyWhenNeeded() throws Exception {
+        List<Component> loaded = new ArrayList<>();
+        GenerationListener listener = new GenerationListener() {
+            @Override
+            public void onLoad(Component component, long bytesDone, long bytesTotal) {
+                assertThat(bytesDone).isPositive().isLessThanOrEqualTo(bytesTotal);
+                if (!loaded.contains(component)) {
+                    loaded.add(component);
+                }
+            }
+        };
+        DiffusionEngine engine = open(
+                model(Precision.BF16),
+                Precision.BF16,
+                Map.of(
+                        Component.TEXT_ENCODER, Residence.parked(),
+                        Component.TRANSFORMER, Residence.streamed(0, 2),
+                        Component.VAE, Residence.parked()),
+                listener);
+        assertThat(loaded).containsExactly(Component.TRANSFORMER);
+        loaded.clear();
+        generate(engine, request().build(), listener, () -> {});
+        assertThat(loaded).containsExactly(Component.TEXT_ENCODER, Component.VAE);
+        loaded.clear();
+        generate(engine, request().build(), listener, () -> {});
+        assertThat(loaded).as("the prompt is known").containsExactly(Component.VAE);
+        close(engine);
+    }
+
+    @Test
+    void streamedVae_isRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> options(Precision.BF16, Map.of(Component.VAE, Residence.streamed(0, 2))))
+                .withMessageStartingWith("the VAE must be resident or parked, but was ");
+    }
+
+    private static Map<Component, Residence> allStreamed() {
+        return Map.of(
+                Component.TEXT_ENCODER, Residence.streamed(0, 2),
+                Component.TRANSFORMER, Residence.streamed(0, 3),
+                Component.VAE, Residence.parked());
+    }
+
+    private static GenerationRequest.Builder request() {
+        return GenerationRequest.builder()
+                .prompt("a red fox in the snow")
+                .size(64, 48)
+                .steps(3)
+                .seed(7);
+    }
+
+    private static Path model(Precision stored) {
+        Path model = models.resolve(stored.name());
+        if (!Files.exists(model)) {
+            SyntheticModel.write(model, SyntheticModel.Size.TINY, stored, 1, bytes -> {});
+        }
+        return model;
+    }
+
+    private static Path copy(Path model, String name) throws IOException {
+        Path target = models.resolve(name);
+        try (var files = Files.walk(model)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, target.resolve(model.relativize(file).toString()));
+            }
+        }
+        return target;
+    }
+
+    private static EngineOptions options(Precision precision, Map<Component, Residence> residences) {
+        Map<Component, Precision> precisions = new EnumMap<>(Component.class);
+        for (Component component : Component.values()) {
+            precisions.put(component, precision);
+        }
+        return new EngineOptions(precisions, AttentionBackend.BLOCKWISE, residences);
+    }
+
+    private DiffusionEngine open(Path model, Precision precision, Map<Component, Residence> residences)
+            throws Exception {
+        return open(model, precision, residences, new GenerationListener() {});
+    }
+
+    private DiffusionEngine open(
+            Path model, Precision precision, Map<Component, Residence> residences, GenerationListener listener)
+            throws Exception {
+        Checkpoint checkpoint = Checkpoint.open(model, null);
+        PromptTokens tokens = PromptTokens.load(checkpoint, 512, PromptOverflow.ERROR);
+        return onDevice(() -> new DiffusionEngine(checkpoint, tokens, options(precision, residences), listener));
+    }
+
+    private List<List<DrawnImage>> drawAll(DiffusionEngine engine, List<GenerationRequest> requests) throws Exception {
+        List<List<DrawnImage>> drawn = new ArrayList<>();
+        for (GenerationRequest request : requests) {
+            drawn.add(generate(engine, request));
+        }
+        close(engine);
+        return drawn;
+    }
+
+    private List<DrawnImage> generate(DiffusionEngine engine, GenerationRequest request) throws Exception {
+        return generate(engine, request, new GenerationListener() {}, () -> {});
+    }
+
+    private List<DrawnImage> generate(
+            DiffusionEngine engine, GenerationRequest request, GenerationListener listener, Runnable cancellation)
+            throws Exception {
+        return onDevice(() -> engine.generate(request, 7, listener, cancellation));
+    }
+
+    private void close(DiffusionEngine engine) throws Exception {
+        onDevice(() -> {
+            engine.close();
+            return true;
+        });
+    }
+
+    private <T> T onDevice(Supplier<T> task) throws Exception {
+        return device.submit(task).get(30, TimeUnit.SECONDS);
+    }
+
+    private static void assertSame(List<List<DrawnImage>> actual, List<List<DrawnImage>> expected) {
+        assertThat(actual).hasSameSizeAs(expected);
+        for (int i = 0; i < actual.size(); i++) {
+            assertThat(actual.get(i)).hasSameSizeAs(expected.get(i));
+            for (int j = 0; j < actual.get(i).size(); j++) {
+                assertSame(actual.get(i).get(j), expected.get(i).get(j));
+            }
+        }
+    }
+
+    private static void assertSame(DrawnImage actual, DrawnImage expected) {
+        assertThat(actual.latents().values()).isEqualTo(expected.latents().values());
+        assertThat(actual.rgb()).isEqualTo(expected.rgb());
+    }
+}
