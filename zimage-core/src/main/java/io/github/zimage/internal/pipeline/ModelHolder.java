@@ -43,6 +43,8 @@ final class ModelHolder<M> implements AutoCloseable {
     void prepare(LongConsumer progress) {
         if (residence.kind() != Residence.Kind.PARKED) {
             load(progress);
+        }
+        if (residence.kind() == Residence.Kind.STREAMED) {
             progress.accept(index.byteSize());
         }
     }
