@@ -87,18 +87,21 @@ public final class DiffusionEngine implements AutoCloseable {
                 store -> new AutoencoderKL(checkpoint.vae(), store, attention, options.precision(Component.VAE)),
                 model -> {});
         try {
-            textEncoder.prepare(progress(Component.TEXT_ENCODER, listener));
-            transformer.prepare(progress(Component.TRANSFORMER, listener));
-            vae.prepare(progress(Component.VAE, listener));
+            textEncoder.prepare(progress(Component.TEXT_ENCODER, listener, () -> {}));
+            transformer.prepare(progress(Component.TRANSFORMER, listener, () -> {}));
+            vae.prepare(progress(Component.VAE, listener, () -> {}));
         } catch (RuntimeException | Error e) {
             close();
             throw e;
         }
     }
 
-    private LongConsumer progress(Component component, GenerationListener listener) {
+    private LongConsumer progress(Component component, GenerationListener listener, Runnable cancellation) {
         long total = checkpoint.weights(component).byteSize();
-        return done -> listener.onLoad(component, done, total);
+        return done -> {
+            cancellation.run();
+            listener.onLoad(component, done, total);
+        };
     }
 
     /** Returns the name of the attention backend that was chosen. */
@@ -116,7 +119,9 @@ public final class DiffusionEngine implements AutoCloseable {
             List<String> prompts, GenerationListener listener, Runnable cancellation) {
         try {
             return promptEncoder.encode(
-                    prompts, () -> textEncoder.get(progress(Component.TEXT_ENCODER, listener)), cancellation);
+                    prompts,
+                    () -> textEncoder.get(progress(Component.TEXT_ENCODER, listener, cancellation)),
+                    cancellation);
         } finally {
             textEncoder.rest();
         }
@@ -185,14 +190,14 @@ public final class DiffusionEngine implements AutoCloseable {
             // 2. Noise, embeddings and schedule to latents
             List<Tensor> latents = noise();
             try {
-                denoise(transformer.get(progress(Component.TRANSFORMER, listener)), embeddings, latents);
+                denoise(transformer.get(progress(Component.TRANSFORMER, listener, cancellation)), embeddings, latents);
             } finally {
                 transformer.rest();
             }
 
             // 3. Latents to pictures
             try {
-                return decode(vae.get(progress(Component.VAE, listener)), latents);
+                return decode(vae.get(progress(Component.VAE, listener, cancellation)), latents);
             } finally {
                 vae.rest();
             }

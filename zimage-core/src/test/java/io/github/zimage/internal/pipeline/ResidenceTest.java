@@ -125,6 +125,32 @@ final class ResidenceTest {
         close(engine);
     }
 
+    @ParameterizedTest
+    @EnumSource(Component.class)
+    void loadingOfAParkedComponent_canBeCancelled(Component parked) throws Exception {
+        DiffusionEngine engine = open(model(Precision.FP32), Precision.BF16, Map.of(parked, Residence.parked()));
+        List<DrawnImage> expected = generate(engine, request().build());
+        AtomicBoolean cancelled = new AtomicBoolean();
+        GenerationListener atLoading = new GenerationListener() {
+            @Override
+            public void onLoad(Component component, long bytesDone, long bytesTotal) {
+                assertThat(cancelled.getAndSet(true))
+                        .as("heard of after the end")
+                        .isFalse();
+            }
+        };
+        Runnable cancellation = () -> {
+            if (cancelled.get()) {
+                throw new GenerationCancelledException("while loading");
+            }
+        };
+        GenerationRequest newPrompt = request().prompt("not seen before").build();
+        assertThatThrownBy(() -> generate(engine, newPrompt, atLoading, cancellation))
+                .hasCauseInstanceOf(GenerationCancelledException.class);
+        assertSame(generate(engine, request().build()).get(0), expected.get(0));
+        close(engine);
+    }
+
     private static Runnable cancelAt(int look) {
         AtomicInteger looks = new AtomicInteger();
         return () -> {
