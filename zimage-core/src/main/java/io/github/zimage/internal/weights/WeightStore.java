@@ -37,6 +37,7 @@ public final class WeightStore implements AutoCloseable {
     private final Map<Path, Tensor> mappings = new HashMap<>();
     private final List<Tensor> tensors = new ArrayList<>();
     private long bytesDone;
+    private long convertedBytes;
 
     /**
      * Opens the weights that an index lists.
@@ -89,8 +90,9 @@ public final class WeightStore implements AutoCloseable {
                 new TensorOptions(ScalarType.Byte)));
     }
 
-    private static Tensor converted(TensorEntry entry, ScalarType type) throws IOException {
+    private Tensor converted(TensorEntry entry, ScalarType type) throws IOException {
         Tensor result = Tensors.empty(type, entry.elements());
+        convertedBytes += entry.byteSize();
         int width = entry.type().bytes();
         int pieceElements = (int) Math.min(PIECE_BYTES / width, entry.elements());
         try (FileChannel channel = FileChannel.open(entry.file(), StandardOpenOption.READ)) {
@@ -140,6 +142,11 @@ public final class WeightStore implements AutoCloseable {
             case BF16 -> ScalarType.BFloat16;
             default -> throw new IllegalArgumentException("weights are not read as " + type);
         };
+    }
+
+    /** Returns how many bytes of the files could not be used as they are, but were converted. */
+    public long convertedBytes() {
+        return convertedBytes;
     }
 
     /** Frees all tensors. */
