@@ -61,7 +61,7 @@ final class ConvertedFile {
             LongConsumer progress)
             throws IOException {
         List<TensorEntry> entries = layout.stream()
-                .filter(tensor -> !EngineLayout.isPadding(tensor))
+                .filter(tensor -> !EngineLayout.isPadding(tensor.name()))
                 .map(tensor -> weights.get(tensor.name()))
                 .toList();
         Map<String, String> metadata = new LinkedHashMap<>();
@@ -79,7 +79,7 @@ final class ConvertedFile {
                 checksum.reset();
                 for (long left = tensor.byteSize(); left > 0; ) {
                     converted.clear();
-                    if (EngineLayout.isPadding(tensor)) {
+                    if (EngineLayout.isPadding(tensor.name())) {
                         converted.put(new byte[(int) left]);
                     } else {
                         ByteBuffer piece = pieces.next();
@@ -122,8 +122,10 @@ final class ConvertedFile {
         List<SafetensorsWriter.Tensor> found = header.tensors().values().stream()
                 .map(entry -> new SafetensorsWriter.Tensor(entry.name(), entry.type(), entry.shape()))
                 .toList();
+        Map<String, TensorEntry> tensors = new LinkedHashMap<>(header.tensors());
+        tensors.keySet().removeIf(EngineLayout::isPadding);
         boolean aligned =
-                header.tensors().values().stream().allMatch(entry -> entry.offset() % SafetensorsWriter.ALIGNMENT == 0);
+                tensors.values().stream().allMatch(entry -> entry.offset() % SafetensorsWriter.ALIGNMENT == 0);
         if (!key.equals(header.metadata().get(KEY)) || !found.equals(withChecksums(layout)) || !aligned) {
             throw new ModelLoadException(ModelFile.name(file) + ": does not hold what was written");
         }
@@ -160,10 +162,7 @@ final class ConvertedFile {
                 }
             }
         }
-        Map<String, TensorEntry> tensors = new LinkedHashMap<>();
-        for (TensorEntry entry : entries) {
-            tensors.put(entry.name(), entry);
-        }
+        tensors.remove(CHECKSUMS);
         return tensors;
     }
 

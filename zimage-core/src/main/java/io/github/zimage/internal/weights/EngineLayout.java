@@ -117,8 +117,8 @@ public final class EngineLayout {
         return name.contains(".adaLN_modulation.") ? BLOCK_ORDER.size() + 1 : BLOCK_ORDER.size();
     }
 
-    /** Returns whether a tensor of the layout is a filler. */
-    static boolean isPadding(SafetensorsWriter.Tensor tensor) {
-        return tensor.name().startsWith(PADDING);
+    /** Returns whether a tensor is a filler. */
+    static boolean isPadding(String name) {
+        return name.startsWith(PADDING);
     }
 }

@@ -143,16 +143,22 @@ public final class WeightCache {
         }
         Entry entry = entry(component, weights, precision);
         try {
-            return Files.exists(entry.file()) ? open(entry, weights, false, done -> {}) : null;
+            return Files.exists(entry.file()) ? open(entry, weights) : null;
         } catch (ModelLoadException | IOException e) {
             LOG.debug("converted weights cannot be used", e);
             return null;
         }
     }
 
-    private static WeightIndex open(Entry entry, WeightIndex weights, boolean thorough, LongConsumer progress)
-            throws IOException {
-        return weights.movedTo(ConvertedFile.open(entry.file(), entry.layout(), entry.key(), thorough, progress));
+    private static WeightIndex open(Entry entry, WeightIndex weights) throws IOException {
+        return weights.movedTo(ConvertedFile.open(entry.file(), entry.layout(), entry.key(), false, done -> {}));
+    }
+
+    /** As {@link #open}, but reads all bytes. */
+    private static WeightIndex check(Entry entry, WeightIndex weights, LongConsumer progress) throws IOException {
+        double sourceBytes = (double) weights.byteSize() / ConvertedFile.dataBytes(entry.layout());
+        return weights.movedTo(ConvertedFile.open(
+                entry.file(), entry.layout(), entry.key(), true, done -> progress.accept((long) (done * sourceBytes))));
     }
 
     /**
@@ -160,7 +166,7 @@ public final class WeightCache {
      * Removes what processes left that were killed, and what was made from the same files when they had another content.
      *
      * @param thorough whether all bytes of what is there are compared with their checksums
-     * @param progress hears how many bytes of {@code weights} are converted, or how many bytes of what is there are checked
+     * @param progress hears how many bytes of {@code weights} are converted or, in a thorough check, compared
      * @throws IOException if weights cannot be read or written; an {@link InterruptedIOException} or
      *     {@link java.nio.channels.ClosedByInterruptException} if this thread is interrupted. Nothing half-written is left
      */
@@ -173,7 +179,7 @@ public final class WeightCache {
                 FileLock lock = await(entry, channel)) {
             if (Files.exists(entry.file())) {
                 try {
-                    return open(entry, weights, thorough, progress);
+                    return thorough ? check(entry, weights, progress) : open(entry, weights);
                 } catch (ModelLoadException e) {
                     LOG.warn(
                             "Converted weights of {} are damaged and made anew: {}",
@@ -187,12 +193,12 @@ public final class WeightCache {
             removeSuperseded(component, precision, entry, source);
             requireSpace(entry);
             LOG.info(
-                    "Converting weights of {} from {} to {}, once: {} GB into {} GB at {}",
+                    "Converting weights of {} from {} to {}, once: {} into {} at {}",
                     component.folder(),
                     storageTypes(weights),
                     precision,
-                    gigabytes(weights.byteSize()),
-                    gigabytes(ConvertedFile.dataBytes(entry.layout())),
+                    size(weights.byteSize()),
+                    size(ConvertedFile.dataBytes(entry.layout())),
                     entry.file());
             ConvertedFile.write(
                     entry.file(),
@@ -202,7 +208,7 @@ public final class WeightCache {
                     source,
                     () -> requireUnchanged(component, weights, precision, entry),
                     progress);
-            return open(entry, weights, false, done -> {});
+            return open(entry, weights);
         } catch (ModelLoadException e) {
             throw new IOException(e.getMessage(), e);
         }
@@ -328,10 +334,7 @@ public final class WeightCache {
         long free = Files.getFileStore(entry.folder()).getUsableSpace();
         if (free < needed) {
             throw new IOException(String.format(
-                    Locale.ROOT,
-                    "%s GB are needed on its disk, but only %s GB are free",
-                    gigabytes(needed),
-                    gigabytes(free)));
+                    Locale.ROOT, "%s are needed on its disk, but only %s are free", size(needed), size(free)));
         }
     }
 
@@ -342,8 +345,10 @@ public final class WeightCache {
                 .collect(Collectors.joining(", "));
     }
 
-    private static String gigabytes(long bytes) {
-        return String.format(Locale.ROOT, "%.1f", bytes / 1e9);
+    private static String size(long bytes) {
+        return bytes < 1_000_000_000
+                ? String.format(Locale.ROOT, "%.1f MB", bytes / 1e6)
+                : String.format(Locale.ROOT, "%.1f GB", bytes / 1e9);
     }
 
     private static List<Path> list(Path folder, String pattern) throws IOException {
