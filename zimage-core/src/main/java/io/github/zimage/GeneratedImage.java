@@ -1,8 +1,8 @@
 package io.github.zimage;
 
-import io.github.zimage.internal.image.AtomicFile;
 import io.github.zimage.internal.image.ImageEncoder;
 import io.github.zimage.internal.image.ParametersFormat;
+import io.github.zimage.internal.io.AtomicFile;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;

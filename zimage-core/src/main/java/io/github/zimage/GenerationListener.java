@@ -22,6 +22,16 @@ public interface GenerationListener {
     default void onLoad(Component component, long bytesDone, long bytesTotal) {}
 
     /**
+     * A component's weights are being converted, or what was converted before is being checked; see {@link ConversionCache}. Called by
+     * the thread that builds the pipeline, before anything is loaded.
+     *
+     * @param component what is being converted
+     * @param bytesDone bytes of weights that are done
+     * @param bytesTotal bytes of weights in the component
+     */
+    default void onConvert(Component component, long bytesDone, long bytesTotal) {}
+
+    /**
      * The prompts have been turned into embeddings.
      *
      * @param elapsed how long that took

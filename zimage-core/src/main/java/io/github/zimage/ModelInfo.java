@@ -62,7 +62,20 @@ public record ModelInfo(String name, Path folder, List<Part> parts, double sched
      * @throws ModelLoadException if anything is missing, damaged or not supported
      */
     public static ModelInfo read(Path folder) {
-        Checkpoint checkpoint = Checkpoint.open(folder, null);
+        return read(Checkpoint.open(folder, null));
+    }
+
+    /**
+     * As {@link #read(Path)}, for weight files of a variant.
+     *
+     * @param variant such as {@code bf16} for {@code model.bf16.safetensors}
+     * @throws IllegalArgumentException if the variant cannot be part of a file's name
+     */
+    public static ModelInfo read(Path folder, String variant) {
+        return read(Checkpoint.open(folder, variant));
+    }
+
+    private static ModelInfo read(Checkpoint checkpoint) {
         List<Part> parts = new ArrayList<>();
         for (Component component : Component.values()) {
             WeightIndex files = checkpoint.files(component);

@@ -292,6 +292,7 @@ public final class ZImagePipeline implements AutoCloseable {
         private int maxPromptTokens = 512;
         private PromptOverflow promptOverflow = PromptOverflow.ERROR;
         private @Nullable String variant;
+        private ConversionCache conversionCache = ConversionCache.automatic();
         private GenerationListener listener = new GenerationListener() {};
 
         private Builder() {}
@@ -353,6 +354,13 @@ public final class ZImagePipeline implements AutoCloseable {
             return this;
         }
 
+        /** Sets where converted weights are kept, {@link ConversionCache#automatic} unless set. */
+        @CanIgnoreReturnValue
+        public Builder conversionCache(ConversionCache cache) {
+            this.conversionCache = Objects.requireNonNull(cache, "conversionCache");
+            return this;
+        }
+
         /** Sets who hears how loading gets on. */
         @CanIgnoreReturnValue
         public Builder listener(GenerationListener listener) {
@@ -362,8 +370,8 @@ public final class ZImagePipeline implements AutoCloseable {
 
         /**
          * Loads the model. Blocks meanwhile. Weights that are stored in the precision they are computed in are mapped and take no
-         * memory of their own until used; others are converted, which takes as long as reading them and as much memory as they have
-         * afterwards.
+         * memory of their own until used; others are converted: on the disk, the first time, where the {@link #conversionCache} keeps
+         * them, or else in memory, each time.
          *
          * @throws IllegalStateException if no model was set
          * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
@@ -374,9 +382,10 @@ public final class ZImagePipeline implements AutoCloseable {
          */
         public ZImagePipeline build() {
             long start = System.nanoTime();
-            Checkpoint checkpoint = Checkpoint.open(folder(), variant);
             EngineOptions options = new EngineOptions(allPrecisions(), attention);
             AttentionSelector.require(attention);
+            Checkpoint checkpoint =
+                    conversionCache.applied(Checkpoint.open(folder(), variant), options.precisions(), listener);
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             DeviceThread device;
             try {
@@ -402,6 +411,21 @@ public final class ZImagePipeline implements AutoCloseable {
                 device.close(() -> closeAfterFailure(loaded.get(), promptTokens));
                 throw e;
             }
+        }
+
+        /**
+         * Converts the weights that are not stored as they are computed with, and keeps them in the {@link #conversionCache}, whatever
+         * their size. Those that are there are read and compared with their checksums, and made anew if they are damaged. Blocks
+         * meanwhile; the {@link #listener} hears how it gets on.
+         *
+         * @return the files with converted weights, none if all weights can be used as they are stored
+         * @throws IllegalStateException if no model was set, or there is no cache
+         * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
+         * @throws ZImageException if the weights cannot be converted, such as for want of room
+         * @throws GenerationCancelledException if the calling thread is interrupted
+         */
+        public List<Path> convert() {
+            return conversionCache.fill(Checkpoint.open(folder(), variant), allPrecisions(), listener);
         }
 
         /**

@@ -30,9 +30,10 @@ final class ArchitectureTest {
             Map.entry("schedule", Set.of("weights")),
             Map.entry("nn", Set.of("runtime", "weights", "placement")),
             Map.entry("placement", Set.of("runtime", "weights")),
-            Map.entry("weights", Set.of("runtime")),
+            Map.entry("weights", Set.of("runtime", "io")),
             Map.entry("image", Set.of()),
-            Map.entry("runtime", Set.of()));
+            Map.entry("runtime", Set.of()),
+            Map.entry("io", Set.of()));
 
     @Test
     void internalPackages_useOnlyWhatLiesBelow() throws IOException {

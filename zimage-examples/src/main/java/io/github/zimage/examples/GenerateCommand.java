@@ -2,6 +2,7 @@ package io.github.zimage.examples;
 
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
+import io.github.zimage.ConversionCache;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Latents;
@@ -169,6 +170,17 @@ final class GenerateCommand implements Callable<Integer> {
             paramLabel = "NAME",
             description = "Take weight files of this variant, such as bf16 for model.bf16.safetensors.")
     private @Nullable String variant;
+
+    @Option(
+            names = "--cache",
+            paramLabel = "DIR",
+            description =
+                    "Folder to keep converted weights in (default: $$ZIMAGE_CACHE, or that of the platform, for large"
+                            + " ones).")
+    private @Nullable Path cache;
+
+    @Option(names = "--no-cache", description = "Convert weights in memory each time, and keep none.")
+    private boolean noCache;
 
     @Option(
             names = "--max-prompt-tokens",
@@ -359,6 +371,14 @@ final class GenerateCommand implements Callable<Integer> {
         }
         if (variant != null) {
             builder.variant(variant);
+        }
+        if (cache != null && noCache) {
+            throw new IllegalArgumentException("--cache and --no-cache exclude each other");
+        }
+        if (cache != null) {
+            builder.conversionCache(ConversionCache.in(cache));
+        } else if (noCache) {
+            builder.conversionCache(ConversionCache.off());
         }
         return builder;
     }

@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -26,11 +27,21 @@ final class InfoCommand implements Runnable {
     @Parameters(paramLabel = "DIR|FILE.png", description = "Folder of a checkpoint, or a PNG file.")
     private Path path;
 
+    @Option(
+            names = "--variant",
+            paramLabel = "NAME",
+            description =
+                    "Of a checkpoint, take weight files of this variant, such as bf16 for model.bf16.safetensors.")
+    private @Nullable String variant;
+
     @Override
     public void run() {
         PrintWriter out = spec.commandLine().getOut();
         if (Files.isDirectory(path)) {
-            out.println(Terminal.printable(ModelInfo.read(path).toString()));
+            ModelInfo info = variant == null ? ModelInfo.read(path) : ModelInfo.read(path, variant);
+            out.println(Terminal.printable(info.toString()));
+        } else if (Files.exists(path) && variant != null) {
+            throw new IllegalArgumentException("--variant is for checkpoint folders, but %s is a file".formatted(path));
         } else if (Files.exists(path)) {
             out.println(Terminal.printable(describePicture()));
         } else if (path.toString().toLowerCase(Locale.ROOT).endsWith(".png")) {

@@ -43,6 +43,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         subcommands = {
             GenerateCommand.class,
             InfoCommand.class,
+            ConvertCommand.class,
             DoctorCommand.class,
             PromptCommand.class,
             SynthCommand.class

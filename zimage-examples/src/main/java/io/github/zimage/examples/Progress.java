@@ -55,6 +55,11 @@ final class Progress implements GenerationListener, AutoCloseable {
     }
 
     @Override
+    public void onConvert(Component component, long bytesDone, long bytesTotal) {
+        showBytes("convert " + component.folder(), bytesDone, bytesTotal);
+    }
+
+    @Override
     public synchronized void onEncode(Duration elapsed) {
         show("steps", steps, "", 1);
     }

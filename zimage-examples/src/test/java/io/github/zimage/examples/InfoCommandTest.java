@@ -77,6 +77,30 @@ final class InfoCommandTest {
                 .isEqualTo("zimage: %s is not a PNG file".formatted(file));
     }
 
+    @Test
+    void variant_choosesTheWeights() throws IOException {
+        Path model = folder.resolve("tiny");
+        MainTest.run("synth", model.toString(), "--size", "tiny", "--dtype", "fp32");
+        Path other = folder.resolve("other");
+        MainTest.run("synth", other.toString(), "--size", "tiny", "--dtype", "bf16");
+        Files.move(
+                other.resolve("transformer/diffusion_pytorch_model.safetensors"),
+                model.resolve("transformer/diffusion_pytorch_model.half.safetensors"));
+
+        assertThat(MainTest.run("info", model.toString()).out()).doesNotContain("BF16");
+        MainTest.Run run = MainTest.run("info", model.toString(), "--variant", "half");
+        assertThat(run.code()).isZero();
+        assertThat(run.out().lines().filter(line -> line.contains("BF16")))
+                .singleElement()
+                .asString()
+                .startsWith("transformer");
+
+        assertThat(MainTest.run("info", model.toString(), "--variant", "none").code())
+                .isEqualTo(3);
+        assertThat(MainTest.run("info", png().toString(), "--variant", "half").code())
+                .isEqualTo(2);
+    }
+
     private Path png(byte[]... chunks) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         bytes.writeBytes("\u0089PNG\r\n\u001a\n".getBytes(ISO_8859_1));

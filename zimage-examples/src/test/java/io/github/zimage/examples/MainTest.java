@@ -81,7 +81,7 @@ final class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                      | which command? One of generate, info, doctor, prompt, synth",
+                "                      | which command? One of generate, info, convert, doctor, prompt, synth",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate              | Missing required options: '--model=DIR', '--prompt=TEXT'",
@@ -198,6 +198,8 @@ final class MainTest {
                         "--vae-precision=fp32|bf16",
                         "--attention=NAME",
                         "--variant=NAME",
+                        "--cache=DIR",
+                        "--no-cache",
                         "--max-prompt-tokens=N",
                         "--truncate-prompt",
                         "--out=F.png",

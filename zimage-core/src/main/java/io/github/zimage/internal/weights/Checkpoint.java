@@ -57,6 +57,18 @@ public final class Checkpoint {
         }
     }
 
+    private Checkpoint(Checkpoint other, Component component, WeightIndex index) {
+        this.folder = other.folder;
+        this.classNames = other.classNames;
+        this.transformer = other.transformer;
+        this.textEncoder = other.textEncoder;
+        this.vae = other.vae;
+        this.scheduler = other.scheduler;
+        this.files.putAll(other.files);
+        this.weights.putAll(other.weights);
+        this.weights.put(component, index);
+    }
+
     /**
      * Opens a checkpoint and checks it: classes, configurations, and that every weight is there in the right shape.
      *
@@ -195,6 +207,11 @@ public final class Checkpoint {
      */
     public WeightIndex weights(Component component) {
         return entry(weights, component);
+    }
+
+    /** Returns the same checkpoint with weights of a component that lie elsewhere; {@link #files} stay what they are. */
+    public Checkpoint withWeights(Component component, WeightIndex index) {
+        return new Checkpoint(this, component, index);
     }
 
     /** Returns where everything lies that the files of a component hold, under the files' names. */

@@ -2,25 +2,18 @@ package io.github.zimage.internal.weights;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.github.zimage.internal.io.AtomicFile;
 import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
-import java.nio.file.AtomicMoveNotSupportedException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ThreadLocalRandom;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Writes a safetensors file as a stream: the tensors are listed first, then their bytes are written in that order. They go
@@ -28,16 +21,14 @@ import org.slf4j.LoggerFactory;
  * disk. Closed without that, nothing is left behind. Not thread-safe.
  */
 public final class SafetensorsWriter implements Closeable {
-    private static final Logger LOG = LoggerFactory.getLogger(SafetensorsWriter.class);
+    /** Where the tensors begin, is a multiple of this. */
+    static final int ALIGNMENT = 64;
 
-    private static final int ALIGNMENT = 8;
+    private static final int PREFIX_BYTES = 8;
 
-    private final Path target;
-    private final Path temporary;
-    private final FileChannel channel;
+    private final AtomicFile file;
     private final long dataBytes;
     private long written;
-    private boolean closed;
 
     /**
      * A tensor to be written.
@@ -75,15 +66,12 @@ public final class SafetensorsWriter implements Closeable {
      * @throws IllegalArgumentException if two tensors have the same name
      */
     public SafetensorsWriter(Path target, List<Tensor> tensors, Map<String, String> metadata) throws IOException {
-        this.target = target.toAbsolutePath();
         byte[] header = header(tensors, metadata);
         this.dataBytes = tensors.stream().mapToLong(Tensor::byteSize).reduce(0, Math::addExact);
-        this.temporary = this.target.resolveSibling("." + this.target.getFileName() + "."
-                + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".tmp");
-        this.channel = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        this.file = AtomicFile.create(target);
         boolean done = false;
         try {
-            writeFully(ByteBuffer.wrap(header));
+            file.write(ByteBuffer.wrap(header));
             done = true;
         } finally {
             if (!done) {
@@ -94,7 +82,7 @@ public final class SafetensorsWriter implements Closeable {
 
     private static byte[] header(List<Tensor> tensors, Map<String, String> metadata) throws IOException {
         ByteArrayOutputStream json = new ByteArrayOutputStream();
-        json.writeBytes(new byte[ALIGNMENT]);
+        json.writeBytes(new byte[PREFIX_BYTES]);
         Set<String> names = new HashSet<>();
         try (JsonGenerator generator = new JsonFactory().createGenerator(json)) {
             generator.writeStartObject();
@@ -130,7 +118,7 @@ public final class SafetensorsWriter implements Closeable {
         Arrays.fill(spaces, (byte) ' ');
         json.writeBytes(spaces);
         byte[] bytes = json.toByteArray();
-        ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putLong(0, bytes.length - ALIGNMENT);
+        ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putLong(0, bytes.length - PREFIX_BYTES);
         return bytes;
     }
 
@@ -151,13 +139,7 @@ public final class SafetensorsWriter implements Closeable {
                     "tensors have " + dataBytes + " bytes, but " + (written + bytes.remaining()) + " were written");
         }
         written += bytes.remaining();
-        writeFully(bytes);
-    }
-
-    private void writeFully(ByteBuffer bytes) throws IOException {
-        while (bytes.hasRemaining()) {
-            channel.write(bytes);
-        }
+        file.write(bytes);
     }
 
     /**
@@ -170,41 +152,12 @@ public final class SafetensorsWriter implements Closeable {
         if (written != dataBytes) {
             throw new IllegalStateException("tensors have " + dataBytes + " bytes, but " + written + " were written");
         }
-        channel.force(true);
-        channel.close();
-        try {
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } catch (AtomicMoveNotSupportedException e) {
-            Files.move(temporary, target, StandardCopyOption.REPLACE_EXISTING);
-        }
-        closed = true;
-        forceFolder();
-    }
-
-    /** Makes the renaming last; where a folder cannot be opened as a file, the file system sees to that itself. */
-    private void forceFolder() {
-        Path folder = target.getParent();
-        if (folder == null) {
-            return;
-        }
-        try (FileChannel directory = FileChannel.open(folder, StandardOpenOption.READ)) {
-            directory.force(true);
-        } catch (IOException e) {
-            LOG.debug("{} cannot be synchronized", folder, e);
-        }
+        file.commit();
     }
 
     /** Ends the writing; unless the file was committed, what there is of it goes. */
     @Override
     public void close() throws IOException {
-        if (closed) {
-            return;
-        }
-        closed = true;
-        try {
-            channel.close();
-        } finally {
-            Files.deleteIfExists(temporary);
-        }
+        file.close();
     }
 }

@@ -412,7 +412,8 @@ public final class SyntheticCheckpoint {
             encoded.clear();
             if (tensor.type() == StorageType.BF16) {
                 for (int i = 0; i < count; i++) {
-                    encoded.putShort(bf16(mean + deviation * normals[(start + i) & (TABLE - 1)]));
+                    float value = mean + deviation * normals[(start + i) & (TABLE - 1)];
+                    encoded.putShort(NumberConversion.bf16(Float.floatToRawIntBits(value)));
                 }
             } else {
                 for (int i = 0; i < count; i++) {
@@ -444,12 +445,6 @@ public final class SyntheticCheckpoint {
             long fanIn =
                     tensor.shape().stream().skip(1).mapToLong(Long::longValue).reduce(1, Math::multiplyExact);
             return (float) (1 / Math.sqrt((double) fanIn));
-        }
-
-        /** Rounds to the nearest, ties to even; the table holds no NaN. */
-        private static short bf16(float value) {
-            int bits = Float.floatToRawIntBits(value);
-            return (short) ((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
         }
     }
 }

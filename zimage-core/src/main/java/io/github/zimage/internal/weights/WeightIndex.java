@@ -340,6 +340,11 @@ public final class WeightIndex {
         return new WeightIndex(label, reshaped);
     }
 
+    /** Returns an index of the same tensors, in the same order, at other places. */
+    WeightIndex movedTo(Map<String, TensorEntry> places) {
+        return new WeightIndex(label, places).selected(tensors.keySet());
+    }
+
     /**
      * Returns an index of some of the tensors, in the order of their names.
      *

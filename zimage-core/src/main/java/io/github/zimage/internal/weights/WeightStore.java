@@ -39,6 +39,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     private final Map<Path, Tensor> mappings = new HashMap<>();
     private final List<Tensor> tensors = new ArrayList<>();
     private long bytesDone;
+    private long convertedBytes;
 
     /**
      * Opens the weights that an index lists.
@@ -78,10 +79,10 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     private Tensor get(String name, ScalarType type, UnaryOperator<Tensor> layout) {
         TensorEntry entry = index.get(name);
         try (PointerScope scope = new PointerScope()) {
-            Tensor tensor = entry.type() == storageType(type)
-                            && entry.offset() % entry.type().bytes() == 0
-                    ? view(entry, type)
-                    : converted(entry, type);
+            boolean asStored =
+                    entry.type() == storageType(type) && entry.offset() % entry.type().bytes() == 0;
+            Tensor tensor = asStored ? view(entry, type) : converted(entry, type);
+            convertedBytes += asStored ? 0 : entry.byteSize();
             tensor = layout.apply(tensor);
             tensors.add(Tensors.keep(tensor));
             bytesDone += entry.byteSize();
@@ -177,6 +178,11 @@ public final class WeightStore implements TensorSource, AutoCloseable {
             case BF16 -> ScalarType.BFloat16;
             default -> throw new IllegalArgumentException("weights are not read as " + type);
         };
+    }
+
+    /** Returns how many bytes of the files could not be used as they are, but were converted. */
+    public long convertedBytes() {
+        return convertedBytes;
     }
 
     /** Frees all tensors. */
