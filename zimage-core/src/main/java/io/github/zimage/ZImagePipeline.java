@@ -289,6 +289,7 @@ public final class ZImagePipeline implements AutoCloseable {
         private final Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         private Precision precision = Precision.BF16;
         private AttentionBackend attention = AttentionBackend.AUTO;
+        private VaeTiling vaeTiling = VaeTiling.auto();
         private int maxPromptTokens = 512;
         private PromptOverflow promptOverflow = PromptOverflow.ERROR;
         private @Nullable String variant;
@@ -322,6 +323,16 @@ public final class ZImagePipeline implements AutoCloseable {
         @CanIgnoreReturnValue
         public Builder attention(AttentionBackend backend) {
             this.attention = Objects.requireNonNull(backend, "attention");
+            return this;
+        }
+
+        /**
+         * Sets whether pictures are decoded in tiles, {@link VaeTiling#auto} unless set: a picture is then decoded whole if that
+         * takes at most half of the memory that is available at that moment, which is known on Linux only.
+         */
+        @CanIgnoreReturnValue
+        public Builder vaeTiling(VaeTiling tiling) {
+            this.vaeTiling = Objects.requireNonNull(tiling, "vaeTiling");
             return this;
         }
 
@@ -375,7 +386,7 @@ public final class ZImagePipeline implements AutoCloseable {
         public ZImagePipeline build() {
             long start = System.nanoTime();
             Checkpoint checkpoint = Checkpoint.open(folder(), variant);
-            EngineOptions options = new EngineOptions(allPrecisions(), attention);
+            EngineOptions options = new EngineOptions(allPrecisions(), attention, vaeTiling);
             AttentionSelector.require(attention);
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             DeviceThread device;

@@ -17,7 +17,7 @@ import io.github.zimage.internal.transformer.Rotations;
 import io.github.zimage.internal.transformer.StepModulation;
 import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
-import io.github.zimage.internal.vae.AutoencoderKL;
+import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightIndex;
@@ -53,7 +53,7 @@ public final class DiffusionEngine implements AutoCloseable {
     private final PromptTokens promptTokens;
     private final PromptEncoder promptEncoder;
     private final ZImageTransformer2DModel transformer;
-    private final AutoencoderKL vae;
+    private final PictureDecoder vae;
     private final Map<Component, WeightStore> stores = new EnumMap<>(Component.class);
 
     /** Loads a checkpoint. */
@@ -75,7 +75,13 @@ public final class DiffusionEngine implements AutoCloseable {
                     checkpoint.transformer(),
                     store(Component.TRANSFORMER, listener),
                     new Kernels(attention, transformerPrecision));
-            vae = new AutoencoderKL(checkpoint.vae(), store(Component.VAE, listener), attention, vaePrecision);
+            vae = new PictureDecoder(
+                    checkpoint.vae(),
+                    store(Component.VAE, listener),
+                    () -> new WeightStore(checkpoint.weights(Component.VAE), done -> {}),
+                    attention,
+                    vaePrecision,
+                    options.vaeTiling());
         } catch (RuntimeException | Error e) {
             close();
             throw e;

@@ -3,6 +3,7 @@ package io.github.zimage.internal.pipeline;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
 import java.util.Map;
 import java.util.Objects;
 
@@ -11,8 +12,9 @@ import java.util.Objects;
  *
  * @param precisions each component's precision
  * @param attention the attention backend's name
+ * @param vaeTiling whether pictures are decoded in tiles
  */
-public record EngineOptions(Map<Component, Precision> precisions, AttentionBackend attention) {
+public record EngineOptions(Map<Component, Precision> precisions, AttentionBackend attention, VaeTiling vaeTiling) {
 
     /** Copies the map. */
     public EngineOptions {
