@@ -289,6 +289,7 @@ public final class ZImagePipeline implements AutoCloseable {
         private final Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         private Precision precision = Precision.BF16;
         private AttentionBackend attention = AttentionBackend.AUTO;
+        private VaeTiling vaeTiling = VaeTiling.auto();
         private int maxPromptTokens = 512;
         private PromptOverflow promptOverflow = PromptOverflow.ERROR;
         private @Nullable String variant;
@@ -323,6 +324,16 @@ public final class ZImagePipeline implements AutoCloseable {
         @CanIgnoreReturnValue
         public Builder attention(AttentionBackend backend) {
             this.attention = Objects.requireNonNull(backend, "attention");
+            return this;
+        }
+
+        /**
+         * Sets whether pictures are decoded in tiles, {@link VaeTiling#auto} unless set: a picture is then decoded whole if that
+         * takes at most half of the memory that is available at that moment, which is known on Linux only.
+         */
+        @CanIgnoreReturnValue
+        public Builder vaeTiling(VaeTiling tiling) {
+            this.vaeTiling = Objects.requireNonNull(tiling, "vaeTiling");
             return this;
         }
 
@@ -382,7 +393,7 @@ public final class ZImagePipeline implements AutoCloseable {
          */
         public ZImagePipeline build() {
             long start = System.nanoTime();
-            EngineOptions options = new EngineOptions(allPrecisions(), attention);
+            EngineOptions options = new EngineOptions(allPrecisions(), attention, vaeTiling, Map.of());
             AttentionSelector.require(attention);
             Checkpoint checkpoint =
                     conversionCache.applied(Checkpoint.open(folder(), variant), options.precisions(), listener);

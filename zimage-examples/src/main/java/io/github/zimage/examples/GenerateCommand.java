@@ -8,6 +8,7 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.Latents;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
+import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLint;
@@ -156,6 +157,14 @@ final class GenerateCommand implements Callable<Integer> {
             paramLabel = "fp32|bf16",
             description = "Number format of the VAE (default: that of --dtype).")
     private @Nullable Precision vaePrecision;
+
+    @Option(
+            names = "--vae-tiling",
+            paramLabel = "auto|on|off|ROWS",
+            defaultValue = "auto",
+            description = "Whether the VAE decodes in tiles, strips of so many rows, a multiple of 8: less memory, the same"
+                    + " picture up to rounding. auto does when memory is short (default: ${DEFAULT-VALUE}).")
+    private String vaeTiling;
 
     @Option(
             names = "--attention",
@@ -364,6 +373,7 @@ final class GenerateCommand implements Callable<Integer> {
                 .model(model)
                 .precision(precision)
                 .attention(new AttentionBackend(attention))
+                .vaeTiling(VaeTiling.parse(vaeTiling))
                 .maxPromptTokens(maxPromptTokens)
                 .promptOverflow(truncatePrompt ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR);
         if (vaePrecision != null) {

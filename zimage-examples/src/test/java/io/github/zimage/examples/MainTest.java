@@ -196,6 +196,7 @@ final class MainTest {
                         "--cfg-truncation=F",
                         "--dtype=fp32|bf16",
                         "--vae-precision=fp32|bf16",
+                        "--vae-tiling=auto|on|off|ROWS",
                         "--attention=NAME",
                         "--variant=NAME",
                         "--cache=DIR",

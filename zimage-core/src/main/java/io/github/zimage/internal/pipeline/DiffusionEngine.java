@@ -17,9 +17,10 @@ import io.github.zimage.internal.transformer.Rotations;
 import io.github.zimage.internal.transformer.StepModulation;
 import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
-import io.github.zimage.internal.vae.AutoencoderKL;
+import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.TransformerConfig;
+import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -56,7 +57,7 @@ public final class DiffusionEngine implements AutoCloseable {
     private final PromptEncoder promptEncoder;
     private final ModelHolder<Qwen3Model> textEncoder;
     private final ModelHolder<ZImageTransformer2DModel> transformer;
-    private final ModelHolder<AutoencoderKL> vae;
+    private final ModelHolder<PictureDecoder> vae;
 
     /** Loads a checkpoint. */
     public DiffusionEngine(
@@ -84,7 +85,13 @@ public final class DiffusionEngine implements AutoCloseable {
         vae = new ModelHolder<>(
                 checkpoint.weights(Component.VAE),
                 options.residence(Component.VAE),
-                store -> new AutoencoderKL(checkpoint.vae(), store, attention, options.precision(Component.VAE)),
+                store -> new PictureDecoder(
+                        checkpoint.vae(),
+                        store,
+                        () -> new WeightStore(checkpoint.weights(Component.VAE), done -> {}),
+                        attention,
+                        options.precision(Component.VAE),
+                        options.vaeTiling()),
                 model -> {});
         try {
             textEncoder.prepare(progress(Component.TEXT_ENCODER, listener, () -> {}));
@@ -327,7 +334,7 @@ public final class DiffusionEngine implements AutoCloseable {
             return levels;
         }
 
-        private List<DrawnImage> decode(AutoencoderKL model, List<Tensor> latents) {
+        private List<DrawnImage> decode(PictureDecoder model, List<Tensor> latents) {
             List<DrawnImage> images = new ArrayList<>();
             for (Tensor each : latents) {
                 DrawnImage image = decode(model, each);
@@ -337,7 +344,7 @@ public final class DiffusionEngine implements AutoCloseable {
             return images;
         }
 
-        private DrawnImage decode(AutoencoderKL model, Tensor latents) {
+        private DrawnImage decode(PictureDecoder model, Tensor latents) {
             try (PointerScope scope = new PointerScope()) {
                 long decodeStart = System.nanoTime();
                 cancellation.run();

@@ -3,6 +3,7 @@ package io.github.zimage.internal.pipeline;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.placement.Residence;
 import java.util.Map;
 import java.util.Objects;
@@ -12,10 +13,14 @@ import java.util.Objects;
  *
  * @param precisions each component's precision
  * @param attention the attention backend's name
+ * @param vaeTiling whether pictures are decoded in tiles
  * @param residences how components' weights stay in memory, for those whose weights are not resident
  */
 public record EngineOptions(
-        Map<Component, Precision> precisions, AttentionBackend attention, Map<Component, Residence> residences) {
+        Map<Component, Precision> precisions,
+        AttentionBackend attention,
+        VaeTiling vaeTiling,
+        Map<Component, Residence> residences) {
 
     /** Copies the maps. */
     public EngineOptions {
@@ -25,11 +30,6 @@ public record EngineOptions(
         if (vae != null && vae.kind() == Residence.Kind.STREAMED) {
             throw new IllegalArgumentException("the VAE must be resident or parked, but was " + vae);
         }
-    }
-
-    /** All weights resident. */
-    public EngineOptions(Map<Component, Precision> precisions, AttentionBackend attention) {
-        this(precisions, attention, Map.of());
     }
 
     /** Returns a component's precision. */

@@ -8,16 +8,16 @@ import io.github.zimage.spi.Attention;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.UnaryOperator;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** The decoder half of the autoencoder: latents in, picture out. The last norm and convolution compute in FP32. */
-public final class AutoencoderKL {
+final class AutoencoderKL {
     private final VaeConfig config;
     private final @Nullable Conv2d postQuantConv;
     private final Conv2d convIn;
@@ -29,7 +29,7 @@ public final class AutoencoderKL {
     private final Conv2d convOut;
 
     /** Takes the decoder's weights from a store, which must stay open as long as the decoder is used. */
-    public AutoencoderKL(VaeConfig config, WeightStore weights, Attention attention, Precision precision) {
+    AutoencoderKL(VaeConfig config, WeightStore weights, Attention attention, Precision precision) {
         this.config = config;
         ScalarType type = Tensors.scalarType(precision);
         int groups = config.normNumGroups();
@@ -58,41 +58,67 @@ public final class AutoencoderKL {
      *
      * @param latents [C, h, w] fp32, as the transformer leaves them
      * @param betweenBlocks called between blocks; throws to cancel
-     * @return [height, width, 3] uint8
+     * @return [1, 3, height, width] fp32, about from -1 to 1
      */
-    public Tensor decode(Tensor latents, Runnable betweenBlocks) {
+    Tensor decode(Tensor latents, Runnable betweenBlocks) {
+        return Tensors.scoped(() -> {
+            Tensor hidden = middle(latents, betweenBlocks);
+            for (UpDecoderBlock2D block : upBlocks) {
+                hidden = block.forward(hidden, betweenBlocks);
+            }
+            Tensor normed = convNormOut.forwardSilu(hidden);
+            hidden.close();
+            return convOut.forward(normed);
+        });
+    }
+
+    /**
+     * As {@link #decode(Tensor, Runnable)}, computing a strip of rows at a time from the coarsest level on. The norms take their
+     * statistics from all strips and each strip sees its neighbours' rows, so that nothing but rounding differs.
+     *
+     * @param rowsAtOnce how many rows of any level are computed at a time
+     * @param betweenStrips called between strips; throws to cancel
+     */
+    Tensor decode(Tensor latents, long rowsAtOnce, Runnable betweenStrips) {
+        return Tensors.scoped(() -> {
+            RowSource x = RowSource.of(middle(latents, betweenStrips));
+            for (int level = 0; level < upBlocks.size() - 1; level++) {
+                UpDecoderBlock2D block = upBlocks.get(level);
+                RowSource hidden = block.residual(x, rowsAtOnce, betweenStrips);
+                // On the way to the finest level is the largest picture of all: it is not kept, but computed again.
+                x = level == upBlocks.size() - 2
+                        ? block.upsampledRows(hidden)
+                        : block.upsampled(hidden, rowsAtOnce, betweenStrips);
+            }
+            RowSource finest = upBlocks.get(upBlocks.size() - 1).residual(x, rowsAtOnce, betweenStrips);
+            return image(finest, rowsAtOnce, betweenStrips);
+        });
+    }
+
+    /** Everything before the up blocks: maps latents to [1, C, h, w]. */
+    private Tensor middle(Tensor latents, Runnable betweenBlocks) {
         return Tensors.scoped(() -> {
             Tensor z = latents.div(new Scalar(config.scalingFactor()))
                     .add_(new Scalar(config.shiftFactor()))
                     .unsqueeze(0)
                     .contiguous(MemoryFormat.ChannelsLast); // [1, C, h, w]
-            Tensor hidden = Tensors.scoped(() -> {
-                Tensor entry = convIn.forward(postQuantConv == null ? z : postQuantConv.forward(z));
-                Tensor middle = midResnet0.forward(entry);
-                betweenBlocks.run();
-                return midResnet1.forward(midAttention == null ? middle : midAttention.forward(middle));
-            });
-            for (UpDecoderBlock2D block : upBlocks) {
-                Tensor previous = hidden;
-                hidden = block.forward(previous, betweenBlocks);
-                previous.close();
-            }
-            Tensor normed = convNormOut.forwardSilu(hidden);
-            hidden.close();
-            Tensor image = convOut.forward(normed); // [1, 3, height, width] in [-1, 1]
-            return levels(image);
+            Tensor entry = convIn.forward(postQuantConv == null ? z : postQuantConv.forward(z));
+            Tensor middle = midResnet0.forward(entry);
+            betweenBlocks.run();
+            return midResnet1.forward(midAttention == null ? middle : midAttention.forward(middle));
         });
     }
 
-    /** Rounds to 256 levels as diffusers' {@code VaeImageProcessor} does: [1, 3, height, width] to [height, width, 3]. */
-    private static Tensor levels(Tensor image) {
-        return torch.round(image.mul(new Scalar(0.5))
-                        .add_(new Scalar(0.5))
-                        .clamp_(new ScalarOptional(new Scalar(0.0)), new ScalarOptional(new Scalar(1.0)))
-                        .mul_(new Scalar(255.0)))
-                .squeeze(0)
-                .permute(1, 2, 0)
-                .to(ScalarType.Byte)
-                .contiguous();
+    private Tensor image(RowSource x, long rowsAtOnce, Runnable betweenStrips) {
+        Tensor image = convOut.emptyOutput(x.height(), x.width());
+        List<Strip> strips = Strip.cut(x.height(), rowsAtOnce);
+        UnaryOperator<Tensor> silu = convNormOut.siluWith(convNormOut.statistics(x, strips, betweenStrips));
+        for (Strip strip : strips) {
+            betweenStrips.run();
+            try (PointerScope scope = new PointerScope()) {
+                strip.of(image).copy_(convOut.forward(silu.apply(x.rows(strip.widened())), strip));
+            }
+        }
+        return image;
     }
 }

@@ -23,7 +23,30 @@ final class Conv2d {
 
     /** Maps [1, in, h, w] of any type to [1, out, h, w] of the convolution's type. */
     Tensor forward(Tensor x) {
+        return convolved(x, padding);
+    }
+
+    /**
+     * Computes some rows of what {@link #forward} gives for the whole picture, for a kernel of 3 by 3.
+     *
+     * @param x [1, in, strip.widened().rows(), w], the rows that these depend on
+     * @return [1, out, strip.rows(), w]
+     */
+    Tensor forward(Tensor x, Strip strip) {
+        if (strip.hasAbove() && strip.hasBelow()) {
+            return convolved(x, new long[] {0, padding[1]});
+        }
+        return convolved(x, padding).narrow(2, strip.hasAbove() ? 1 : 0, strip.rows());
+    }
+
+    private Tensor convolved(Tensor x, long[] zeros) {
         Tensor input = Tensors.cast(x, weight.scalar_type());
-        return torch.conv2d(input, weight, new TensorOptional(bias), ONE, padding, ONE, 1);
+        return torch.conv2d(input, weight, new TensorOptional(bias), ONE, zeros, ONE, 1);
+    }
+
+    /** Returns a tensor [1, out, h, w] for this convolution's output, with arbitrary content and the channels last in memory. */
+    Tensor emptyOutput(long height, long width) {
+        return Tensors.empty(weight.scalar_type(), 1, height, width, weight.size(0))
+                .permute(0, 3, 1, 2);
     }
 }

@@ -2,6 +2,9 @@ package io.github.zimage.internal.vae;
 
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -9,7 +12,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** A norm over groups of channels. */
 final class GroupNorm {
-    private static final double EPS = 1e-6;
+    static final double EPS = 1e-6;
 
     private final Tensor weight;
     private final Tensor bias;
@@ -35,5 +38,40 @@ final class GroupNorm {
     /** As {@link #forward}, followed by SiLU. */
     Tensor forwardSilu(Tensor x) {
         return torch.silu_(forward(x));
+    }
+
+    /** Returns statistics without any rows yet. */
+    GroupStatistics noStatistics() {
+        return new GroupStatistics(groups);
+    }
+
+    /** Adds rows to statistics. */
+    void observe(GroupStatistics statistics, Tensor rows) {
+        try (PointerScope scope = new PointerScope()) {
+            statistics.add(rows, Tensors.cast(weight, ScalarType.Float));
+        }
+    }
+
+    /** Returns the statistics of a whole picture, taken strip by strip. */
+    GroupStatistics statistics(RowSource x, List<Strip> strips, Runnable betweenStrips) {
+        GroupStatistics statistics = noStatistics();
+        for (Strip strip : strips) {
+            betweenStrips.run();
+            try (PointerScope scope = new PointerScope()) {
+                observe(statistics, x.rows(strip));
+            }
+        }
+        return statistics;
+    }
+
+    /** Returns {@link #forwardSilu} for any rows of the picture that the statistics are of. Lives as long as the current scope. */
+    UnaryOperator<Tensor> siluWith(GroupStatistics statistics) {
+        int channels = Math.toIntExact(weight.size(0));
+        TensorOptional scale = new TensorOptional(Tensors.cast(weight, ScalarType.Float));
+        TensorOptional shift = new TensorOptional(Tensors.cast(bias, ScalarType.Float));
+        TensorOptional mean = new TensorOptional(Tensors.of(statistics.meanOfChannels(channels), channels));
+        TensorOptional variance = new TensorOptional(Tensors.of(statistics.varianceOfChannels(channels), channels));
+        return rows -> torch.silu_(Tensors.scoped(() -> torch.batch_norm(
+                Tensors.cast(rows, weight.scalar_type()), scale, shift, mean, variance, false, 0, EPS, false)));
     }
 }

@@ -13,6 +13,7 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.SyntheticModel;
+import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.DeviceThread;
@@ -336,7 +337,7 @@ final class ResidenceTest {
         for (Component component : Component.values()) {
             precisions.put(component, precision);
         }
-        return new EngineOptions(precisions, AttentionBackend.BLOCKWISE, residences);
+        return new EngineOptions(precisions, AttentionBackend.BLOCKWISE, VaeTiling.auto(), residences);
     }
 
     private DiffusionEngine open(Path model, Precision precision, Map<Component, Residence> residences)

@@ -1,0 +1,78 @@
+package io.github.zimage.internal.vae;
+
+import io.github.zimage.internal.runtime.Tensors;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+
+/** Mean and variance of each group of channels over a whole picture, put together from its strips. */
+final class GroupStatistics {
+    private final double[] means;
+    /** Sums of squared distances from the mean. */
+    private final double[] spreads;
+
+    private long count;
+
+    GroupStatistics(int groups) {
+        means = new double[groups];
+        spreads = new double[groups];
+    }
+
+    /**
+     * Adds a strip [1, C, rows, w].
+     *
+     * @param weight any FP32 numbers [C]; they make LibTorch report in FP32
+     */
+    void add(Tensor strip, Tensor weight) {
+        long channels = strip.size(1);
+        long pixels = strip.size(2) * strip.size(3);
+        try (PointerScope scope = new PointerScope()) {
+            T_TensorTensorTensor_T normed = torch.native_group_norm(
+                    strip,
+                    new TensorOptional(weight),
+                    new TensorOptional(weight),
+                    1,
+                    channels,
+                    pixels,
+                    means.length,
+                    GroupNorm.EPS);
+            add(Tensors.toFloats(normed.get1()), Tensors.toFloats(normed.get2()), channels / means.length * pixels);
+        }
+    }
+
+    private void add(float[] stripMeans, float[] inverseDeviations, long stripCount) {
+        double total = count + stripCount;
+        for (int group = 0; group < means.length; group++) {
+            double deviation = 1.0 / inverseDeviations[group];
+            double spread = (deviation * deviation - GroupNorm.EPS) * stripCount;
+            double difference = stripMeans[group] - means[group];
+            means[group] += difference * stripCount / total;
+            spreads[group] += spread + difference * difference * count * stripCount / total;
+        }
+        count += stripCount;
+    }
+
+    /** Returns the mean of each channel's group. */
+    float[] meanOfChannels(int channels) {
+        float[] result = new float[channels];
+        for (int c = 0; c < channels; c++) {
+            result[c] = (float) means[group(c, channels)];
+        }
+        return result;
+    }
+
+    /** Returns the variance of each channel's group. */
+    float[] varianceOfChannels(int channels) {
+        float[] result = new float[channels];
+        for (int c = 0; c < channels; c++) {
+            result[c] = (float) Math.max(spreads[group(c, channels)] / count, 0);
+        }
+        return result;
+    }
+
+    private int group(int channel, int channels) {
+        return channel / (channels / means.length);
+    }
+}

@@ -1,0 +1,139 @@
+package io.github.zimage.internal.vae;
+
+import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
+import io.github.zimage.ZImageException;
+import io.github.zimage.internal.placement.DecodeMemory;
+import io.github.zimage.internal.runtime.AvailableMemory;
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.VaeConfig;
+import io.github.zimage.internal.weights.WeightStore;
+import io.github.zimage.spi.Attention;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Turns latents into pictures: in tiles where memory is short, and in FP32 where BF16 fails. */
+public final class PictureDecoder {
+    private static final Logger LOG = LoggerFactory.getLogger(PictureDecoder.class);
+
+    /** With {@link VaeTiling.Mode#AUTO}, a picture is decoded whole if that takes at most this share of the memory that is available. */
+    private static final double SHARE_OF_AVAILABLE = 0.5;
+
+    private final VaeConfig config;
+    private final AutoencoderKL vae;
+    private final Precision precision;
+    private final Supplier<WeightStore> reopened;
+    private final Attention attention;
+    private final VaeTiling tiling;
+    private boolean warned;
+
+    /**
+     * Takes the decoder's weights from a store, which must stay open as long as the decoder is used.
+     *
+     * @param reopened opens the store a second time, for other weights in case these fail; called each time they do
+     */
+    public PictureDecoder(
+            VaeConfig config,
+            WeightStore weights,
+            Supplier<WeightStore> reopened,
+            Attention attention,
+            Precision precision,
+            VaeTiling tiling) {
+        this.config = config;
+        this.vae = new AutoencoderKL(config, weights, attention, precision);
+        this.precision = precision;
+        this.reopened = reopened;
+        this.attention = attention;
+        this.tiling = tiling;
+    }
+
+    /**
+     * Decodes latents.
+     *
+     * @param latents [C, h, w] fp32, as the transformer leaves them
+     * @param cancellation called often; throws to cancel
+     * @return [height, width, 3] uint8
+     * @throws ZImageException if the picture has infinite values, or none at all, in FP32 too
+     */
+    public Tensor decode(Tensor latents, Runnable cancellation) {
+        return Tensors.scoped(() -> {
+            Tensor image = image(vae, precision, latents, cancellation);
+            if (!isFinite(image)) {
+                image.close();
+                image = imageInFp32(latents, cancellation);
+            }
+            return levels(image);
+        });
+    }
+
+    private Tensor imageInFp32(Tensor latents, Runnable cancellation) {
+        if (precision == Precision.FP32) {
+            throw notFinite();
+        }
+        if (warned) {
+            LOG.debug("The VAE gave values that are not finite in {}: decoding in FP32", precision);
+        } else {
+            LOG.warn(
+                    "The VAE gave values that are not finite in {}: decoding such pictures again in FP32, each time with"
+                            + " weights read anew. To decode in FP32 at once, set the VAE's precision to it",
+                    precision);
+            warned = true;
+        }
+        try (WeightStore store = reopened.get()) {
+            AutoencoderKL fallback = new AutoencoderKL(config, store, attention, Precision.FP32);
+            Tensor image = image(fallback, Precision.FP32, latents, cancellation);
+            if (!isFinite(image)) {
+                throw notFinite();
+            }
+            return image;
+        }
+    }
+
+    private static ZImageException notFinite() {
+        return new ZImageException(
+                "the VAE gave values that are not finite also in FP32: its weights or the latents are" + " damaged");
+    }
+
+    private Tensor image(AutoencoderKL decoder, Precision type, Tensor latents, Runnable cancellation) {
+        int height = Math.toIntExact(latents.size(1) * config.scale());
+        int width = Math.toIntExact(latents.size(2) * config.scale());
+        return isTiled(height, width, type)
+                ? decoder.decode(latents, DecodeMemory.rowsAtOnce(tiling, width), cancellation)
+                : decoder.decode(latents, cancellation);
+    }
+
+    private boolean isTiled(int height, int width, Precision type) {
+        return switch (tiling.mode()) {
+            case ON -> true;
+            case OFF -> false;
+            case AUTO ->
+                DecodeMemory.peakBytes(config, height, width, type, 0)
+                        > SHARE_OF_AVAILABLE * AvailableMemory.bytes().orElse(Long.MAX_VALUE);
+        };
+    }
+
+    private static boolean isFinite(Tensor image) {
+        try (PointerScope scope = new PointerScope()) {
+            return torch.isfinite(image).all().item_bool();
+        }
+    }
+
+    /** Rounds to 256 levels as diffusers' {@code VaeImageProcessor} does: [1, 3, height, width] to [height, width, 3]. */
+    private static Tensor levels(Tensor image) {
+        return torch.round(image.mul(new Scalar(0.5))
+                        .add_(new Scalar(0.5))
+                        .clamp_(new ScalarOptional(new Scalar(0.0)), new ScalarOptional(new Scalar(1.0)))
+                        .mul_(new Scalar(255.0)))
+                .squeeze(0)
+                .permute(1, 2, 0)
+                .to(ScalarType.Byte)
+                .contiguous();
+    }
+}
