@@ -1,0 +1,36 @@
+package io.github.zimage.bench;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * The entry of {@code benchmarks.jar}: {@code report} and {@code parts}, or else JMH with all options it takes and the profilers of
+ * this module.
+ */
+public final class Main {
+    private Main() {}
+
+    /** Runs what the first argument names. */
+    public static void main(String[] args) throws Exception {
+        Locale.setDefault(Locale.ROOT);
+        String command = args.length == 0 ? "" : args[0];
+        List<String> rest = Arrays.asList(args).subList(Math.min(1, args.length), args.length);
+        switch (command) {
+            case "report" -> Report.main(rest);
+            case "parts" -> Parts.main(rest);
+            default -> org.openjdk.jmh.Main.main(withProfilers(args));
+        }
+    }
+
+    private static String[] withProfilers(String[] args) {
+        List<String> all = new ArrayList<>();
+        for (Class<?> profiler : List.of(NativeMemoryProfiler.class, ReadingsProfiler.class)) {
+            all.add("-prof");
+            all.add(profiler.getName());
+        }
+        all.addAll(Arrays.asList(args));
+        return all.toArray(String[]::new);
+    }
+}
