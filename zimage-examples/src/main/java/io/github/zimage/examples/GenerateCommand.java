@@ -5,6 +5,7 @@ import io.github.zimage.Component;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Latents;
+import io.github.zimage.MemorySize;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.ZImagePipeline;
@@ -23,6 +24,7 @@ import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
@@ -165,6 +167,23 @@ final class GenerateCommand implements Callable<Integer> {
     private String attention;
 
     @Option(
+            names = "--memory",
+            paramLabel = "SIZE",
+            description =
+                    "How much memory the process may have, such as 8g or 900m; weights that do not fit are read again"
+                            + " whenever they are needed (default: what the machine has available).",
+            converter = MemoryOptions.SizeConverter.class)
+    private @Nullable MemorySize memory;
+
+    @Mixin
+    private MemoryOptions places;
+
+    @Option(
+            names = "--plan",
+            description = "Print where the weights would be and how much memory that would need, and draw nothing.")
+    private boolean planOnly;
+
+    @Option(
             names = "--variant",
             paramLabel = "NAME",
             description = "Take weight files of this variant, such as bf16 for model.bf16.safetensors.")
@@ -201,6 +220,13 @@ final class GenerateCommand implements Callable<Integer> {
     public Integer call() {
         ZImagePipeline.Builder builder = pipeline();
         GenerationRequest request = request(builder);
+        builder.planFor(request);
+        if (planOnly) {
+            spec.commandLine()
+                    .getOut()
+                    .println(Terminal.printable(builder.plan().toString()));
+            return 0;
+        }
         List<Path> files = files();
         checkFiles(files);
         PrintWriter stdout = spec.commandLine().getOut();
@@ -360,6 +386,10 @@ final class GenerateCommand implements Callable<Integer> {
         if (variant != null) {
             builder.variant(variant);
         }
+        if (memory != null) {
+            builder.memoryBudget(memory);
+        }
+        places.place(builder);
         return builder;
     }
 

@@ -44,6 +44,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             GenerateCommand.class,
             InfoCommand.class,
             DoctorCommand.class,
+            PlanCommand.class,
             PromptCommand.class,
             SynthCommand.class
         },
