@@ -7,9 +7,11 @@ import io.github.zimage.Placement;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,12 +23,16 @@ public final class Planner {
     /** One is computed with while the other is filled. */
     static final int SLOTS = 2;
 
-    private static final Comparator<Plan> BETTER = Comparator.comparingLong(Plan::moved)
-            .thenComparing(plan -> plan.tile() > 0)
-            .thenComparingInt(plan -> plan.residences().values().stream()
-                    .mapToInt(residence -> complexity(residence))
-                    .sum())
-            .thenComparingLong(plan -> plan.peak());
+    /** The less happens while a component runs, the better. */
+    private static final List<Residence.Kind> COMPLEXITY =
+            List.of(Residence.Kind.RESIDENT, Residence.Kind.PARKED, Residence.Kind.STREAMED);
+
+    private static final Comparator<Candidate> BETTER = Comparator.comparingLong(Candidate::moved)
+            .thenComparing(candidate -> candidate.tile() > 0)
+            .thenComparingInt(Candidate::complexity)
+            .thenComparingLong(Candidate::peak);
+    private static final Comparator<Candidate> SMALLER =
+            Comparator.comparingLong(Candidate::peak).thenComparing(BETTER);
 
     private final ModelLayout layout;
     private final Map<Component, Placement> placements;
@@ -65,48 +71,76 @@ public final class Planner {
 
     /** Returns what other work needs with weights where a plan has them. */
     public Plan with(Plan plan, Workload work) {
-        return measured(plan.machine(), work, plan.residences(), plan.tile());
-    }
-
-    /** Returns how much happens while a component runs. */
-    private static int complexity(Residence residence) {
-        return switch (residence.kind()) {
-            case RESIDENT -> 0;
-            case PARKED -> 1;
-            case STREAMED -> 2;
-        };
+        Costs costs = new Costs(plan.machine(), work);
+        List<Option> options = new ArrayList<>();
+        for (Component component : Component.values()) {
+            options.add(costs.option(component, plan.residences().get(component)));
+        }
+        return costs.plan(new Candidate(options.get(0), options.get(1), options.get(2), plan.tile(), costs));
     }
 
     private @Nullable Plan best(Machine machine, Workload work) {
-        return candidates(machine, work).stream().filter(Plan::fits).min(BETTER).orElse(null);
+        Costs costs = new Costs(machine, work);
+        return candidates(costs)
+                .filter(candidate -> candidate.peak() <= machine.limit())
+                .min(BETTER)
+                .map(costs::plan)
+                .orElse(null);
     }
 
     private Plan smallest(Machine machine, Workload work) {
-        return candidates(machine, work).stream()
-                .min(Comparator.comparingLong((Plan plan) -> plan.peak()).thenComparing(BETTER))
-                .orElseThrow();
+        Costs costs = new Costs(machine, work);
+        return candidates(costs).min(SMALLER).map(costs::plan).orElseThrow();
     }
 
-    private List<Plan> candidates(Machine machine, Workload work) {
-        List<Plan> plans = new ArrayList<>();
-        for (@Nullable Residence text : residences(machine, Component.TEXT_ENCODER)) {
-            for (@Nullable Residence transformer : residences(machine, Component.TRANSFORMER)) {
-                for (@Nullable Residence vae : residences(machine, Component.VAE)) {
-                    Map<Component, Residence> chosen = new EnumMap<>(Component.class);
-                    putUnlessNull(chosen, Component.TEXT_ENCODER, text);
-                    putUnlessNull(chosen, Component.TRANSFORMER, transformer);
-                    putUnlessNull(chosen, Component.VAE, vae);
-                    tiles.forEach(tile -> plans.add(measured(machine, work, chosen, tile)));
-                }
-            }
+    private Stream<Candidate> candidates(Costs costs) {
+        List<Option> texts = options(costs, Component.TEXT_ENCODER);
+        List<Option> transformers = options(costs, Component.TRANSFORMER);
+        List<Option> vaes = options(costs, Component.VAE);
+        return texts.stream()
+                .flatMap(text -> transformers.stream()
+                        .flatMap(transformer -> vaes.stream()
+                                .flatMap(vae -> tiles.stream()
+                                        .map(tile -> new Candidate(text, transformer, vae, tile, costs)))));
+    }
+
+    private List<Option> options(Costs costs, Component component) {
+        List<Option> options = new ArrayList<>();
+        residences(costs.machine, component).forEach(residence -> options.add(costs.option(component, residence)));
+        return options;
+    }
+
+    /**
+     * One way to keep a component's weights.
+     *
+     * @param residence null if they are beside the card
+     * @param running the bytes on the device while the component runs
+     * @param idle the bytes that stay there while it does not
+     * @param moved the bytes that come for each request
+     */
+    private record Option(@Nullable Residence residence, long running, long idle, long moved) {
+        int complexity() {
+            return residence == null ? 0 : COMPLEXITY.indexOf(residence.kind());
         }
-        return plans;
     }
 
-    private static void putUnlessNull(
-            Map<Component, Residence> chosen, Component component, @Nullable Residence residence) {
-        if (residence != null) {
-            chosen.put(component, residence);
+    private record Candidate(Option text, Option transformer, Option vae, int tile, long moved, long peak) {
+        Candidate(Option text, Option transformer, Option vae, int tile, Costs costs) {
+            this(
+                    text,
+                    transformer,
+                    vae,
+                    tile,
+                    text.moved + transformer.moved + vae.moved,
+                    Math.max(
+                            costs.peak(Phase.TEXT, text, tile, text, transformer, vae),
+                            Math.max(
+                                    costs.peak(Phase.DENOISE, transformer, tile, text, transformer, vae),
+                                    costs.peak(Phase.DECODE, vae, tile, text, transformer, vae))));
+        }
+
+        int complexity() {
+            return text.complexity() + transformer.complexity() + vae.complexity();
         }
     }
 
@@ -159,64 +193,80 @@ public final class Planner {
         }
     }
 
-    private Plan measured(Machine machine, Workload work, Map<Component, Residence> residences, int tile) {
-        Activations activations = new Activations(layout, work);
-        Map<Component, Long> running = new EnumMap<>(Component.class);
-        long idle = 0;
-        long moved = 0;
-        Map<Component, Long> added = new EnumMap<>(Component.class);
-        for (Map.Entry<Component, Residence> each : residences.entrySet()) {
-            Component component = each.getKey();
-            long whileRunning = whileRunning(machine, component, each.getValue(), activations);
-            long always = whileIdle(machine, component, each.getValue(), activations);
-            running.put(component, whileRunning);
-            added.put(component, whileRunning - always);
-            idle += always;
-            moved += moved(component, each.getValue(), work);
+    /** What everything costs that can be chosen, for one kind of work on one machine. */
+    private final class Costs {
+        private final Machine machine;
+        private final Workload work;
+        private final Activations activations;
+        private final Map<Integer, Map<Phase, Long>> activationBytes = new HashMap<>();
+
+        Costs(Machine machine, Workload work) {
+            this.machine = machine;
+            this.work = work;
+            activations = new Activations(layout, work);
         }
-        Map<Phase, Long> peaks = new EnumMap<>(Phase.class);
-        for (Phase phase : Phase.values()) {
+
+        private long activationBytes(Phase phase, int tile) {
+            return activationBytes
+                    .computeIfAbsent(tile, t -> new EnumMap<>(Phase.class))
+                    .computeIfAbsent(phase, p -> activations.of(p, tile));
+        }
+
+        Option option(Component component, @Nullable Residence residence) {
+            if (residence == null) {
+                return new Option(null, 0, 0, 0);
+            }
+            ModelLayout.Part part = layout.part(component);
+            // A card gets the rows that a prompt needs, which the CPU picks.
+            long embeddings = machine.isCpu() ? Math.min(part.embeddings(), activations.embeddingRows()) : 0;
+            long whole = part.rest() + part.blockBytes() + part.modulation();
+            long stays = part.rest() + part.slotBytes() * residence.residentBlocks();
+            return switch (residence.kind()) {
+                case RESIDENT -> new Option(residence, whole + embeddings, whole + embeddings, 0);
+                case PARKED -> new Option(residence, whole + embeddings, 0, whole);
+                case STREAMED ->
+                    new Option(
+                            residence,
+                            stays + part.slotBytes() * residence.slots() + embeddings,
+                            stays,
+                            streamed(component, residence.residentBlocks()));
+            };
+        }
+
+        private long streamed(Component component, int residentBlocks) {
+            ModelLayout.Part part = layout.part(component);
+            long groups = (work.pictures() - 1L) / Activations.PICTURES_AT_ONCE + 1;
+            long runs = component == Component.TEXT_ENCODER ? 1L : groups * work.steps();
+            long coming = (long) part.blocks().size() - residentBlocks;
+            long once = part.once().size();
+            return part.slotBytes() * (coming * runs + once) + part.modulation();
+        }
+
+        /** Returns what is in use while a component runs. */
+        long peak(Phase phase, Option runs, int tile, Option text, Option transformer, Option vae) {
+            long idle = machine.base() + text.idle + transformer.idle + vae.idle;
             // What runs beside the card does not add to what the card needs.
-            Long runs = added.get(phase.component());
-            peaks.put(phase, machine.base() + idle + (runs == null ? 0 : runs + activations.of(phase, tile)));
+            return runs.residence == null ? idle : idle - runs.idle + runs.running + activationBytes(phase, tile);
         }
-        return new Plan(machine, layout, work, residences, tile, running, peaks, moved);
-    }
 
-    /** Returns what is on the device of a component while it runs. */
-    private long whileRunning(Machine machine, Component component, Residence residence, Activations activations) {
-        ModelLayout.Part part = layout.part(component);
-        // A card gets the rows that a prompt needs, which the CPU picks.
-        long embeddings = machine.isCpu() ? Math.min(part.embeddings(), activations.embeddingRows()) : 0;
-        return part.rest()
-                + embeddings
-                + switch (residence.kind()) {
-                    case RESIDENT, PARKED -> part.blockBytes() + part.modulation();
-                    case STREAMED -> part.slotBytes() * (residence.residentBlocks() + (long) residence.slots());
+        Plan plan(Candidate chosen) {
+            Map<Component, Residence> residences = new EnumMap<>(Component.class);
+            Map<Component, Long> weights = new EnumMap<>(Component.class);
+            Map<Phase, Long> peaks = new EnumMap<>(Phase.class);
+            for (Phase phase : Phase.values()) {
+                Option option = switch (phase) {
+                    case TEXT -> chosen.text;
+                    case DENOISE -> chosen.transformer;
+                    case DECODE -> chosen.vae;
                 };
-    }
-
-    /** Returns what stays of it while it does not. */
-    private long whileIdle(Machine machine, Component component, Residence residence, Activations activations) {
-        return switch (residence.kind()) {
-            case RESIDENT -> whileRunning(machine, component, residence, activations);
-            case PARKED -> 0;
-            case STREAMED ->
-                layout.part(component).rest() + layout.part(component).slotBytes() * residence.residentBlocks();
-        };
-    }
-
-    private long moved(Component component, Residence residence, Workload work) {
-        ModelLayout.Part part = layout.part(component);
-        long groups = (work.pictures() - 1L) / Activations.PICTURES_AT_ONCE + 1;
-        long runs = component == Component.TEXT_ENCODER ? 1L : groups * work.steps();
-        long coming = (long) part.blocks().size() - residence.residentBlocks();
-        long once = part.once().size();
-        return switch (residence.kind()) {
-            case RESIDENT -> 0;
-            case PARKED -> part.blockBytes() + part.modulation() + part.rest();
-            case STREAMED -> part.slotBytes() * (coming * runs + once) + part.modulation();
-        };
+                if (option.residence != null) {
+                    residences.put(phase.component(), option.residence);
+                    weights.put(phase.component(), option.running);
+                }
+                peaks.put(phase, peak(phase, option, chosen.tile, chosen.text, chosen.transformer, chosen.vae));
+            }
+            return new Plan(machine, layout, work, residences, chosen.tile, weights, peaks, chosen.moved);
+        }
     }
 
     private String refusal(Machine machine, Workload work) {
