@@ -3,9 +3,12 @@ package io.github.zimage;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Planner;
+import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.ResidentMemory;
 import io.github.zimage.internal.placement.Workload;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
@@ -47,6 +50,30 @@ final class MemoryBudget {
 
     private Plan planFor(GenerationRequest request) {
         return planner.with(plan, Workload.of(request, maxPromptTokens));
+    }
+
+    Map<Component, Residence> residences() {
+        return plan.residences();
+    }
+
+    /** Returns, in a few words, which weights do not stay and what is predicted. */
+    String summary() {
+        MemoryPlan shown = plan();
+        List<String> moving = new ArrayList<>();
+        for (MemoryPlan.Part part : shown.parts()) {
+            switch (part.kind()) {
+                case ON -> {}
+                case PARKED -> moving.add(part.component().folder() + " parked");
+                case STREAMED ->
+                    moving.add("%s streamed but for %d of %d blocks"
+                            .formatted(part.component().folder(), part.residentBlocks(), part.blocks()));
+            }
+        }
+        return "%s, at most %s predicted for %s"
+                .formatted(
+                        moving.isEmpty() ? "all weights stay" : String.join(", ", moving),
+                        new MemorySize(shown.peaks().highest()),
+                        shown.work());
     }
 
     /** Says what was planned, and warns if the machine has less. */

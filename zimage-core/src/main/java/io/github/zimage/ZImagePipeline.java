@@ -496,10 +496,10 @@ public final class ZImagePipeline implements AutoCloseable {
         public ZImagePipeline build() {
             long start = System.nanoTime();
             Checkpoint checkpoint = Checkpoint.open(folder(), variant);
-            EngineOptions options = new EngineOptions(allPrecisions(), attention);
             AttentionSelector.require(attention);
             MemoryBudget memory = memory(checkpoint);
             memory.log();
+            EngineOptions options = new EngineOptions(allPrecisions(), attention, memory.residences());
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             DeviceThread device;
             try {
@@ -519,7 +519,7 @@ public final class ZImagePipeline implements AutoCloseable {
                     return made;
                 });
                 DiffusionEngine engine = await(future);
-                logChoices(checkpoint, options, engine, Duration.ofNanos(System.nanoTime() - start));
+                logChoices(checkpoint, options, memory, engine, Duration.ofNanos(System.nanoTime() - start));
                 return new ZImagePipeline(new RequestCheck(checkpoint, promptTokens), options, memory, engine, device);
             } catch (RuntimeException | Error e) {
                 device.close(() -> closeAfterFailure(loaded.get(), promptTokens));
@@ -598,14 +598,19 @@ public final class ZImagePipeline implements AutoCloseable {
         }
 
         private static void logChoices(
-                Checkpoint checkpoint, EngineOptions options, DiffusionEngine engine, Duration elapsed) {
+                Checkpoint checkpoint,
+                EngineOptions options,
+                MemoryBudget memory,
+                DiffusionEngine engine,
+                Duration elapsed) {
             LOG.info(
-                    "Using {} attention backend on the CPU with {} threads; text encoder {}, transformer {}, VAE {}; loaded {} in {} s",
+                    "Using {} attention backend on the CPU with {} threads; text encoder {}, transformer {}, VAE {}; {}; loaded {} in {} s",
                     engine.attentionName(),
                     torch.get_num_threads(),
                     options.precision(Component.TEXT_ENCODER),
                     options.precision(Component.TRANSFORMER),
                     options.precision(Component.VAE),
+                    memory.summary(),
                     checkpoint.name(),
                     "%.1f".formatted(elapsed.toMillis() / 1000.0));
         }
