@@ -7,6 +7,12 @@ import io.github.zimage.internal.pipeline.DrawnImage;
 import io.github.zimage.internal.pipeline.EngineOptions;
 import io.github.zimage.internal.pipeline.PromptTokens;
 import io.github.zimage.internal.pipeline.RequestCheck;
+import io.github.zimage.internal.placement.Machine;
+import io.github.zimage.internal.placement.MachineMemory;
+import io.github.zimage.internal.placement.ModelLayout;
+import io.github.zimage.internal.placement.Plan;
+import io.github.zimage.internal.placement.Planner;
+import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -19,6 +25,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -56,6 +63,7 @@ public final class ZImagePipeline implements AutoCloseable {
     private final Checkpoint checkpoint;
     private final EngineOptions options;
     private final RequestCheck requestCheck;
+    private final MemoryBudget memory;
     private final DiffusionEngine engine;
     private final DeviceThread device;
     private final AtomicBoolean closed = new AtomicBoolean();
@@ -63,8 +71,13 @@ public final class ZImagePipeline implements AutoCloseable {
     private final Thread shutdownHook;
 
     private ZImagePipeline(
-            RequestCheck requestCheck, EngineOptions options, DiffusionEngine engine, DeviceThread device) {
+            RequestCheck requestCheck,
+            EngineOptions options,
+            MemoryBudget memory,
+            DiffusionEngine engine,
+            DeviceThread device) {
         this.requestCheck = requestCheck;
+        this.memory = memory;
         this.checkpoint = requestCheck.checkpoint();
         this.options = options;
         this.engine = engine;
@@ -144,10 +157,13 @@ public final class ZImagePipeline implements AutoCloseable {
             GenerationRequest request, GenerationListener listener) {
         rejectIfClosed();
         requestCheck.check(request);
+        memory.check(request);
         return submit(cancellation -> {
             long seed = Objects.requireNonNullElseGet(request.seed(), () -> seeds.nextLong() >>> 32);
-            List<GeneratedImage> images =
-                    described(request, seed, engine.generate(request, seed, listener, cancellation));
+            List<GeneratedImage> images = memory.watched(
+                    request,
+                    listener,
+                    watched -> described(request, seed, engine.generate(request, seed, watched, cancellation)));
             listener.onDone(images);
             return images;
         });
@@ -165,6 +181,25 @@ public final class ZImagePipeline implements AutoCloseable {
         rejectIfClosed();
         rejectDeviceThread();
         return await(submit(cancellation -> engine.encode(prompt, cancellation)));
+    }
+
+    /** Returns where the weights are and what the request that the pipeline was planned for needs; see {@link Builder#planFor}. */
+    public MemoryPlan plan() {
+        return memory.plan();
+    }
+
+    /** Returns what another request would need with the weights where they are. */
+    public MemoryPlan plan(GenerationRequest request) {
+        return memory.plan(request);
+    }
+
+    /**
+     * Returns what the latest generation that finished really had in memory, to be compared with {@link #plan(GenerationRequest)}:
+     * the whole process's, other pipelines included. Looked at some fifty times a second. Nothing before the first generation, and
+     * nothing where the system does not tell, which only Linux does.
+     */
+    public Optional<MemoryPlan.Peaks> measuredPeaks() {
+        return memory.measured();
     }
 
     /** Returns the name of the attention backend in use, which for {@link AttentionBackend#AUTO} is the one that was chosen. */
@@ -285,6 +320,11 @@ public final class ZImagePipeline implements AutoCloseable {
      * Collects how a pipeline shall be. Not thread-safe.
      */
     public static final class Builder {
+        /** Pictures are decoded whole. */
+        private static final List<Integer> CPU_TILES = List.of(0);
+
+        private static final List<Integer> CARD_TILES = List.of(0, 512);
+
         private @Nullable Path model;
         private final Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         private Precision precision = Precision.BF16;
@@ -295,6 +335,10 @@ public final class ZImagePipeline implements AutoCloseable {
         private @Nullable String variant;
         private ConversionCache conversionCache = ConversionCache.automatic();
         private GenerationListener listener = new GenerationListener() {};
+        private final Map<Component, Placement> placements = new EnumMap<>(Component.class);
+        private @Nullable MemorySize memoryBudget;
+        private GenerationRequest plannedRequest =
+                GenerationRequest.builder().prompt("").build();
 
         private Builder() {}
 
@@ -372,6 +416,82 @@ public final class ZImagePipeline implements AutoCloseable {
             return this;
         }
 
+        /**
+         * Sets where the weights of a component are. Those of components that are not placed are where the memory budget, or the
+         * machine's memory, lets the pipeline be fastest.
+         */
+        @CanIgnoreReturnValue
+        public Builder place(Component component, Placement placement) {
+            placements.put(
+                    Objects.requireNonNull(component, "component"), Objects.requireNonNull(placement, "placement"));
+            return this;
+        }
+
+        /**
+         * Sets how much memory the process may have while the pipeline draws: the Java heap, LibTorch, and all pages of files that
+         * are mapped. Unless set, it is what the machine has available when the pipeline is built. Weights that do not fit are
+         * read from the files again whenever they are needed.
+         *
+         * <p>The budget is kept by planning, not by force. {@link ZImagePipeline#generateAll} refuses requests that would need more.
+         */
+        @CanIgnoreReturnValue
+        public Builder memoryBudget(MemorySize budget) {
+            this.memoryBudget = Objects.requireNonNull(budget, "memoryBudget");
+            return this;
+        }
+
+        /**
+         * Sets the request that needs the most memory of all that are to come, one picture of 1024 by 1024 pixels unless set: that
+         * the memory is planned for. Only sizes and counts matter.
+         */
+        @CanIgnoreReturnValue
+        public Builder planFor(GenerationRequest request) {
+            this.plannedRequest = Objects.requireNonNull(request, "planFor");
+            return this;
+        }
+
+        /**
+         * Returns the plan by which {@link #build} would load the model. Reads the headers of the files, but no weights, and needs no
+         * native libraries.
+         *
+         * @throws IllegalStateException if no model was set
+         * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
+         * @throws IllegalArgumentException if a placement is impossible, or if the memory budget is too small; the message says what
+         *     would do
+         */
+        public MemoryPlan plan() {
+            return memory(Checkpoint.open(folder(), variant)).plan();
+        }
+
+        /**
+         * Returns the plan for a graphics card, as {@link #plan} does for the CPU. It is arithmetic: pipelines compute on the CPU
+         * so far. Of the card's memory a twentieth is left to screen and driver; the CPU's memory is taken to suffice.
+         *
+         * @throws IllegalStateException if no model was set
+         * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
+         * @throws IllegalArgumentException if a placement is impossible, or if the card is too small; the message says what would do
+         */
+        public MemoryPlan planForCard(MemorySize card) {
+            Checkpoint checkpoint = Checkpoint.open(folder(), variant);
+            Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, CARD_TILES);
+            return MemoryPlan.of(checkpoint.name(), planner.plan(Machine.card(card.bytes()), plannedWork()));
+        }
+
+        private MemoryBudget memory(Checkpoint checkpoint) {
+            Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, CPU_TILES);
+            if (memoryBudget != null) {
+                Plan plan = planner.plan(Machine.cpu(memoryBudget.bytes()), plannedWork());
+                return new MemoryBudget(checkpoint.name(), planner, plan, maxPromptTokens, true);
+            }
+            long available = new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
+            Plan plan = planner.planAnyway(Machine.cpu(available), plannedWork());
+            return new MemoryBudget(checkpoint.name(), planner, plan, maxPromptTokens, false);
+        }
+
+        private Workload plannedWork() {
+            return Workload.of(plannedRequest, maxPromptTokens);
+        }
+
         /** Sets who hears how loading gets on. */
         @CanIgnoreReturnValue
         public Builder listener(GenerationListener listener) {
@@ -389,14 +509,17 @@ public final class ZImagePipeline implements AutoCloseable {
          * @throws NativeLibraryException if LibTorch is missing
          * @throws OutOfDeviceMemoryException if there is not enough memory
          * @throws GenerationCancelledException if the calling thread is interrupted
-         * @throws IllegalArgumentException if there is no attention backend of the name that was set
+         * @throws IllegalArgumentException if there is no attention backend of the name that was set, if a placement is impossible,
+         *     or if the memory budget is too small
          */
         public ZImagePipeline build() {
             long start = System.nanoTime();
-            EngineOptions options = new EngineOptions(allPrecisions(), attention, vaeTiling, Map.of());
             AttentionSelector.require(attention);
             Checkpoint checkpoint =
-                    conversionCache.applied(Checkpoint.open(folder(), variant), options.precisions(), listener);
+                    conversionCache.applied(Checkpoint.open(folder(), variant), allPrecisions(), listener);
+            MemoryBudget memory = memory(checkpoint);
+            memory.log();
+            EngineOptions options = new EngineOptions(allPrecisions(), attention, vaeTiling, memory.residences());
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             DeviceThread device;
             try {
@@ -416,8 +539,8 @@ public final class ZImagePipeline implements AutoCloseable {
                     return made;
                 });
                 DiffusionEngine engine = await(future);
-                logChoices(checkpoint, options, engine, Duration.ofNanos(System.nanoTime() - start));
-                return new ZImagePipeline(new RequestCheck(checkpoint, promptTokens), options, engine, device);
+                logChoices(checkpoint, options, memory, engine, Duration.ofNanos(System.nanoTime() - start));
+                return new ZImagePipeline(new RequestCheck(checkpoint, promptTokens), options, memory, engine, device);
             } catch (RuntimeException | Error e) {
                 device.close(() -> closeAfterFailure(loaded.get(), promptTokens));
                 throw e;
@@ -454,6 +577,7 @@ public final class ZImagePipeline implements AutoCloseable {
             try (PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow)) {
                 new RequestCheck(checkpoint, promptTokens).check(request);
             }
+            memory(checkpoint).check(request);
         }
 
         /**
@@ -509,14 +633,19 @@ public final class ZImagePipeline implements AutoCloseable {
         }
 
         private static void logChoices(
-                Checkpoint checkpoint, EngineOptions options, DiffusionEngine engine, Duration elapsed) {
+                Checkpoint checkpoint,
+                EngineOptions options,
+                MemoryBudget memory,
+                DiffusionEngine engine,
+                Duration elapsed) {
             LOG.info(
-                    "Using {} attention backend on the CPU with {} threads; text encoder {}, transformer {}, VAE {}; loaded {} in {} s",
+                    "Using {} attention backend on the CPU with {} threads; text encoder {}, transformer {}, VAE {}; {}; loaded {} in {} s",
                     engine.attentionName(),
                     torch.get_num_threads(),
                     options.precision(Component.TEXT_ENCODER),
                     options.precision(Component.TRANSFORMER),
                     options.precision(Component.VAE),
+                    memory.summary(),
                     checkpoint.name(),
                     "%.1f".formatted(elapsed.toMillis() / 1000.0));
         }

@@ -6,6 +6,7 @@ import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.internal.nn.AttentionSelector;
@@ -13,7 +14,7 @@ import io.github.zimage.internal.pipeline.DiffusionEngine;
 import io.github.zimage.internal.pipeline.EngineOptions;
 import io.github.zimage.internal.pipeline.PromptTokens;
 import io.github.zimage.internal.runtime.DeviceThread;
-import io.github.zimage.internal.vae.AutoencoderKL;
+import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightStore;
 import java.io.IOException;
@@ -144,7 +145,7 @@ final class Parts implements Callable<Integer> {
         for (Component component : Component.values()) {
             precisions.put(component, precision);
         }
-        return new EngineOptions(precisions, AttentionBackend.AUTO);
+        return new EngineOptions(precisions, AttentionBackend.AUTO, VaeTiling.off(), Map.of());
     }
 
     /** Returns the seconds of each run that counts. */
@@ -276,8 +277,13 @@ final class Parts implements Callable<Integer> {
 
     private List<Double> decode() {
         try (WeightStore weights = new WeightStore(checkpoint.weights(Component.VAE), bytes -> {})) {
-            AutoencoderKL vae = onDevice(() -> new AutoencoderKL(
-                    checkpoint.vae(), weights, AttentionSelector.select(AttentionBackend.AUTO, precision), precision));
+            PictureDecoder vae = onDevice(() -> new PictureDecoder(
+                    checkpoint.vae(),
+                    weights,
+                    () -> new WeightStore(checkpoint.weights(Component.VAE), bytes -> {}),
+                    AttentionSelector.select(AttentionBackend.AUTO, precision),
+                    precision,
+                    VaeTiling.off()));
             return measure(() -> {
                 try (PointerScope scope = new PointerScope()) {
                     int side = size / checkpoint.vae().scale();

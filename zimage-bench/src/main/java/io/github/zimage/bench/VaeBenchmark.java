@@ -3,10 +3,11 @@ package io.github.zimage.bench;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.vae.AutoencoderKL;
+import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.concurrent.TimeUnit;
@@ -58,7 +59,7 @@ public class VaeBenchmark {
 
     private DeviceThread device;
     private WeightStore weights;
-    private AutoencoderKL vae;
+    private PictureDecoder vae;
     private Tensor latents;
     private byte[] expected;
     private byte[] latest;
@@ -100,11 +101,13 @@ public class VaeBenchmark {
         vae = device.submit(() -> {
                     try (PointerScope scope = new PointerScope()) {
                         weights = new WeightStore(checkpoint.weights(Component.VAE), bytes -> {});
-                        return new AutoencoderKL(
+                        return new PictureDecoder(
                                 checkpoint.vae(),
                                 weights,
+                                () -> new WeightStore(checkpoint.weights(Component.VAE), bytes -> {}),
                                 AttentionSelector.select(AttentionBackend.AUTO, precision),
-                                precision);
+                                precision,
+                                VaeTiling.off());
                     }
                 })
                 .join();

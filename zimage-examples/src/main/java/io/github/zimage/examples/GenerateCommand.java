@@ -6,6 +6,7 @@ import io.github.zimage.ConversionCache;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Latents;
+import io.github.zimage.MemorySize;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
@@ -25,6 +26,7 @@ import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
@@ -162,8 +164,9 @@ final class GenerateCommand implements Callable<Integer> {
             names = "--vae-tiling",
             paramLabel = "auto|on|off|ROWS",
             defaultValue = "auto",
-            description = "Whether the VAE decodes in tiles, strips of so many rows, a multiple of 8: less memory, the same"
-                    + " picture up to rounding. auto does when memory is short (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Whether the VAE decodes in tiles, strips of so many rows, a multiple of 8: less memory, the same"
+                            + " picture up to rounding. auto does when memory is short (default: ${DEFAULT-VALUE}).")
     private String vaeTiling;
 
     @Option(
@@ -173,6 +176,23 @@ final class GenerateCommand implements Callable<Integer> {
             description = "How attention is computed: auto, sdpa, flash, math, blockwise, or the name of one that is"
                     + " plugged in (default: ${DEFAULT-VALUE}).")
     private String attention;
+
+    @Option(
+            names = "--memory",
+            paramLabel = "SIZE",
+            description =
+                    "How much memory the process may have, such as 8g or 900m; weights that do not fit are read again"
+                            + " whenever they are needed (default: what the machine has available).",
+            converter = MemoryOptions.SizeConverter.class)
+    private @Nullable MemorySize memory;
+
+    @Mixin
+    private MemoryOptions places;
+
+    @Option(
+            names = "--plan",
+            description = "Print where the weights would be and how much memory that would need, and draw nothing.")
+    private boolean planOnly;
 
     @Option(
             names = "--variant",
@@ -222,6 +242,13 @@ final class GenerateCommand implements Callable<Integer> {
     public Integer call() {
         ZImagePipeline.Builder builder = pipeline();
         GenerationRequest request = request(builder);
+        builder.planFor(request);
+        if (planOnly) {
+            spec.commandLine()
+                    .getOut()
+                    .println(Terminal.printable(builder.plan().toString()));
+            return 0;
+        }
         List<Path> files = files();
         checkFiles(files);
         PrintWriter stdout = spec.commandLine().getOut();
@@ -390,6 +417,10 @@ final class GenerateCommand implements Callable<Integer> {
         } else if (noCache) {
             builder.conversionCache(ConversionCache.off());
         }
+        if (memory != null) {
+            builder.memoryBudget(memory);
+        }
+        places.place(builder);
         return builder;
     }
 

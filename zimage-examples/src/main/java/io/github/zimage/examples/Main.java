@@ -45,6 +45,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             InfoCommand.class,
             ConvertCommand.class,
             DoctorCommand.class,
+            PlanCommand.class,
             PromptCommand.class,
             SynthCommand.class
         },

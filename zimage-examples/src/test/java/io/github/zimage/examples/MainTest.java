@@ -65,6 +65,10 @@ final class MainTest {
                 "--latents-out /           | cannot write /: it is a folder",
                 "--latents-out /dev/null   | cannot write /dev/null: it is not a regular file",
                 "--out /proc/fox.png       | cannot write /proc/fox.png: no file can be made in /proc",
+                "--memory 8               | Invalid value for option '--memory' (SIZE): memory must be a number with a unit, such as 8g or 512m, but was '8'",
+                "--place gpu              | Invalid value for option '--place' (PART=WHERE): must be text=, transformer= or vae= and a place, but was 'gpu'",
+                "--place vae=gpu          | Invalid value for option '--place' (PART=WHERE): place must be cpu, cuda:N, disk, park:cpu, stream:cpu or stream:disk, but was 'gpu'",
+                "--place vae=cpu --place vae=disk | --place must be given once for each part, but vae was placed twice",
                 "fox                       | Unmatched argument at index 5: 'fox'",
             })
     void generate_badRequest_isRefusedBeforeTheModelLoads(String options, String message) {
@@ -81,7 +85,7 @@ final class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                      | which command? One of generate, info, convert, doctor, prompt, synth",
+                "                      | which command? One of generate, info, convert, doctor, plan, prompt, synth",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate              | Missing required options: '--model=DIR', '--prompt=TEXT'",
@@ -91,6 +95,10 @@ final class MainTest {
                 "info missing.png      | there is no file missing.png",
                 "info /dev/null        | /dev/null is not a file",
                 "info @args            | there is no folder @args",
+                "plan                  | Missing required option: '--model=DIR'",
+                "plan --model m --card 8g --memory 8g | --memory plans for the CPU, --card for a card: give one of them",
+                "plan --model m --size big | --size must be pixels such as 1024 or 1280x768, but was 'big'",
+                "plan --model m --count 0 | count must be between 1 and 1000, but was 0",
                 "synth x               | Missing required option: '--size=turbo|tiny'",
                 "synth x --size huge   | Invalid value for option '--size': expected one of [TINY, TURBO]",
                 "synth x --size tiny --dtype fp16 | Invalid value for option '--dtype': expected one of [FP32, BF16]",

@@ -79,8 +79,8 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     private Tensor get(String name, ScalarType type, UnaryOperator<Tensor> layout) {
         TensorEntry entry = index.get(name);
         try (PointerScope scope = new PointerScope()) {
-            boolean asStored =
-                    entry.type() == storageType(type) && entry.offset() % entry.type().bytes() == 0;
+            boolean asStored = entry.type() == storageType(type)
+                    && entry.offset() % entry.type().bytes() == 0;
             Tensor tensor = asStored ? view(entry, type) : converted(entry, type);
             convertedBytes += asStored ? 0 : entry.byteSize();
             tensor = layout.apply(tensor);

@@ -8,6 +8,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.text.Qwen3Model;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import java.io.IOException;
@@ -46,8 +47,8 @@ class EngineLayoutTest {
                 WeightStore textStore = new WeightStore(text, done -> {});
                 WeightStore transformerStore = new WeightStore(transformer, done -> {})) {
             Kernels kernels = new Kernels(AttentionSelector.select(AttentionBackend.BLOCKWISE, precision), precision);
-            new Qwen3Model(checkpoint.textEncoder(), textStore, kernels);
-            new ZImageTransformer2DModel(checkpoint.transformer(), transformerStore, kernels);
+            new Qwen3Model(checkpoint.textEncoder(), textStore, kernels, Residence.resident());
+            new ZImageTransformer2DModel(checkpoint.transformer(), transformerStore, kernels, Residence.resident());
             assertThat(textStore.convertedBytes()).isZero();
             assertThat(transformerStore.convertedBytes()).isZero();
         }

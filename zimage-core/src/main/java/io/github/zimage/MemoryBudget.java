@@ -1,0 +1,154 @@
+package io.github.zimage;
+
+import io.github.zimage.internal.placement.Phase;
+import io.github.zimage.internal.placement.Plan;
+import io.github.zimage.internal.placement.Planner;
+import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.placement.ResidentMemory;
+import io.github.zimage.internal.placement.Workload;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Keeps a pipeline to its plan, and compares the plan with what happens. */
+final class MemoryBudget {
+    private static final Logger LOG = LoggerFactory.getLogger(ZImagePipeline.class);
+
+    private final String model;
+    private final Planner planner;
+    private final Plan plan;
+    private final int maxPromptTokens;
+    private final boolean enforced;
+    private volatile MemoryPlan.@Nullable Peaks measured;
+
+    /**
+     * Creates the budget of a pipeline.
+     *
+     * @param enforced whether requests that would need more than the limit are refused
+     */
+    MemoryBudget(String model, Planner planner, Plan plan, int maxPromptTokens, boolean enforced) {
+        this.model = model;
+        this.planner = planner;
+        this.plan = plan;
+        this.maxPromptTokens = maxPromptTokens;
+        this.enforced = enforced;
+    }
+
+    MemoryPlan plan() {
+        return MemoryPlan.of(model, plan);
+    }
+
+    MemoryPlan plan(GenerationRequest request) {
+        return MemoryPlan.of(model, planFor(request));
+    }
+
+    private Plan planFor(GenerationRequest request) {
+        return planner.with(plan, Workload.of(request, maxPromptTokens));
+    }
+
+    Map<Component, Residence> residences() {
+        return plan.residences();
+    }
+
+    /** Returns, in a few words, which weights do not stay and what is predicted. */
+    String summary() {
+        MemoryPlan shown = plan();
+        List<String> moving = new ArrayList<>();
+        for (MemoryPlan.Part part : shown.parts()) {
+            switch (part.kind()) {
+                case ON -> {}
+                case PARKED -> moving.add(part.component().folder() + " parked");
+                case STREAMED ->
+                    moving.add("%s streamed but for %d of %d blocks"
+                            .formatted(part.component().folder(), part.residentBlocks(), part.blocks()));
+            }
+        }
+        return "%s, at most %s predicted for %s"
+                .formatted(
+                        moving.isEmpty() ? "all weights stay" : String.join(", ", moving),
+                        new MemorySize(shown.peaks().highest()),
+                        shown.work());
+    }
+
+    /** Says what was planned, and warns if the machine has less. */
+    void log() {
+        MemoryPlan shown = plan();
+        LOG.debug("{}", shown);
+        if (!shown.fits()) {
+            LOG.warn(
+                    "{} may need {} at the peak, but only {} are available: expect swapping or the end of the process; draw smaller"
+                            + " pictures or free memory",
+                    shown.work(),
+                    new MemorySize(shown.peaks().highest()),
+                    shown.limit());
+        }
+    }
+
+    /** Refuses a request that does not fit into the budget, if one was set. */
+    void check(GenerationRequest request) {
+        if (!enforced) {
+            return;
+        }
+        Plan needed = planFor(request);
+        if (!needed.fits()) {
+            throw new IllegalArgumentException(
+                    "%s would need %s with the weights where they are, but the memory budget is %s: build the pipeline with"
+                                    .formatted(
+                                            needed.work(),
+                                            new MemorySize(needed.peak()),
+                                            new MemorySize(needed.machine().limit()))
+                            + " planFor(the largest request), or draw less at once");
+        }
+    }
+
+    /** Runs a generation while the memory is watched, and says afterwards what it had beside what was predicted. */
+    <T> T watched(GenerationRequest request, GenerationListener listener, Function<GenerationListener, T> generation) {
+        Optional<ResidentMemory> started = ResidentMemory.start();
+        if (started.isEmpty()) {
+            return generation.apply(listener);
+        }
+        try (ResidentMemory memory = started.get()) {
+            T result = generation.apply(new PhaseListener(listener, memory));
+            Map<Phase, Long> peaks = memory.peaks();
+            MemoryPlan.Peaks found = new MemoryPlan.Peaks(
+                    peaks.getOrDefault(Phase.TEXT, 0L),
+                    peaks.getOrDefault(Phase.DENOISE, 0L),
+                    peaks.getOrDefault(Phase.DECODE, 0L));
+            measured = found;
+            LOG.info("Memory in use: {}; predicted: {}", found, plan(request).peaks());
+            return result;
+        }
+    }
+
+    Optional<MemoryPlan.Peaks> measured() {
+        return Optional.ofNullable(measured);
+    }
+
+    /** Passes everything on, and notes where one phase ends and the next begins. */
+    private record PhaseListener(GenerationListener target, ResidentMemory memory) implements GenerationListener {
+        @Override
+        public void onEncode(Duration elapsed) {
+            memory.enter(Phase.DENOISE);
+            target.onEncode(elapsed);
+        }
+
+        @Override
+        public void onStep(int step, int steps, Duration elapsed) {
+            if (step == steps) {
+                memory.enter(Phase.DECODE);
+            }
+            target.onStep(step, steps, elapsed);
+        }
+
+        @Override
+        public void onDecode(int index, int count, Duration elapsed) {
+            target.onDecode(index, count, elapsed);
+        }
+    }
+}

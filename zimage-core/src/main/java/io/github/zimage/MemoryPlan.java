@@ -1,0 +1,187 @@
+package io.github.zimage;
+
+import io.github.zimage.internal.placement.ModelLayout;
+import io.github.zimage.internal.placement.Phase;
+import io.github.zimage.internal.placement.Plan;
+import io.github.zimage.internal.placement.Residence;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where the weights of a pipeline are, when they move, and how much memory that needs, for one kind of request. Calculated from the
+ * headers of the checkpoint's files, before anything is loaded. {@link #toString()} is a table for people.
+ *
+ * @param model the model's name
+ * @param work the kind of request, for people, such as {@code 1 picture of 1024 x 1024}
+ * @param device what computes
+ * @param limit how much may be in use, or null if nobody set a limit and the system does not tell one
+ * @param parts the components, in the order in which a generation uses them
+ * @param peaks what is predicted to be in use
+ * @param decodeTile how many rows of a picture are decoded at a time, or 0 for whole pictures
+ * @param fits whether that is within the limit
+ */
+public record MemoryPlan(
+        String model,
+        String work,
+        Device device,
+        @Nullable MemorySize limit,
+        List<Part> parts,
+        Peaks peaks,
+        int decodeTile,
+        boolean fits) {
+
+    /**
+     * Where the weights of a component are.
+     *
+     * @param component the component
+     * @param device what it computes on
+     * @param precision what it computes in, which is also the format of its weights
+     * @param kind when its weights are on that device
+     * @param blocks how many equal blocks it has; 0 for the VAE
+     * @param residentBlocks how many of them stay, if streamed
+     * @param slots how many of the others there is room for at a time, if streamed
+     * @param bytes how much its weights take in all
+     * @param residentBytes how much of that is on the device while the component runs
+     */
+    public record Part(
+            Component component,
+            Device device,
+            Precision precision,
+            Placement.Kind kind,
+            int blocks,
+            int residentBlocks,
+            int slots,
+            long bytes,
+            long residentBytes) {
+
+        private String moves() {
+            String each = component == Component.TRANSFORMER ? "step" : "prompt";
+            return switch (kind) {
+                case ON -> "never";
+                case PARKED -> "whole, for each request";
+                case STREAMED ->
+                    "%d of %d blocks for each %s, through %d slots"
+                            .formatted(blocks - residentBlocks, blocks, each, slots);
+            };
+        }
+    }
+
+    /**
+     * The most memory in use in each phase of a generation, in bytes: of a pipeline on the CPU, what the process has in memory, pages of
+     * mapped files included.
+     *
+     * @param text while prompts become embeddings
+     * @param denoise while noise becomes latents
+     * @param decode while latents become pictures
+     */
+    public record Peaks(long text, long denoise, long decode) {
+        /** Returns the most of all phases. */
+        public long highest() {
+            return Math.max(text, Math.max(denoise, decode));
+        }
+
+        /** Returns the numbers for people. */
+        @Override
+        public String toString() {
+            return "text %s, denoise %s, decode %s".formatted(gib(text), gib(denoise), gib(decode));
+        }
+    }
+
+    /** Copies the list. */
+    public MemoryPlan {
+        parts = List.copyOf(parts);
+    }
+
+    static MemoryPlan of(String model, Plan plan) {
+        List<Part> parts = new ArrayList<>();
+        for (Component component : Component.values()) {
+            parts.add(part(component, plan));
+        }
+        return new MemoryPlan(
+                model,
+                plan.work().toString(),
+                plan.machine().device(),
+                plan.machine().limit() == Long.MAX_VALUE
+                        ? null
+                        : new MemorySize(plan.machine().limit()),
+                parts,
+                new Peaks(plan.peak(Phase.TEXT), plan.peak(Phase.DENOISE), plan.peak(Phase.DECODE)),
+                plan.tile(),
+                plan.fits());
+    }
+
+    private static Part part(Component component, Plan plan) {
+        ModelLayout.Part layout = plan.layout().part(component);
+        Residence residence = plan.residences().get(component);
+        Residence known = residence == null ? Residence.resident() : residence;
+        return new Part(
+                component,
+                residence == null ? Device.cpu() : plan.machine().device(),
+                Objects.requireNonNull(plan.layout().precisions().get(component)),
+                switch (known.kind()) {
+                    case RESIDENT -> Placement.Kind.ON;
+                    case PARKED -> Placement.Kind.PARKED;
+                    case STREAMED -> Placement.Kind.STREAMED;
+                },
+                layout.blocks().size(),
+                known.residentBlocks(),
+                known.slots(),
+                layout.bytes(),
+                plan.bytesOf(component));
+    }
+
+    /** Returns how much of the limit is not needed, or null if there is no limit; negative if the limit does not suffice. */
+    public @Nullable Long spareBytes() {
+        return limit == null ? null : limit.bytes() - peaks.highest();
+    }
+
+    /** Returns a table of several lines. */
+    @Override
+    public String toString() {
+        List<String[]> rows = new ArrayList<>();
+        rows.add(new String[] {"component", "computes on", "format", "weights", "in memory", "moves"});
+        for (Part part : parts) {
+            rows.add(new String[] {
+                part.component().folder(),
+                part.device().toString(),
+                part.precision().toString(),
+                gib(part.bytes()),
+                gib(part.residentBytes()),
+                part.moves()
+            });
+        }
+        int[] widths = new int[rows.get(0).length];
+        for (String[] row : rows) {
+            Arrays.setAll(widths, i -> Math.max(widths[i], row[i].length()));
+        }
+        StringBuilder text = new StringBuilder("%s: %s on %s%s\n"
+                .formatted(model, work, device, limit == null ? "" : ", at most " + gib(limit.bytes())));
+        for (String[] row : rows) {
+            for (int i = 0; i < row.length; i++) {
+                boolean number = i == 3 || i == 4;
+                String padding = " ".repeat(widths[i] - row[i].length());
+                text.append(number ? padding + row[i] : i < row.length - 1 ? row[i] + padding : row[i]);
+                text.append(i < row.length - 1 ? "  " : "\n");
+            }
+        }
+        text.append("decode: ").append(decodeTile == 0 ? "whole pictures" : "tiles of " + decodeTile + " rows");
+        text.append("\npeak: ")
+                .append(gib(peaks.highest()))
+                .append(" (")
+                .append(peaks)
+                .append(")");
+        Long spare = spareBytes();
+        if (spare != null) {
+            text.append(spare >= 0 ? ", %s to spare".formatted(gib(spare)) : ", %s too much".formatted(gib(-spare)));
+        }
+        return text.toString();
+    }
+
+    private static String gib(long bytes) {
+        return String.format(Locale.ROOT, "%.2f GiB", bytes / (double) (1 << 30));
+    }
+}

@@ -1,0 +1,179 @@
+package io.github.zimage.internal.placement;
+
+import io.github.zimage.Component;
+import io.github.zimage.internal.weights.TextEncoderConfig;
+import io.github.zimage.internal.weights.TransformerConfig;
+import io.github.zimage.internal.weights.VaeConfig;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * How much memory a generation needs beside weights. Each formula lists the tensors that are alive at the same time where the code
+ * needs most, so it has to follow the code: MemoryFormulaTest compares them with what the kernels really allocate.
+ *
+ * <p>Attention is taken to be one that does not keep the scores of all tokens at once, as all but {@code math} are.
+ */
+final class Activations {
+    /** As in the engine: how many pictures go through a block in a row. */
+    static final int PICTURES_AT_ONCE = 4;
+
+    private static final int SEQUENCE_MULTIPLE = 32;
+    private static final int FLOAT = Float.BYTES;
+    /** A complex number of two floats, half as many as a head has features, for queries and for keys. */
+    private static final int ROTATION_BYTES_PER_FEATURE = 8;
+    /** An embedding is a few KiB; the system maps the 64 KiB around each one that is read. */
+    private static final long FAULT_AROUND = 64 << 10;
+
+    private final ModelLayout layout;
+    private final Workload work;
+
+    Activations(ModelLayout layout, Workload work) {
+        this.layout = layout;
+        this.work = work;
+    }
+
+    /** Returns what a phase needs at its peak, given the tiles that pictures are decoded in, or 0. */
+    long of(Phase phase, int tile) {
+        return switch (phase) {
+            case TEXT -> textEncoder();
+            case DENOISE -> kept() + Math.max(contextRefiner(), steps());
+            case DECODE -> kept() + decode(tile);
+        };
+    }
+
+    /** Returns what of the table of embeddings is in memory once prompts have been encoded, for the table is mapped. */
+    long embeddingRows() {
+        return FAULT_AROUND * work.promptTokens() * captions();
+    }
+
+    private long textEncoder() {
+        TextEncoderConfig config = layout.textEncoder();
+        long e = layout.typeBytes(Component.TEXT_ENCODER);
+        long hidden = config.hiddenSize();
+        long queries = (long) config.heads() * config.headDim();
+        long keys = (long) config.kvHeads() * config.headDim();
+        // While queries are rotated: what came in, the projection, and in FP32 its copy, the norm, two halves with a
+        // product each, and both
+        // joined, then that in the type. While attention runs: queries, keys and values, both of these for all heads,
+        // and the result.
+        long rotating = e * (hidden + 2 * queries) + FLOAT * 5 * queries;
+        long attending = e * (hidden + 2 * queries + 3 * keys + 4 * queries);
+        // What came in, gate, up, their product, and the result.
+        long feedForward = e * (2 * hidden + 3L * config.intermediateSize());
+        // All prompts go through a layer one after the other, and are copied to the heap in the end.
+        long perToken = 2 * FLOAT * hidden * captions() + Math.max(Math.max(rotating, attending), feedForward);
+        return work.promptTokens() * perToken
+                + layout.part(Component.TEXT_ENCODER).largest();
+    }
+
+    private long contextRefiner() {
+        long embeddings = captions()
+                * captionTokens()
+                * FLOAT
+                * (long) layout.transformer().capFeatDim();
+        return embeddings
+                + block(captionTokens())
+                + layout.part(Component.TRANSFORMER).largest();
+    }
+
+    /** What is kept until a request is done: captions, latents, rotations, the norms of all steps, finished pictures on the heap. */
+    private long kept() {
+        TransformerConfig config = layout.transformer();
+        long captions = captions() * captionTokens() * FLOAT * (long) config.dim();
+        long rotations =
+                captions() * (captionTokens() + imageTokens()) * ROTATION_BYTES_PER_FEATURE * (long) config.headDim();
+        long norms = (long) work.steps() * (config.layers() + config.refinerLayers()) * 4 * config.dim() * FLOAT;
+        long latents = (long) work.pictures() * latentPixels() * config.inChannels() * FLOAT;
+        long heap = (long) work.pictures() * pixels() * 3;
+        return captions + rotations + norms + latents + heap;
+    }
+
+    private long steps() {
+        TransformerConfig config = layout.transformer();
+        long image = imageTokens();
+        long all = image + captionTokens();
+        long group = (long) Math.min(work.pictures(), PICTURES_AT_ONCE) * (work.guided() ? 2 : 1);
+        // Each picture's stream before and after its caption is appended, in FP32, and the rotations of both together.
+        long streams =
+                group * (FLOAT * (image + all) * config.dim() + ROTATION_BYTES_PER_FEATURE * all * config.headDim());
+        return streams + block(all) + layout.part(Component.TRANSFORMER).largest();
+    }
+
+    /** What one picture needs inside a block, in the type of the linear layers, and beside it oneDNN's copy of a matrix. */
+    private long block(long tokens) {
+        TransformerConfig config = layout.transformer();
+        long e = layout.typeBytes(Component.TRANSFORMER);
+        // The norm, queries and keys before and after they are rotated, values, what attention gives, and its
+        // projection.
+        long attention = 8L * config.dim();
+        // The norm, gate, up, their product, and the result.
+        long feedForward = 2L * config.dim() + 3L * config.ffnDim();
+        return tokens * e * Math.max(attention, feedForward);
+    }
+
+    /** What decoding a picture needs: at once, if the tile is 0 or as large as the picture, or tile by tile. */
+    private long decode(int tile) {
+        int scale = layout.vae().scale();
+        long height = work.height() / scale;
+        long width = work.width() / scale;
+        long bytes = 3 * FLOAT * pixels(); // the picture in FP32 while it is rounded to 8 bits
+        if (tile > 0 && (tile < work.height() || tile < work.width())) {
+            height = Math.min(height, tile / scale);
+            width = Math.min(width, tile / scale);
+            bytes += 2 * FLOAT * 3 * pixels(); // what the tiles add up in
+        }
+        return bytes + decoder(height, width) + layout.part(Component.VAE).largest();
+    }
+
+    private long decoder(long height, long width) {
+        VaeConfig config = layout.vae();
+        long e = layout.typeBytes(Component.VAE);
+        List<Integer> channels = new ArrayList<>(config.blockOutChannels());
+        Collections.reverse(channels);
+        long in = channels.get(0);
+        long pixels = height * width;
+        long peak = 0;
+        for (int level = 0; level < channels.size(); level++) {
+            long out = channels.get(level);
+            // What came into the level, then in a residual block: its input, and three of: norm, convolution, norm,
+            // convolution, way around.
+            peak = Math.max(peak, e * pixels * (in + 4 * out));
+            if (level < channels.size() - 1) {
+                // What came in, the level's result, and that doubled before and after the convolution.
+                peak = Math.max(peak, e * pixels * (in + out + 2 * 4 * out));
+                pixels *= 4;
+            }
+            in = out;
+        }
+        // The last norm: what came in, that in FP32, and the result.
+        return Math.max(peak, pixels * in * (e + 2L * FLOAT));
+    }
+
+    /** One for each prompt, and one for the negative prompt. */
+    private long captions() {
+        return (long) work.prompts() + (work.guided() ? 1 : 0);
+    }
+
+    private long captionTokens() {
+        return padded(work.promptTokens());
+    }
+
+    private long imageTokens() {
+        int patch = TransformerConfig.PATCH_SIZE;
+        return padded(latentPixels() / patch / patch);
+    }
+
+    private long latentPixels() {
+        int scale = layout.vae().scale();
+        return (long) (work.height() / scale) * (work.width() / scale);
+    }
+
+    private long pixels() {
+        return (long) work.width() * work.height();
+    }
+
+    private static long padded(long tokens) {
+        return (tokens + SEQUENCE_MULTIPLE - 1) / SEQUENCE_MULTIPLE * SEQUENCE_MULTIPLE;
+    }
+}

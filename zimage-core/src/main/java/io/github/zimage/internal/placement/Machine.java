@@ -1,0 +1,42 @@
+package io.github.zimage.internal.placement;
+
+import io.github.zimage.Device;
+
+/**
+ * The memory of the device that a plan is made for.
+ *
+ * @param device the device
+ * @param limit how many bytes may be in use, {@link Long#MAX_VALUE} if nobody knows
+ * @param base how many of them go before the first weight is loaded
+ */
+public record Machine(Device device, long limit, long base) {
+    /**
+     * Measured on Linux with JDK 17 and a tiny model: 320 MiB for the JVM, LibTorch's libraries and what they allocate; with the full
+     * model, 190 MiB more stay with the code caches, oneDNN, and what malloc does not give back.
+     */
+    private static final long CPU_BASE = 510L << 20;
+    /** A context with cuBLAS and cuDNN, and their workspaces. */
+    private static final long CARD_BASE = 460L << 20;
+    /** What of a card is left to the screen and to gaps between allocations: 1 part of so many, 0.8 of 16 GiB. */
+    private static final long CARD_SPARE = 20;
+
+    /** Returns the CPU with so many bytes to use. */
+    public static Machine cpu(long limit) {
+        return new Machine(Device.cpu(), limit, CPU_BASE);
+    }
+
+    /** Returns a graphics card of so many bytes. */
+    public static Machine card(long bytes) {
+        return new Machine(Device.cuda(0), bytes - bytes / CARD_SPARE, CARD_BASE);
+    }
+
+    boolean isCpu() {
+        return device.kind() == Device.Kind.CPU;
+    }
+
+    /** Returns the size to ask for so that so many bytes may be in use, in whole MiB. */
+    long sizeFor(long bytes) {
+        long size = isCpu() ? bytes : Math.addExact(bytes, bytes / (CARD_SPARE - 1) + 1);
+        return (size + (1 << 20) - 1) >> 20 << 20;
+    }
+}

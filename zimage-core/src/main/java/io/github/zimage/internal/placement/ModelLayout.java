@@ -1,0 +1,157 @@
+package io.github.zimage.internal.placement;
+
+import io.github.zimage.Component;
+import io.github.zimage.Precision;
+import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.TextEncoderConfig;
+import io.github.zimage.internal.weights.TransformerConfig;
+import io.github.zimage.internal.weights.VaeConfig;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * How much memory the weights of a model take in the types that the engine computes with, block by block.
+ *
+ * @param textEncoder the text encoder's shape
+ * @param transformer the transformer's shape
+ * @param vae the VAE's shape
+ * @param precisions what the components compute in
+ * @param parts the sizes of the components
+ */
+public record ModelLayout(
+        TextEncoderConfig textEncoder,
+        TransformerConfig transformer,
+        VaeConfig vae,
+        Map<Component, Precision> precisions,
+        Map<Component, Part> parts) {
+    private static final String EMBEDDINGS = "embed_tokens.weight";
+    private static final Pattern BLOCK = Pattern.compile(
+            "((?:noise_refiner|context_refiner|layers)\\.\\d+)\\.(?!adaLN_modulation|(attention|ffn)_norm).*");
+
+    private static final Pattern BLOCK_MODULATION =
+            Pattern.compile("(noise_refiner|layers)\\.\\d+\\.adaLN_modulation.*");
+
+    /** What always computes in FP32: norms, what the timestep passes, pad tokens, and the VAE's last layers. */
+    private static final Map<Component, Pattern> FP32 = Map.of(
+            Component.TEXT_ENCODER, Pattern.compile(".*norm\\.weight"),
+            Component.TRANSFORMER,
+                    Pattern.compile(".*(norm|norm_[qk]|norm[12]|pad_token|cap_embedder\\.0)(\\.weight)?"
+                            + "|.*adaLN_modulation.*|t_embedder\\..*"),
+            Component.VAE, Pattern.compile("decoder\\.(conv_norm_out|conv_out)\\..*"));
+
+    /**
+     * The weights of a component.
+     *
+     * @param blocks the bytes of each block that can stay or be streamed
+     * @param once the bytes of each block that never stays if others are streamed, because it runs only once a request
+     * @param modulation the bytes of what turns timesteps into the norms of blocks, which is loaded for that if these are streamed
+     * @param rest the bytes of what is needed all the time
+     * @param embeddings the bytes of the table of embeddings, of which only some rows are read; 0 for all but the text encoder
+     * @param largest the bytes of the largest matrix
+     */
+    public record Part(List<Long> blocks, List<Long> once, long modulation, long rest, long embeddings, long largest) {
+        /** Copies the lists. */
+        public Part {
+            blocks = List.copyOf(blocks);
+            once = List.copyOf(once);
+        }
+
+        /** Returns the bytes of all weights. */
+        public long bytes() {
+            return blockBytes() + modulation + rest + embeddings;
+        }
+
+        /** Returns the bytes of all blocks. */
+        long blockBytes() {
+            return Stream.concat(blocks.stream(), once.stream())
+                    .mapToLong(Long::longValue)
+                    .sum();
+        }
+
+        /** Returns the bytes of the largest block, which is what a slot has to hold. */
+        long slotBytes() {
+            return Stream.concat(blocks.stream(), once.stream())
+                    .mapToLong(Long::longValue)
+                    .max()
+                    .orElse(0);
+        }
+    }
+
+    /** Copies the maps. */
+    public ModelLayout {
+        precisions = Map.copyOf(precisions);
+        parts = Map.copyOf(parts);
+    }
+
+    /** Returns the layout of a checkpoint. */
+    public static ModelLayout of(Checkpoint checkpoint, Map<Component, Precision> precisions) {
+        return of(checkpoint.textEncoder(), checkpoint.transformer(), checkpoint.vae(), precisions);
+    }
+
+    /** Returns the layout of a model that is known by its configurations. */
+    public static ModelLayout of(
+            TextEncoderConfig textEncoder,
+            TransformerConfig transformer,
+            VaeConfig vae,
+            Map<Component, Precision> precisions) {
+        Map<Component, Part> parts = new EnumMap<>(Component.class);
+        for (Component component : Component.values()) {
+            Map<String, List<Long>> tensors = switch (component) {
+                case TEXT_ENCODER -> textEncoder.tensors();
+                case TRANSFORMER -> transformer.tensors();
+                case VAE -> vae.tensors();
+            };
+            Precision precision = Objects.requireNonNull(precisions.get(component), "precision");
+            parts.put(component, part(component, tensors, precision));
+        }
+        return new ModelLayout(textEncoder, transformer, vae, precisions, parts);
+    }
+
+    private static Part part(Component component, Map<String, List<Long>> tensors, Precision precision) {
+        Pattern fp32 = Objects.requireNonNull(FP32.get(component));
+        Map<String, Long> blocks = new LinkedHashMap<>();
+        long modulation = 0;
+        long rest = 0;
+        long embeddings = 0;
+        long largest = 0;
+        for (Map.Entry<String, List<Long>> tensor : tensors.entrySet()) {
+            String name = tensor.getKey();
+            long width = fp32.matcher(name).matches() ? Float.BYTES : precision.bytes();
+            long bytes = tensor.getValue().stream().reduce(width, Math::multiplyExact);
+            Matcher block = BLOCK.matcher(name);
+            if (name.equals(EMBEDDINGS)) {
+                embeddings = bytes;
+                continue;
+            }
+            largest = Math.max(largest, bytes);
+            if (component != Component.VAE && block.matches()) {
+                blocks.merge(block.group(1), bytes, Math::addExact);
+            } else if (BLOCK_MODULATION.matcher(name).matches()) {
+                modulation = Math.addExact(modulation, bytes);
+            } else {
+                rest = Math.addExact(rest, bytes);
+            }
+        }
+        List<Long> staying = new ArrayList<>();
+        List<Long> once = new ArrayList<>();
+        blocks.forEach((name, bytes) -> (name.startsWith("context_refiner") ? once : staying).add(bytes));
+        return new Part(staying, once, modulation, rest, embeddings, largest);
+    }
+
+    /** Returns the weights of a component. */
+    public Part part(Component component) {
+        return Objects.requireNonNull(parts.get(component));
+    }
+
+    /** Returns how wide numbers are between the layers of a component. */
+    int typeBytes(Component component) {
+        return precisions.get(component) == Precision.FP32 ? Float.BYTES : Short.BYTES;
+    }
+}

@@ -1,0 +1,55 @@
+package io.github.zimage.internal.placement;
+
+import io.github.zimage.Component;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * Where all weights are, and what that needs.
+ *
+ * @param machine what it is made for
+ * @param layout the model
+ * @param work what is drawn
+ * @param residences how the weights stay on the machine's device; a component that is not in it lives on the CPU beside a card
+ * @param tile how many rows of a picture are decoded at a time, or 0 for whole pictures
+ * @param weights the bytes of each component's weights on the device while it runs; none for one beside a card
+ * @param peaks the most bytes in use on the device in each phase
+ * @param moved the bytes of weights that come to the device for each request
+ */
+public record Plan(
+        Machine machine,
+        ModelLayout layout,
+        Workload work,
+        Map<Component, Residence> residences,
+        int tile,
+        Map<Component, Long> weights,
+        Map<Phase, Long> peaks,
+        long moved) {
+
+    /** Copies the maps. */
+    public Plan {
+        residences = Map.copyOf(residences);
+        weights = Map.copyOf(weights);
+        peaks = Map.copyOf(peaks);
+    }
+
+    /** Returns how much of a component's weights is on the device while it runs. */
+    public long bytesOf(Component component) {
+        return weights.getOrDefault(component, 0L);
+    }
+
+    /** Returns what a phase needs in all. */
+    public long peak(Phase phase) {
+        return Objects.requireNonNull(peaks.get(phase));
+    }
+
+    /** Returns the most that any phase needs. */
+    public long peak() {
+        return Math.max(peak(Phase.TEXT), Math.max(peak(Phase.DENOISE), peak(Phase.DECODE)));
+    }
+
+    /** Returns whether it needs no more than the machine has. */
+    public boolean fits() {
+        return peak() <= machine.limit();
+    }
+}

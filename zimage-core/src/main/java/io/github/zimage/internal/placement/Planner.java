@@ -1,0 +1,321 @@
+package io.github.zimage.internal.placement;
+
+import io.github.zimage.Component;
+import io.github.zimage.Device;
+import io.github.zimage.MemorySize;
+import io.github.zimage.Placement;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds out where weights should be. There are only some thousand possibilities, so all of them are looked at: of those that fit, the
+ * one that moves the fewest bytes of weights a request is taken, so that more memory never gives a slower plan. Among equals, one that
+ * decodes whole pictures, keeps whole components, and needs little.
+ */
+public final class Planner {
+    /** One is computed with while the other is filled. */
+    static final int SLOTS = 2;
+
+    /** The less happens while a component runs, the better. */
+    private static final List<Residence.Kind> COMPLEXITY =
+            List.of(Residence.Kind.RESIDENT, Residence.Kind.PARKED, Residence.Kind.STREAMED);
+
+    private static final Comparator<Candidate> BETTER = Comparator.comparingLong(Candidate::moved)
+            .thenComparing(candidate -> candidate.tile() > 0)
+            .thenComparingInt(Candidate::complexity)
+            .thenComparingLong(Candidate::peak);
+    private static final Comparator<Candidate> SMALLER =
+            Comparator.comparingLong(Candidate::peak).thenComparing(BETTER);
+
+    private final ModelLayout layout;
+    private final Map<Component, Placement> placements;
+    private final List<Integer> tiles;
+
+    /**
+     * Creates a planner.
+     *
+     * @param placements what the user wants for some components
+     * @param tiles the tiles that a picture may be decoded in; 0 is the whole picture
+     */
+    public Planner(ModelLayout layout, Map<Component, Placement> placements, List<Integer> tiles) {
+        this.layout = layout;
+        this.placements = Map.copyOf(placements);
+        this.tiles = List.copyOf(tiles);
+    }
+
+    /**
+     * Returns the best plan that fits.
+     *
+     * @throws IllegalArgumentException if none does, naming the smallest memory that would do, or if a placement is impossible
+     */
+    public Plan plan(Machine machine, Workload work) {
+        Plan best = best(machine, work);
+        if (best != null) {
+            return best;
+        }
+        throw new IllegalArgumentException(refusal(machine, work));
+    }
+
+    /** As {@link #plan}, but if none fits, returns the one that needs the least. */
+    public Plan planAnyway(Machine machine, Workload work) {
+        Plan best = best(machine, work);
+        return best != null ? best : smallest(machine, work);
+    }
+
+    /** Returns what other work needs with weights where a plan has them. */
+    public Plan with(Plan plan, Workload work) {
+        Costs costs = new Costs(plan.machine(), work);
+        List<Option> options = new ArrayList<>();
+        for (Component component : Component.values()) {
+            options.add(costs.option(component, plan.residences().get(component)));
+        }
+        return costs.plan(new Candidate(options.get(0), options.get(1), options.get(2), plan.tile(), costs));
+    }
+
+    private @Nullable Plan best(Machine machine, Workload work) {
+        Costs costs = new Costs(machine, work);
+        return candidates(costs)
+                .filter(candidate -> candidate.peak() <= machine.limit())
+                .min(BETTER)
+                .map(costs::plan)
+                .orElse(null);
+    }
+
+    private Plan smallest(Machine machine, Workload work) {
+        Costs costs = new Costs(machine, work);
+        return candidates(costs).min(SMALLER).map(costs::plan).orElseThrow();
+    }
+
+    private Stream<Candidate> candidates(Costs costs) {
+        List<Option> texts = options(costs, Component.TEXT_ENCODER);
+        List<Option> transformers = options(costs, Component.TRANSFORMER);
+        List<Option> vaes = options(costs, Component.VAE);
+        return texts.stream()
+                .flatMap(text -> transformers.stream()
+                        .flatMap(transformer -> vaes.stream()
+                                .flatMap(vae -> tiles.stream()
+                                        .map(tile -> new Candidate(text, transformer, vae, tile, costs)))));
+    }
+
+    private List<Option> options(Costs costs, Component component) {
+        List<Option> options = new ArrayList<>();
+        residences(costs.machine, component).forEach(residence -> options.add(costs.option(component, residence)));
+        return options;
+    }
+
+    /**
+     * One way to keep a component's weights.
+     *
+     * @param residence null if they are beside the card
+     * @param running the bytes on the device while the component runs
+     * @param idle the bytes that stay there while it does not
+     * @param moved the bytes that come for each request
+     */
+    private record Option(@Nullable Residence residence, long running, long idle, long moved) {
+        int complexity() {
+            return residence == null ? 0 : COMPLEXITY.indexOf(residence.kind());
+        }
+    }
+
+    private record Candidate(Option text, Option transformer, Option vae, int tile, long moved, long peak) {
+        Candidate(Option text, Option transformer, Option vae, int tile, Costs costs) {
+            this(
+                    text,
+                    transformer,
+                    vae,
+                    tile,
+                    text.moved + transformer.moved + vae.moved,
+                    Math.max(
+                            costs.peak(Phase.TEXT, text, tile, text, transformer, vae),
+                            Math.max(
+                                    costs.peak(Phase.DENOISE, transformer, tile, text, transformer, vae),
+                                    costs.peak(Phase.DECODE, vae, tile, text, transformer, vae))));
+        }
+
+        int complexity() {
+            return text.complexity() + transformer.complexity() + vae.complexity();
+        }
+    }
+
+    /** Returns what the user leaves open for a component; null stands for living on the CPU beside a card. */
+    private List<@Nullable Residence> residences(Machine machine, Component component) {
+        Placement placement = placements.get(component);
+        int blocks = layout.part(component).blocks().size();
+        List<@Nullable Residence> residences = new ArrayList<>();
+        if (placement == null) {
+            residences.add(Residence.resident());
+            residences.add(Residence.parked());
+            // Where all blocks but the slots stay, these may as well hold the last ones.
+            for (int resident = 0; resident < blocks - SLOTS; resident++) {
+                residences.add(Residence.streamed(resident, SLOTS));
+            }
+            return residences;
+        }
+        check(machine, component, placement);
+        switch (placement.kind()) {
+            case ON -> residences.add(machine.device().equals(placement.device()) ? Residence.resident() : null);
+            case PARKED -> residences.add(Residence.parked());
+            case STREAMED -> {
+                for (int resident = 0; resident <= Math.max(0, blocks - SLOTS - 1); resident++) {
+                    residences.add(Residence.streamed(resident, SLOTS));
+                }
+            }
+        }
+        return residences;
+    }
+
+    private void check(Machine machine, Component component, Placement placement) {
+        Device device = placement.device();
+        if (placement.kind() == Placement.Kind.ON
+                && device != null
+                && device.kind() == Device.Kind.CUDA
+                && machine.isCpu()) {
+            throw new IllegalArgumentException(
+                    "%s cannot be placed on %s: no part of this program computes on graphics cards; leave it on the CPU"
+                            .formatted(name(component), device));
+        }
+        if (placement.kind() == Placement.Kind.PARKED && device != null && machine.isCpu()) {
+            throw new IllegalArgumentException(
+                    "%s cannot be parked on the CPU, because it computes there: park it on the disk"
+                            .formatted(name(component)));
+        }
+        if (placement.kind() == Placement.Kind.STREAMED
+                && layout.part(component).blocks().isEmpty()) {
+            throw new IllegalArgumentException("%s cannot be streamed, because it has no equal blocks: park it instead"
+                    .formatted(name(component)));
+        }
+    }
+
+    /** What everything costs that can be chosen, for one kind of work on one machine. */
+    private final class Costs {
+        private final Machine machine;
+        private final Workload work;
+        private final Activations activations;
+        private final Map<Integer, Map<Phase, Long>> activationBytes = new HashMap<>();
+
+        Costs(Machine machine, Workload work) {
+            this.machine = machine;
+            this.work = work;
+            activations = new Activations(layout, work);
+        }
+
+        private long activationBytes(Phase phase, int tile) {
+            return activationBytes
+                    .computeIfAbsent(tile, t -> new EnumMap<>(Phase.class))
+                    .computeIfAbsent(phase, p -> activations.of(p, tile));
+        }
+
+        Option option(Component component, @Nullable Residence residence) {
+            if (residence == null) {
+                return new Option(null, 0, 0, 0);
+            }
+            ModelLayout.Part part = layout.part(component);
+            // A card gets the rows that a prompt needs, which the CPU picks.
+            long embeddings = machine.isCpu() ? Math.min(part.embeddings(), activations.embeddingRows()) : 0;
+            long whole = part.rest() + part.blockBytes() + part.modulation();
+            long stays = part.rest() + part.slotBytes() * residence.residentBlocks();
+            return switch (residence.kind()) {
+                case RESIDENT -> new Option(residence, whole + embeddings, whole + embeddings, 0);
+                case PARKED -> new Option(residence, whole + embeddings, 0, whole);
+                case STREAMED ->
+                    new Option(
+                            residence,
+                            stays + part.slotBytes() * residence.slots() + embeddings,
+                            stays,
+                            streamed(component, residence.residentBlocks()));
+            };
+        }
+
+        private long streamed(Component component, int residentBlocks) {
+            ModelLayout.Part part = layout.part(component);
+            long groups = (work.pictures() - 1L) / Activations.PICTURES_AT_ONCE + 1;
+            long runs = component == Component.TEXT_ENCODER ? 1L : groups * work.steps();
+            long coming = (long) part.blocks().size() - residentBlocks;
+            long once = part.once().size();
+            return part.slotBytes() * (coming * runs + once) + part.modulation();
+        }
+
+        /** Returns what is in use while a component runs. */
+        long peak(Phase phase, Option runs, int tile, Option text, Option transformer, Option vae) {
+            long idle = machine.base() + text.idle + transformer.idle + vae.idle;
+            // What runs beside the card does not add to what the card needs.
+            return runs.residence == null ? idle : idle - runs.idle + runs.running + activationBytes(phase, tile);
+        }
+
+        Plan plan(Candidate chosen) {
+            Map<Component, Residence> residences = new EnumMap<>(Component.class);
+            Map<Component, Long> weights = new EnumMap<>(Component.class);
+            Map<Phase, Long> peaks = new EnumMap<>(Phase.class);
+            for (Phase phase : Phase.values()) {
+                Option option = switch (phase) {
+                    case TEXT -> chosen.text;
+                    case DENOISE -> chosen.transformer;
+                    case DECODE -> chosen.vae;
+                };
+                if (option.residence != null) {
+                    residences.put(phase.component(), option.residence);
+                    weights.put(phase.component(), option.running);
+                }
+                peaks.put(phase, peak(phase, option, chosen.tile, chosen.text, chosen.transformer, chosen.vae));
+            }
+            return new Plan(machine, layout, work, residences, chosen.tile, weights, peaks, chosen.moved);
+        }
+    }
+
+    private String refusal(Machine machine, Workload work) {
+        Plan smallest = smallest(machine, work);
+        long needed = machine.sizeFor(smallest.peak());
+        String what = machine.isCpu() ? "a memory budget" : "a card";
+        List<String> remedies = new ArrayList<>();
+        if (!placements.isEmpty()) {
+            addIfSmaller(
+                    remedies,
+                    "without the placements that were set",
+                    needed,
+                    new Planner(layout, Map.of(), tiles),
+                    machine,
+                    work);
+        }
+        if (work.pictures() > 1) {
+            addIfSmaller(remedies, "for one picture at a time", needed, this, machine, work.forOnePicture());
+        }
+        if (work.width() * (long) work.height() > 512 * 512) {
+            addIfSmaller(remedies, "for 512 x 512", needed, this, machine, work.withSize(512, 512));
+        }
+        return "%s of %s is too small for %s: the smallest that would do has %s%s"
+                .formatted(
+                        what,
+                        new MemorySize(Math.max(1, limitShown(machine))),
+                        work,
+                        mebibytes(needed),
+                        remedies.isEmpty() ? "" : "; " + String.join(", ", remedies));
+    }
+
+    private static long limitShown(Machine machine) {
+        return machine.isCpu() ? machine.limit() : machine.sizeFor(machine.limit());
+    }
+
+    private static void addIfSmaller(
+            List<String> remedies, String condition, long needed, Planner planner, Machine machine, Workload work) {
+        long other = machine.sizeFor(planner.smallest(machine, work).peak());
+        if (other < needed) {
+            remedies.add("%s %s".formatted(mebibytes(other), condition));
+        }
+    }
+
+    /** In the form that can be given as a budget. */
+    private static String mebibytes(long bytes) {
+        return (bytes >> 20) + "m";
+    }
+
+    private static String name(Component component) {
+        return component.folder().replace('_', ' ').toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,82 @@
+package io.github.zimage.internal.placement;
+
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Watches how much memory the process has while it goes through the phases of a generation: its own and the pages of mapped files, as
+ * Linux tells it. Looks often rather than asking for the peak at the end, because the system's own peak is of the process's whole
+ * life, and setting it back would spoil it for whoever measures from outside.
+ */
+public final class ResidentMemory implements AutoCloseable {
+    private static final Path STATUS = Path.of("/proc/self/status");
+    private static final long PERIOD_MILLIS = 20;
+
+    private final Path status;
+    private final Map<Phase, Long> peaks = new EnumMap<>(Phase.class);
+    private final Thread thread;
+    private Phase phase = Phase.TEXT;
+    private boolean closed;
+
+    private ResidentMemory(Path status) {
+        this.status = status;
+        thread = new Thread(this::watch, "zimage-memory");
+        thread.setDaemon(true);
+    }
+
+    /** Starts to watch, in the first phase; nothing if the system does not tell. */
+    public static Optional<ResidentMemory> start() {
+        return start(STATUS);
+    }
+
+    static Optional<ResidentMemory> start(Path status) {
+        if (resident(status) == 0) {
+            return Optional.empty();
+        }
+        ResidentMemory memory = new ResidentMemory(status);
+        memory.look();
+        memory.thread.start();
+        return Optional.of(memory);
+    }
+
+    /** Ends a phase and begins another. */
+    public synchronized void enter(Phase next) {
+        look();
+        phase = next;
+        look();
+    }
+
+    /** Returns the most bytes that were in memory in each phase that was entered. */
+    public synchronized Map<Phase, Long> peaks() {
+        look();
+        return new EnumMap<>(peaks);
+    }
+
+    private synchronized void look() {
+        peaks.merge(phase, resident(status), Math::max);
+    }
+
+    private synchronized void watch() {
+        try {
+            while (!closed) {
+                look();
+                wait(PERIOD_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static long resident(Path status) {
+        return MachineMemory.numbers(status).getOrDefault("VmRSS", 0L) * 1024;
+    }
+
+    /** Ends the watch. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        notifyAll();
+    }
+}

@@ -1,0 +1,55 @@
+package io.github.zimage.internal.placement;
+
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.PromptEmbeddings;
+
+/**
+ * What a plan is made for.
+ *
+ * @param width of each picture, in pixels
+ * @param height of each picture, in pixels
+ * @param pictures how many a request draws
+ * @param prompts how many prompts it has
+ * @param guided whether a negative prompt goes through the transformer, too
+ * @param steps how often the transformer is evaluated
+ * @param promptTokens the longest prompt
+ */
+public record Workload(int width, int height, int pictures, int prompts, boolean guided, int steps, int promptTokens) {
+
+    /** Returns the work of a request whose prompts have at most so many tokens; embeddings that come with it may have more. */
+    public static Workload of(GenerationRequest request, int maxPromptTokens) {
+        int promptTokens = request.promptEmbeddings().stream()
+                .mapToInt(PromptEmbeddings::tokens)
+                .reduce(maxPromptTokens, Math::max);
+        return new Workload(
+                request.width(),
+                request.height(),
+                request.totalCount(),
+                Math.max(1, request.totalCount() / request.count()),
+                request.guidance() > 0,
+                request.steps(),
+                promptTokens);
+    }
+
+    /** Returns the same work for pictures of another size. */
+    Workload withSize(int newWidth, int newHeight) {
+        return new Workload(newWidth, newHeight, pictures, prompts, guided, steps, promptTokens);
+    }
+
+    /** Returns the same work for one picture. */
+    Workload forOnePicture() {
+        return new Workload(width, height, 1, 1, guided, steps, promptTokens);
+    }
+
+    /** Returns the work for people, such as {@code 2 pictures of 1024 x 768}. */
+    @Override
+    public String toString() {
+        return "%d %s of %d x %d%s"
+                .formatted(
+                        pictures,
+                        pictures == 1 ? "picture" : "pictures",
+                        width,
+                        height,
+                        guided ? " with guidance" : "");
+    }
+}

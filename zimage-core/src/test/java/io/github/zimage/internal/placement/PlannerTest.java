@@ -1,0 +1,277 @@
+package io.github.zimage.internal.placement;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.zimage.Component;
+import io.github.zimage.Device;
+import io.github.zimage.MemorySize;
+import io.github.zimage.Placement;
+import io.github.zimage.Precision;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Protects the promises of a plan, for machines from 1 to 96 GiB that need not be there. */
+class PlannerTest {
+    private static final long MIB = 1L << 20;
+    private static final long GIB = 1L << 30;
+    private static final Pattern SMALLEST = Pattern.compile("the smallest that would do has (\\d+m)");
+
+    private static Planner planner(ModelLayout layout, Map<Component, Placement> placements) {
+        return new Planner(layout, placements, List.of(0, 64));
+    }
+
+    private static Planner turbo() {
+        return planner(Models.turbo(Precision.BF16), Map.of());
+    }
+
+    private static Residence.Kind kind(Plan plan, Component component) {
+        return plan.residences().get(component).kind();
+    }
+
+    // The sizes of the published checkpoint: 8.04 and 12.3 GB in BF16, of which the last layer of the text encoder is
+    // not loaded.
+    @Test
+    void weights_areThoseOfTheCheckpoint() {
+        ModelLayout layout = Models.turbo(Precision.BF16);
+        ModelLayout.Part text = layout.part(Component.TEXT_ENCODER);
+        assertThat(text.blocks()).hasSize(35).containsOnly(text.slotBytes());
+        assertThat(text.embeddings()).isEqualTo(151_936L * 2560 * 2);
+        assertThat(text.bytes() / 1e9).isCloseTo(7.84, within(0.01));
+
+        ModelLayout.Part transformer = layout.part(Component.TRANSFORMER);
+        assertThat(transformer.blocks()).hasSize(32).containsOnly(transformer.slotBytes());
+        assertThat(transformer.once()).hasSize(2).containsOnly(transformer.slotBytes());
+        // 4 products of 3840 x 3840 and 3 of 3840 x 10240 in BF16, and the norms of queries and keys in FP32.
+        assertThat(transformer.slotBytes()).isEqualTo(2L * (4 * 3840 * 3840 + 3 * 3840 * 10_240) + 4 * 2 * 128);
+        // 32 blocks have one, 4 x 3840 numbers of 256 and a bias, in FP32.
+        assertThat(transformer.modulation()).isEqualTo(32L * 4 * (4 * 3840 * 257));
+        assertThat(layout.part(Component.VAE).blocks()).isEmpty();
+        assertThat(layout.part(Component.VAE).bytes() / 1e6).isCloseTo(99, within(1.0));
+    }
+
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void plan_neverNeedsMoreThanThereIs_andMoreMemoryIsNeverSlower(Precision precision) {
+        Planner planner = planner(Models.turbo(precision), Map.of());
+        for (Workload work : List.of(Models.work(512, 1), Models.work(1024, 4), Models.work(1536, 1))) {
+            long moved = Long.MAX_VALUE;
+            int refused = 0;
+            for (long limit = GIB; limit < 48 * GIB; limit += 512 * MIB) {
+                Plan plan;
+                try {
+                    plan = planner.plan(Machine.cpu(limit), work);
+                } catch (IllegalArgumentException e) {
+                    assertThat(moved)
+                            .as("%d is refused, but less was not", limit)
+                            .isEqualTo(Long.MAX_VALUE);
+                    refused++;
+                    continue;
+                }
+                assertThat(plan.peak()).isLessThanOrEqualTo(limit);
+                assertThat(plan.moved()).isLessThanOrEqualTo(moved);
+                moved = plan.moved();
+            }
+            assertThat(refused).isPositive();
+            assertThat(moved).as("with 48 GiB all stays").isZero();
+        }
+    }
+
+    @Test
+    void refusal_namesASizeThatWorks_andNoneBelowDoes() {
+        Random random = new Random(1);
+        for (int i = 0; i < 60; i++) {
+            Map<Component, Placement> placements = new HashMap<>();
+            if (random.nextBoolean()) {
+                placements.put(
+                        Component.TEXT_ENCODER,
+                        random.nextBoolean() ? Placement.parkedOnDisk() : Placement.on(Device.cpu()));
+            }
+            if (random.nextBoolean()) {
+                placements.put(
+                        Component.TRANSFORMER,
+                        random.nextBoolean() ? Placement.streamedFromDisk() : Placement.on(Device.cpu()));
+            }
+            boolean card = random.nextBoolean();
+            Planner planner = planner(Models.turbo(Precision.BF16), placements);
+            Workload work = new Workload(
+                    16 * (4 + random.nextInt(100)),
+                    16 * (4 + random.nextInt(100)),
+                    1 + random.nextInt(5),
+                    1,
+                    random.nextBoolean(),
+                    1 + random.nextInt(20),
+                    16 + random.nextInt(500));
+            String message = refusal(planner, card, MIB, work);
+            Matcher matcher = SMALLEST.matcher(message);
+            assertThat(matcher.find()).as(message).isTrue();
+            long smallest = MemorySize.parse(matcher.group(1)).bytes();
+            assertThat(planner.plan(machine(card, smallest), work).fits())
+                    .as(message)
+                    .isTrue();
+            assertThat(refusal(planner, card, smallest - 2 * MIB, work)).isNotEmpty();
+        }
+    }
+
+    private static Machine machine(boolean card, long bytes) {
+        return card ? Machine.card(bytes) : Machine.cpu(bytes);
+    }
+
+    private static String refusal(Planner planner, boolean card, long bytes, Workload work) {
+        try {
+            planner.plan(machine(card, bytes), work);
+            throw new AssertionError(bytes + " bytes must not suffice for " + work);
+        } catch (IllegalArgumentException e) {
+            return e.getMessage();
+        }
+    }
+
+    @Test
+    void refusal_saysWhatToChange() {
+        Planner planner =
+                planner(Models.turbo(Precision.BF16), Map.of(Component.TEXT_ENCODER, Placement.on(Device.cpu())));
+        assertThatThrownBy(() -> planner.plan(Machine.cpu(2 * GIB), Models.work(1024, 4)))
+                .hasMessageMatching(
+                        "a memory budget of 2\\.00 GiB is too small for 4 pictures of 1024 x 1024: the smallest that"
+                                + " would do has \\d+m; \\d+m without the placements that were set, \\d+m for one picture at a time,"
+                                + " \\d+m for 512 x 512");
+    }
+
+    @Test
+    void largerWork_neverNeedsLess() {
+        Planner planner = turbo();
+        long last = 0;
+        for (int size = 64; size <= 2048; size += 64) {
+            long peak = planner.planAnyway(Machine.cpu(1), Models.work(size, 1)).peak();
+            assertThat(peak).as("%d", size).isGreaterThanOrEqualTo(last);
+            last = peak;
+        }
+        last = 0;
+        for (int pictures = 1; pictures <= 9; pictures++) {
+            long peak = planner.planAnyway(Machine.cpu(1), Models.work(512, pictures))
+                    .peak();
+            assertThat(peak).as("%d", pictures).isGreaterThan(last);
+            last = peak;
+        }
+    }
+
+    // What a user of each machine gets: nothing is given up before it has to be.
+    @ParameterizedTest
+    @CsvSource({
+        "24, RESIDENT, RESIDENT",
+        "16, STREAMED, RESIDENT",
+        "8, STREAMED, STREAMED",
+        "4, STREAMED, STREAMED",
+        "3, STREAMED, STREAMED"
+    })
+    void processor_keepsWhatFits(int gib, Residence.Kind text, Residence.Kind transformer) {
+        Plan plan = turbo().plan(Machine.cpu(gib * GIB), Models.work(512, 1));
+        assertThat(kind(plan, Component.TEXT_ENCODER)).isEqualTo(text);
+        assertThat(kind(plan, Component.TRANSFORMER)).isEqualTo(transformer);
+        assertThat(plan.peak()).isBetween(gib == 24 ? 0 : gib * GIB * 85 / 100, gib * GIB);
+    }
+
+    // The set-up that users of 16 GB cards ask for most: only the transformer is offloaded.
+    @Test
+    void cardOf16_withTheTransformerOffloaded_leavesRoom() {
+        Map<Component, Placement> placements = Map.of(
+                Component.TEXT_ENCODER, Placement.on(Device.cuda(0)),
+                Component.TRANSFORMER, Placement.streamedFrom(Device.cpu()),
+                Component.VAE, Placement.on(Device.cuda(0)));
+        Plan plan =
+                planner(Models.turbo(Precision.BF16), placements).plan(Machine.card(16 * GIB), Models.work(1024, 1));
+        assertThat(plan.peak()).isLessThanOrEqualTo((long) (15.2 * GIB));
+        assertThat(16 * GIB - plan.peak()).isGreaterThanOrEqualTo((long) (0.8 * GIB));
+        assertThat(kind(plan, Component.TRANSFORMER)).isEqualTo(Residence.Kind.STREAMED);
+        assertThat(plan.residences().get(Component.TRANSFORMER).residentBlocks())
+                .isGreaterThan(10);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {4, 6, 8, 12, 16, 24, 80})
+    void card_drawsTheUsualSizes(int gib) {
+        for (int size : new int[] {768, 1024, 1280}) {
+            Plan plan = turbo().plan(Machine.card(gib * GIB), Models.work(size, 1));
+            assertThat(plan.peak()).isLessThanOrEqualTo(gib * GIB * 95 / 100);
+        }
+    }
+
+    @Test
+    void componentBesideTheCard_needsNothingOfIt() {
+        Planner planner =
+                planner(Models.turbo(Precision.BF16), Map.of(Component.TEXT_ENCODER, Placement.on(Device.cpu())));
+        Plan plan = planner.plan(Machine.card(16 * GIB), Models.work(1024, 1));
+        assertThat(plan.residences()).doesNotContainKey(Component.TEXT_ENCODER);
+        assertThat(kind(plan, Component.TRANSFORMER)).isEqualTo(Residence.Kind.RESIDENT);
+        assertThat(plan.moved()).isZero();
+    }
+
+    @Test
+    void placements_areKept() {
+        List<Placement> all = new ArrayList<>(List.of(
+                Placement.on(Device.cpu()),
+                Placement.parkedOnDisk(),
+                Placement.streamedFromDisk(),
+                Placement.streamedFrom(Device.cpu())));
+        for (Placement placement : all) {
+            Plan plan = planner(Models.turbo(Precision.BF16), Map.of(Component.TRANSFORMER, placement))
+                    .plan(Machine.cpu(64 * GIB), Models.work(512, 1));
+            assertThat(kind(plan, Component.TRANSFORMER))
+                    .isEqualTo(
+                            switch (placement.kind()) {
+                                case ON -> Residence.Kind.RESIDENT;
+                                case PARKED -> Residence.Kind.PARKED;
+                                case STREAMED -> Residence.Kind.STREAMED;
+                            });
+            assertThat(kind(plan, Component.TEXT_ENCODER)).isEqualTo(Residence.Kind.RESIDENT);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "TRANSFORMER | cuda:1     | transformer cannot be placed on cuda:1: no part of this program computes on graphics cards",
+                "VAE         | park:cpu   | vae cannot be parked on the CPU, because it computes there",
+                "VAE         | stream:cpu | vae cannot be streamed, because it has no equal blocks",
+            })
+    void impossiblePlacement_isRefused(Component component, String placement, String message) {
+        Planner planner = planner(Models.turbo(Precision.BF16), Map.of(component, Placement.parse(placement)));
+        assertThatThrownBy(() -> planner.plan(Machine.cpu(64 * GIB), Models.work(512, 1)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith(message);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 3, 4})
+    void modelOfFewBlocks_canBePlanned(int blocks) {
+        Plan plan = planner(
+                        Models.small(Math.max(1, blocks)), Map.of(Component.TRANSFORMER, Placement.streamedFromDisk()))
+                .planAnyway(Machine.cpu(1), Models.work(64, 1));
+        assertThat(plan.residences().get(Component.TRANSFORMER).residentBlocks())
+                .isZero();
+        assertThat(plan.fits()).isFalse();
+    }
+
+    @Test
+    void otherWork_isMeasuredWithTheWeightsWhereTheyAre() {
+        Planner planner = turbo();
+        Plan plan = planner.plan(Machine.cpu(8 * GIB), Models.work(512, 1));
+        Plan larger = planner.with(plan, Models.work(1536, 4));
+        assertThat(larger.residences()).isEqualTo(plan.residences());
+        assertThat(larger.peak()).isGreaterThan(plan.peak());
+        assertThat(larger.fits()).isFalse();
+        assertThat(planner.with(plan, Models.work(256, 1)).fits()).isTrue();
+    }
+}

@@ -1,0 +1,77 @@
+package io.github.zimage.examples;
+
+import io.github.zimage.Component;
+import io.github.zimage.MemorySize;
+import io.github.zimage.Placement;
+import io.github.zimage.ZImagePipeline;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** The options that say where weights are. */
+final class MemoryOptions {
+    private static final Map<String, Component> NAMES =
+            Map.of("text", Component.TEXT_ENCODER, "transformer", Component.TRANSFORMER, "vae", Component.VAE);
+
+    @Option(
+            names = "--place",
+            paramLabel = "PART=WHERE",
+            description =
+                    "Where the weights of text, transformer or vae are: cpu, cuda:N, disk (read whole for each use),"
+                            + " stream:disk or stream:cpu (read block by block; on a CPU the two are the same), park:cpu (beside a"
+                            + " card). Can be repeated. What is not placed is where the memory suffices.",
+            converter = PlaceConverter.class)
+    private List<Place> places = new ArrayList<>();
+
+    /** Sets the placements, checking that no part has two. */
+    void place(ZImagePipeline.Builder builder) {
+        Map<Component, Placement> all = new EnumMap<>(Component.class);
+        for (Place place : places) {
+            if (all.put(place.component(), place.placement()) != null) {
+                throw new IllegalArgumentException("--place must be given once for each part, but "
+                        + place.component().folder() + " was placed twice");
+            }
+        }
+        all.forEach(builder::place);
+    }
+
+    /** A part of the model, and where it is. */
+    record Place(Component component, Placement placement) {}
+
+    /** Reads {@code transformer=stream:disk}. */
+    static final class PlaceConverter implements ITypeConverter<Place> {
+        @Override
+        public Place convert(String text) {
+            int equals = text.indexOf('=');
+            Component component =
+                    equals < 0 ? null : NAMES.get(text.substring(0, equals).toLowerCase(Locale.ROOT));
+            if (component == null) {
+                throw new TypeConversionException(
+                        "must be text=, transformer= or vae= and a place, but was '" + text + "'");
+            }
+            try {
+                return new Place(
+                        component, Placement.parse(text.substring(equals + 1).toLowerCase(Locale.ROOT)));
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** Reads {@code 8g}. */
+    static final class SizeConverter implements ITypeConverter<MemorySize> {
+        @Override
+        public MemorySize convert(String text) {
+            try {
+                return MemorySize.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+}
