@@ -119,6 +119,10 @@ public final class Planner {
      * @param moved the bytes that come for each request
      */
     private record Option(@Nullable Residence residence, long running, long idle, long moved) {
+        boolean isStreamed() {
+            return residence != null && residence.kind() == Residence.Kind.STREAMED;
+        }
+
         int complexity() {
             return residence == null ? 0 : COMPLEXITY.indexOf(residence.kind());
         }
@@ -244,7 +248,9 @@ public final class Planner {
 
         /** Returns what is in use while a component runs. */
         long peak(Phase phase, Option runs, int tile, Option text, Option transformer, Option vae) {
-            long idle = machine.base() + text.idle + transformer.idle + vae.idle;
+            boolean streams = text.isStreamed() || transformer.isStreamed();
+            long idle =
+                    machine.base() + (streams ? machine.streamingBytes() : 0) + text.idle + transformer.idle + vae.idle;
             // What runs beside the card does not add to what the card needs.
             return runs.residence == null ? idle : idle - runs.idle + runs.running + activationBytes(phase, tile);
         }

@@ -7,6 +7,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -113,14 +114,15 @@ class WeightCacheProcessTest {
         Random random = new Random(11);
         byte[] sound = Files.readAllBytes(convert(model, root).files().get(0));
         int interrupted = 0;
-        for (int i = 0; i < KILLS || (interrupted == 0 && i < 5 * KILLS); i++) {
+        for (int i = 0; i < KILLS; i++) {
             Process process = converter(1000).start();
             try (BufferedReader lines = process.inputReader()) {
                 String line = lines.readLine();
                 while (line != null && !line.equals("start")) {
                     line = lines.readLine();
                 }
-                Thread.sleep(100 + random.nextInt(300));
+                awaitHalfFile();
+                Thread.sleep(random.nextInt(20));
                 process.destroyForcibly().waitFor();
             }
             for (Path file : weights(root)) {
@@ -134,6 +136,21 @@ class WeightCacheProcessTest {
             assertThat(files(root, ".tmp")).isEmpty();
         }
         assertThat(interrupted).as("some were killed while they wrote").isPositive();
+    }
+
+    private void awaitHalfFile() throws IOException, InterruptedException {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (!hasHalfFile() && System.nanoTime() < end) {
+            Thread.sleep(1);
+        }
+    }
+
+    private boolean hasHalfFile() throws IOException {
+        try {
+            return !files(root, ".tmp").isEmpty();
+        } catch (UncheckedIOException e) {
+            return false; // the folder changed while it was read
+        }
     }
 
     @Test
