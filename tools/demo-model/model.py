@@ -8,7 +8,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-VOCABULARY = 2816
+VOCABULARY = 3072
 SLOTS = 32  # captions and pictures are padded to a multiple of this many tokens
 
 
@@ -270,12 +270,17 @@ class Transformer(nn.Module):
 
     def forward(self, x, t, caption, mask, height, width):
         """x: [b, tokens, 64]; t: 1 - sigma; caption: [b, slots, 128]; mask: which slots hold a token."""
+        return self.run(x, t, caption, mask, self.rope(height, width, caption.shape[1], x.device))
+
+    def run(self, x, t, caption, mask, rotations):
+        """The forward pass with the rotations that `rope` gave: nothing in it depends on the size but the tensors' shapes."""
         b, n, _ = x.shape
-        picture, text, both = self.rope(height, width, caption.shape[1], x.device)
+        picture, text, both = rotations
+        pad = picture[0].shape[1] - n
         t = self.t_embedder(t * 1000.0)
         x = self.all_x_embedder["2-1"](x).float()
-        if n % SLOTS:
-            x = torch.cat([x, self.x_pad_token.expand(b, -n % SLOTS, -1)], 1)
+        if pad:
+            x = torch.cat([x, self.x_pad_token.expand(b, pad, -1)], 1)
         for block in self.noise_refiner:
             x = block(x, *picture, t)
         c = torch.where(mask[..., None], self.cap_embedder(caption).float(), self.cap_pad_token)

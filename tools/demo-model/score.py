@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import random
+import re
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +42,7 @@ class Judge:
             for dx in range(-mx, mx + 1):
                 for dy in range(-my, my + 1):
                     cell = torch.zeros(world.COUNT, 2 * hh, 2 * hw, 4, device=sprites.device)
-                    top, left = hh - size // 2 + 8 * dy, hw - size // 2 + 8 * dx
+                    top, left = hh - size // 2 + world.STEP * dy, hw - size // 2 + world.STEP * dx
                     cell[:, top : top + size, left : left + size] = sprites
                     cells.append(F.avg_pool2d(cell.permute(0, 3, 1, 2), 2))
             self.references[key] = torch.stack(cells, 1)
@@ -51,16 +52,22 @@ class Judge:
         return (clean - cell).pow(2).mean((2, 3, 4)).min(1).values.argmin().item()
 
 
+def shipped(state):
+    """Weights as exported: rounded to bf16."""
+    return {k: v.bfloat16().float() for k, v in state.items()}
+
+
 class Studio:
     def __init__(self, work, out, device):
         self.device = torch.device(device)
         state = torch.load(out + "/model.pt", map_location="cpu", weights_only=True)
         self.text, self.transformer = TextEncoder(), Transformer()
-        self.text.load_state_dict(state["text"])
-        self.transformer.load_state_dict(state["transformer"])
+        self.text.load_state_dict(shipped(state["text"]))
+        self.transformer.load_state_dict(shipped(state["transformer"]))
         self.text.to(self.device).eval()
         self.transformer.to(self.device).eval()
         self.vae = load_vae(out + "/vae.pt", self.device)
+        self.vae.load_state_dict(shipped(self.vae.state_dict()))
         self.tokenizer = Tokenizer.from_file(work + "/tokenizer/tokenizer.json")
         self.pad = self.tokenizer.token_to_id("<|endoftext|>")
         self.painter = Painter(work + "/data.npz", self.device)
@@ -101,7 +108,7 @@ def score(studio, scenes, prompts, w=128, h=128, **options):
         colour += judge.colour(image) == s.colour
         if found != s.objects:
             wrong.append(prompt + " -> " + " ".join(world.THINGS[i].emoji for i in found))
-    return dict(objects=round(100 * right / len(scenes), 1), colour=round(100 * colour / len(scenes), 1), n=len(scenes), wrong=wrong[:12])
+    return dict(objects=round(100 * right / len(scenes), 1), colour=round(100 * colour / len(scenes), 1), n=len(scenes), wrong=wrong[:40])
 
 
 def sheet(images, path, columns=8):
@@ -129,16 +136,27 @@ def main():
     parser.add_argument("--work", default=os.path.join(world.HERE, "work"))
     parser.add_argument("--out", default=os.path.join(world.HERE, "out"))
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", default="", help="rows whose name this regular expression finds; the others and the sheets are left out")
     parser.add_argument("--quick", action="store_true", help="a tenth of the prompts")
     a = parser.parse_args()
     torch.manual_seed(0)
     studio = Studio(a.work, a.out, a.device)
     r = random.Random(99)
     part = 10 if a.quick else 1
-    results = {}
+    path, results, rows = a.out + "/scores.json", {}, 0
+    if a.only and os.path.exists(path):
+        with open(path, encoding="utf-8") as f:
+            results = json.load(f)
 
     def run(name, scenes, caption, w=128, h=128, **options):
-        results[name] = score(studio, scenes, [caption(s) for s in scenes], w, h, seed=len(results) * 1000, **options)
+        nonlocal rows
+        rows += 1
+        prompts = [caption(s) for s in scenes]
+        if not re.search(a.only, name):
+            return
+        results[name] = score(studio, scenes, prompts, w, h, seed=rows * 1000, **options)
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(results, f, ensure_ascii=False, indent=1)
         print(f"{name:28s}", {k: v for k, v in results[name].items() if k != "wrong"}, "; ".join(results[name]["wrong"][:3]), flush=True)
 
     def singles(w=128, h=128, layout=world.SINGLE):
@@ -184,6 +202,8 @@ def main():
     for w, h in ((96, 96), (160, 160), (192, 192), (256, 256), (192, 128), (128, 192), (256, 128), (96, 160), (224, 224), (176, 144)):
         run(f"single en, {w}x{h}", singles(w, h), plain_en, w, h)
 
+    if a.only:
+        return
     images = studio.draw(SHOW, seed=7)
     sheet(images, a.out + "/sheet.png")
     again = studio.draw(["a fox on a yellow background"] * 8, seed=50) + studio.draw(["一只动物"] * 8, seed=60)
@@ -196,7 +216,7 @@ def main():
     for w, h in ((256, 256), (192, 128), (96, 96)):
         images = studio.draw(SHOW[:8], w, h, seed=7)
         sheet(images, f"{a.out}/sheet-{w}x{h}.png", 4)
-    with open(a.out + "/scores.json", "w", encoding="utf-8") as f:
+    with open(path, "w", encoding="utf-8") as f:
         json.dump(results, f, ensure_ascii=False, indent=1)
 
 

@@ -18,11 +18,12 @@ from pictures import Painter, pack
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the loader has its own processes
 
 # (width, height, share): mostly the native size
-SIZES = [(128, 128, 60), (96, 96, 5), (112, 112, 2), (144, 144, 2), (160, 160, 4), (192, 192, 4), (256, 256, 4),
-         (192, 128, 3), (128, 192, 3), (160, 128, 2), (128, 160, 2), (128, 96, 2), (96, 128, 2), (256, 128, 2),
-         (128, 256, 2), (256, 192, 1), (192, 256, 1), (160, 96, 1)]  # fmt: skip
-LONG = 0.15  # share of batches whose captions take 64 slots: they put the picture at another position
-EMPTY = 0.08  # share of pictures without a caption
+SIZES = [(128, 128, 76), (96, 96, 3), (160, 160, 3), (192, 192, 3), (256, 256, 3), (192, 128, 2), (128, 192, 2), (160, 128, 1),
+         (128, 160, 1), (128, 96, 1), (96, 128, 1), (256, 128, 1.5), (128, 256, 1.5), (256, 192, 0.5), (192, 256, 0.5), (160, 96, 0.5),
+         (96, 160, 0.5)]  # fmt: skip
+EVERY = 4  # steps between two deliveries of new scenes
+LONG = 0.12  # share of batches whose captions take 64 slots: they put the picture at another position
+EMPTY = 0.06  # share of pictures without a caption
 
 
 def encode(tokenizer, texts, slots, pad):
@@ -56,7 +57,7 @@ class Scenes(IterableDataset):
             # as many samples as make about the same number of tokens as a batch of the native size
             n = max(8, round(self.batch * 96 / (tokens + -tokens % 32 + slots) / 8) * 8)
             scenes, texts = [], []
-            while len(scenes) < max(4, round(n * self.fresh)):
+            while len(scenes) < max(8, round(n * self.fresh * EVERY)):
                 empty = slots == 32 and r.random() < EMPTY
                 s = world.random_scene(r, w, h, world.SINGLE if empty else None)
                 text = "" if empty else world.caption(s, r)
@@ -70,7 +71,8 @@ class Scenes(IterableDataset):
 class Pool:
     """Latents and captions of one kind of batch. Painting and encoding cost time, so each scene is used more than once."""
 
-    def __init__(self, capacity):
+    def __init__(self, capacity, share, batch):
+        self.share, self.batch = share, batch
         self.capacity, self.rows, self.used, self.next = capacity, None, 0, 0
 
     def add(self, rows):
@@ -89,16 +91,32 @@ class Pool:
         return [t[rows] for t in self.rows]
 
 
-def loss_of(text, transformer, ids, mask, clean, noise, sigma, height, width):
+def loss_of(text, transformer, ids, mask, clean, noise, sigma, rotations):
     s = sigma[:, None, None]
-    v = transformer((1 - s) * clean + s * noise, 1 - sigma, text(ids), mask, height, width)
+    v = transformer.run((1 - s) * clean + s * noise, 1 - sigma, text(ids), mask, rotations)
     return (v - (clean - noise)).pow(2).mean((1, 2))
+
+
+def loss_of_other_sizes(*arguments):
+    """A function of its own, because it is compiled in another way."""
+    return loss_of(*arguments)
+
+
+@torch.no_grad()
+def health(transformer):
+    """The time embedding's size and the share of saturated gates: both grow without bound when the rate is too high."""
+    device = transformer.x_pad_token.device
+    t = transformer.t_embedder(torch.linspace(0, 1000, 64, device=device))
+    gates = torch.cat([b.adaLN_modulation(t).view(64, 4, -1)[:, 1::2].flatten() for b in [*transformer.noise_refiner, *transformer.layers]])
+    return t.pow(2).mean().sqrt().item(), (gates.abs() > 2).float().mean().item()
 
 
 def load_vae(path, device):
     vae, state = Vae(), torch.load(path, map_location="cpu", weights_only=True)
     vae.load_state_dict(state["vae"])
     vae.scale, vae.shift = state["scale"], state["shift"]
+    if torch.device(device).type == "cuda":
+        vae = vae.to(memory_format=torch.channels_last)
     return vae.to(device).eval().requires_grad_(False)
 
 
@@ -111,12 +129,13 @@ def main():
     parser.add_argument("--steps", type=int, help="or this many steps")
     parser.add_argument("--stop-after", type=float, help="pause after so many minutes; the same command goes on")
     parser.add_argument("--batch", type=int, default=64, help="samples of the native size in a step")
-    parser.add_argument("--fresh", type=float, default=0.2, help="share of a batch painted anew")
+    parser.add_argument("--fresh", type=float, default=0.2, help="new scenes for each one used")
     parser.add_argument("--pool", type=int, default=8192, help="scenes kept for the native size")
+    parser.add_argument("--fill", type=int, default=512, help="scenes painted before the first step")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--warm", type=int, default=200, help="steps over which the rate rises (after a pause: a tenth)")
-    parser.add_argument("--flat", type=float, default=0.4, help="share of training before the rate falls")
+    parser.add_argument("--flat", type=float, default=0.3, help="share of training before the rate falls")
     parser.add_argument("--decay", type=float, default=0.999, help="of the averaged weights")
     parser.add_argument("--compile", action="store_true")
     a = parser.parse_args()
@@ -132,10 +151,14 @@ def main():
     named = [(n, p) for m in (text, transformer) for n, p in m.named_parameters() if id(p) not in unused]
     matrices = [p for n, p in named if p.ndim == 2 and ("layers." in n or "refiner." in n) and "adaLN" not in n]
     chosen = {id(p) for p in matrices}
+    slow = [p for n, p in named if "t_embedder" in n or "adaLN" in n]
+    chosen.update(id(p) for p in slow)
     rest = [p for _, p in named if id(p) not in chosen]
     params = [p for _, p in named]
-    muon = Muon(matrices, a.rate, weight_decay=0.02)
-    adam = torch.optim.AdamW(rest, lr=a.rate, betas=(0.9, 0.98), weight_decay=0, fused=device.type == "cuda")
+    muon = Muon(matrices, a.rate, weight_decay=0.1)
+    # The norms after attention and feed-forward cancel a common growth of the modulation, so nothing else would hold it.
+    groups = [dict(params=rest, scale=0.5, weight_decay=0.0), dict(params=slow, scale=0.1, weight_decay=0.3)]
+    adam = torch.optim.AdamW(groups, lr=a.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
     average = Average(params, a.decay)
     path, elapsed, step, seen = a.out + "/model.state", 0.0, 0, 0
     if os.path.exists(path):
@@ -161,27 +184,44 @@ def main():
 
     data = Scenes(a.work + "/tokenizer/tokenizer.json", a.batch, a.fresh, seed=7 + step)
     batches = iter(DataLoader(data, batch_size=None, num_workers=a.workers, prefetch_factor=2 if a.workers else None))
-    painter, pools, fn = Painter(a.work + "/data.npz", device), {}, loss_of
+    painter, pools, functions = Painter(a.work + "/data.npz", device), {}, {True: loss_of, False: loss_of}
     if a.compile:
-        for block in [*transformer.layers, *transformer.noise_refiner, *transformer.context_refiner, *text.layers]:
-            block.compile(dynamic=True)
+        torch.fx.experimental._config.use_duck_shape = False
+        functions = {True: torch.compile(loss_of, dynamic=False), False: torch.compile(loss_of_other_sizes, dynamic=True)}
+    shares = {s[:2]: s[2] for s in SIZES}
+
+    def deliver():
+        """New scenes into the pool of their kind."""
+        w, h, slots, n, ids, mask, *scenes = next(batches)
+        key = (w, h, slots)
+        if key not in pools:
+            native = (w, h) == (128, 128) and slots == 32
+            pools[key] = Pool(max(a.pool * 64 // (w // 16 * (h // 16)) // (1 if native else 8), 8 * n),
+                              shares[w, h] * (LONG if slots == 64 else 1 - LONG), n)  # fmt: skip
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            latents = [vae.encode(x) for x in painter.paint(*scenes, w, h).split(256)]
+        pools[key].add([patchify(torch.cat(latents)).half(), ids.to(device), mask.to(device)])
+        return len(ids)
+
+    filled = 0
+    while filled < a.fill or not any(key[:2] == (128, 128) for key in pools):
+        filled += deliver()
+    picker = random.Random(11 + step)
     clock = Clock(a.minutes, a.steps, a.stop_after, elapsed, step)
-    first, first_seen, shown, saved, losses, compiled = step, seen, time.time(), time.time(), [], a.compile
-    begun = time.time()
+    first, first_seen, shown, saved, losses = step, seen, time.time(), time.time(), []
+    begun, last_seen = time.time(), seen
     while clock.progress() < 1 and not clock.paused():
         p, since = clock.progress(), clock.step - first + 1
         rate = a.rate * min(1, (clock.step + 1) / a.warm, since / (a.warm / 10 if first else 1))
         rate *= 1 if p < a.flat else max(0.005, (1 - p) / (1 - a.flat))
         for optimizer in (muon, adam):
             for group in optimizer.param_groups:
-                group["lr"] = rate
-        w, h, slots, n, ids, mask, *scenes = next(batches)
-        key = (w, h, slots)
-        if key not in pools:
-            pools[key] = Pool(max(a.pool * 64 // (w // 16 * (h // 16)) // (1 if (w, h) == (128, 128) else 6), 4 * n))
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-            latents = [vae.encode(x) for x in painter.paint(*scenes, w, h).split(256)]
-        pools[key].add([patchify(torch.cat(latents)).half(), ids.to(device), mask.to(device)])
+                group["lr"] = rate * group.get("scale", 1.0)
+        if clock.step % EVERY == 0:
+            deliver()
+        key = picker.choices(list(pools), [pool.share for pool in pools.values()])[0]
+        w, h, slots = key
+        n = pools[key].batch
         clean, ids, mask = pools[key].take(n)
         # one time from each n-th part of 0..1, then the shift with which the scheduler draws
         u = (torch.rand(n, device=device) + torch.randperm(n, device=device)) / n
@@ -189,14 +229,14 @@ def main():
         clean = clean.float()
         try:
             with torch.autocast(device.type, torch.bfloat16):
-                loss = fn(text, transformer, ids, mask, clean, torch.randn_like(clean), sigma, h // 16, w // 16)
+                loss = functions[(w, h) == (128, 128)](text, transformer, ids, mask, clean, torch.randn_like(clean), sigma,
+                                                       transformer.rope(h // 16, w // 16, slots, device))  # fmt: skip
             loss.mean().backward()
         except Exception as e:
-            if not compiled or isinstance(e, torch.OutOfMemoryError):
+            if functions[(w, h) == (128, 128)] is loss_of or isinstance(e, torch.OutOfMemoryError):
                 raise
-            print("compiled step failed, going on without:", str(e)[:300], flush=True)
-            compiled = False
-            torch.compiler.set_stance("force_eager")
+            print("compiled step failed, going on without:", key, str(e)[:300], flush=True)
+            functions[(w, h) == (128, 128)] = loss_of
             muon.zero_grad()
             adam.zero_grad()
             continue
@@ -214,13 +254,14 @@ def main():
             print(f"{time.time() - begun:.0f}s of this run: {since} steps", flush=True)
         if time.time() - shown > 20 and losses:
             mean = torch.stack(losses).mean().item()
-            speed = (seen - first_seen) / (time.time() - begun)
-            print(f"{clock.seconds():.0f}s step {clock.step} loss {mean:.4f} rate {rate:.5f} {speed:.0f} samples/s "
-                  f"{(clock.step - first) / (time.time() - begun):.1f} steps/s", flush=True)  # fmt: skip
-            shown, losses = time.time(), []
+            size, saturated = health(transformer)
+            print(f"{clock.seconds():.0f}s step {clock.step} loss {mean:.4f} rate {rate:.5f} time embedding {size:.2f} saturated "
+                  f"{saturated:.3f} {(seen - last_seen) / (time.time() - shown):.0f} samples/s", flush=True)  # fmt: skip
+            shown, losses, last_seen = time.time(), [], seen
         if time.time() - saved > 150:
             saved = time.time()
             checkpoint()
+            result()
     checkpoint()
     result()
     print("done" if clock.progress() >= 1 else "paused", "at step", clock.step, "samples", seen, flush=True)

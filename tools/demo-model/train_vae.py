@@ -23,18 +23,22 @@ def crops(r, painter, n, device):
     return x[:, :, top : top + 128, left : left + 128].contiguous()
 
 
+KL = 1.5e-3  # large enough that latents keep no detail that the transformer could not foretell
+NOISE = 0.3  # of the latents' deviation, at most
+
+
 def loss_of(vae, x, noise, extra):
     moments = vae.encoder(x).float()
     mean, log_var = moments.chunk(2, 1)
     log_var = log_var.clamp(-20, 10)
     dev = torch.exp(0.5 * log_var)
-    # What the transformer draws is never exact: the decoder learns to put up with a little noise in half of the pictures.
+    # What the transformer draws is never exact: the decoder learns to put up with noise in half of the pictures.
     y = vae.decoder(mean + dev * noise + extra).float()
     d = y - x
     edges = (d[:, :, 1:] - d[:, :, :-1]).abs().mean() + (d[:, :, :, 1:] - d[:, :, :, :-1]).abs().mean()
     kl = 0.5 * (mean.pow(2) + dev.pow(2) - 1 - log_var).mean()
     mse = d.pow(2).mean()
-    return d.abs().mean() + 0.5 * edges + mse + 2e-4 * kl, mse, kl, mean
+    return d.abs().mean() + 0.5 * edges + mse + KL * kl, mse, kl, mean
 
 
 @torch.no_grad()
@@ -77,6 +81,8 @@ def main():
         torch.backends.cudnn.benchmark = True
     torch.manual_seed(0)
     vae = Vae().to(device)
+    if device.type == "cuda":
+        vae = vae.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=a.rate, betas=(0.9, 0.99), weight_decay=0, fused=device.type == "cuda")
     average = Average(vae.parameters(), 0.999)
     path, elapsed, step = a.out + "/vae.state", 0.0, 0
@@ -106,8 +112,10 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = rate
         x = crops(r, painter, a.batch, device)
+        if device.type == "cuda":
+            x = x.contiguous(memory_format=torch.channels_last)
         noise = torch.randn(len(x), 16, 16, 16, device=device)
-        extra = torch.randn_like(noise) * (torch.rand(len(x), 1, 1, 1, device=device) - 0.5).clamp(min=0) * 0.24 * deviation
+        extra = torch.randn_like(noise) * (torch.rand(len(x), 1, 1, 1, device=device) - 0.5).clamp(min=0) * 2 * NOISE * deviation
         try:
             with torch.autocast(device.type, torch.bfloat16):
                 loss, mse, kl, mean = fn(vae, x, noise, extra)
