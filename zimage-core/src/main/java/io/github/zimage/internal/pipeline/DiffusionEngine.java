@@ -9,6 +9,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.nn.LinearProbe;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
 import io.github.zimage.internal.text.Qwen3Model;
@@ -65,6 +66,9 @@ public final class DiffusionEngine implements AutoCloseable {
             Precision textPrecision = options.precision(Component.TEXT_ENCODER);
             Precision transformerPrecision = options.precision(Component.TRANSFORMER);
             Precision vaePrecision = options.precision(Component.VAE);
+            if (options.precisions().containsValue(Precision.INT8)) {
+                LinearProbe.requireInt8();
+            }
             attention = AttentionSelector.select(options.attention(), transformerPrecision);
             Qwen3Model textEncoder = new Qwen3Model(
                     checkpoint.textEncoder(),
