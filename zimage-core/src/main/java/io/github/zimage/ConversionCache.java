@@ -152,7 +152,8 @@ public final class ConversionCache {
             if (EngineLayout.supports(component)) {
                 WeightIndex own = checkpoint.weights(component);
                 Precision precision = Objects.requireNonNull(precisions.get(component));
-                if (EngineLayout.unsuitedBytes(component, own, precision) > own.byteSize() / 2) {
+                if (precision != Precision.INT8
+                        && EngineLayout.unsuitedBytes(component, own, precision) > own.byteSize() / 2) {
                     components.add(component);
                 }
             }

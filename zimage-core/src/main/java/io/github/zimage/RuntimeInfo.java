@@ -14,6 +14,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletionException;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -26,8 +27,9 @@ import org.bytedeco.pytorch.global.torch;
  * @param processorFeatures instruction sets that matter here, such as {@code avx512_bf16}; empty if the system does not tell them
  * @param libTorch version and build of LibTorch
  * @param threads how many threads LibTorch computes with
- * @param linearTeraflops measured speed of a linear layer, in 10^12 operations a second, by precision
- * @param attentionTeraflops measured speed of each attention backend, likewise, by precision and name
+ * @param linearTeraflops measured speed of a linear layer, in 10^12 operations a second, by precision; 0 where it cannot be used
+ * @param attentionTeraflops measured speed of each attention backend, likewise, by precision and name; {@link Precision#INT8} has none
+ *     of its own
  * @param attentionChoice the attention backend that {@link AttentionBackend#AUTO} takes, by precision
  * @param physicalMemoryBytes memory of the machine or container; 0 if the system does not tell it
  * @param availableMemoryBytes memory that is free or can be freed; 0 if the system does not tell it
@@ -78,6 +80,9 @@ public record RuntimeInfo(
         Map<Precision, String> choice = new EnumMap<>(Precision.class);
         for (Precision precision : Precision.values()) {
             linear.put(precision, LinearProbe.teraflops(precision));
+            if (precision == Precision.INT8) {
+                continue; // attention computes in BF16 then
+            }
             Map<Attention, Double> seconds = AttentionSelector.probe(precision);
             Map<String, Double> rates = new LinkedHashMap<>();
             seconds.forEach(
@@ -85,14 +90,17 @@ public record RuntimeInfo(
             attention.put(precision, rates);
             choice.put(precision, AttentionSelector.choose(seconds).name());
         }
+        String kernels;
+        try (PointerScope scope = new PointerScope()) {
+            kernels = torch.get_cpu_capability().getString();
+        }
         return new RuntimeInfo(
                 System.getProperty("java.version") + " (" + System.getProperty("java.vendor") + ")",
                 System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
                         + System.getProperty("os.arch"),
                 ProcessorFeatures.name(),
                 ProcessorFeatures.list(),
-                NativeRuntime.libTorchVersion() + ", kernels for "
-                        + torch.get_cpu_capability().getString(),
+                NativeRuntime.libTorchVersion() + ", kernels for " + kernels,
                 torch.get_num_threads(),
                 linear,
                 attention,
@@ -115,9 +123,10 @@ public record RuntimeInfo(
                 line("Memory", gibibytes(physicalMemoryBytes) + ", " + gibibytes(availableMemoryBytes) + " available"));
         lines.add(line("Java heap", "at most " + gibibytes(maxHeapBytes)));
         for (Precision precision : Precision.values()) {
-            lines.add(line("Linear " + precision, rate(linearTeraflops.getOrDefault(precision, 0.0))));
+            double teraflops = linearTeraflops.getOrDefault(precision, 0.0);
+            lines.add(line("Linear " + precision, teraflops > 0 ? rate(teraflops) : "not on this processor"));
         }
-        for (Precision precision : Precision.values()) {
+        for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
             List<String> rates = new ArrayList<>();
             attentionTeraflops
                     .getOrDefault(precision, Map.of())

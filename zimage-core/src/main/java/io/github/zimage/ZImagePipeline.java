@@ -349,18 +349,29 @@ public final class ZImagePipeline implements AutoCloseable {
             return this;
         }
 
-        /** Sets the precision of all components that have none of their own, {@link Precision#BF16} unless set. */
+        /**
+         * Sets the precision of all components that have none of their own, {@link Precision#BF16} unless set. With {@link
+         * Precision#INT8} the VAE has {@link Precision#BF16}.
+         */
         @CanIgnoreReturnValue
         public Builder precision(Precision precision) {
             this.precision = Objects.requireNonNull(precision, "precision");
             return this;
         }
 
-        /** Sets the precision of one component. {@link Precision#FP32} for the VAE costs time and smooths faint bands. */
+        /**
+         * Sets the precision of one component. {@link Precision#FP32} for the VAE costs time and smooths faint bands.
+         *
+         * @throws IllegalArgumentException for the VAE and {@link Precision#INT8}
+         */
         @CanIgnoreReturnValue
         public Builder precision(Component component, Precision precision) {
-            precisions.put(
-                    Objects.requireNonNull(component, "component"), Objects.requireNonNull(precision, "precision"));
+            Objects.requireNonNull(component, "component");
+            Objects.requireNonNull(precision, "precision");
+            if (component == Component.VAE && precision == Precision.INT8) {
+                throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was INT8");
+            }
+            precisions.put(component, precision);
             return this;
         }
 
@@ -511,6 +522,7 @@ public final class ZImagePipeline implements AutoCloseable {
          * @throws GenerationCancelledException if the calling thread is interrupted
          * @throws IllegalArgumentException if there is no attention backend of the name that was set, if a placement is impossible,
          *     or if the memory budget is too small
+         * @throws ZImageException if a precision is {@link Precision#INT8} and the processor has no instructions for it
          */
         public ZImagePipeline build() {
             long start = System.nanoTime();
@@ -627,7 +639,9 @@ public final class ZImagePipeline implements AutoCloseable {
         private Map<Component, Precision> allPrecisions() {
             Map<Component, Precision> all = new EnumMap<>(Component.class);
             for (Component component : Component.values()) {
-                all.put(component, precisions.getOrDefault(component, precision));
+                Precision otherwise =
+                        component == Component.VAE && precision == Precision.INT8 ? Precision.BF16 : precision;
+                all.put(component, precisions.getOrDefault(component, otherwise));
             }
             return all;
         }

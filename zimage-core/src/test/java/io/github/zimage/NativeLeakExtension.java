@@ -1,10 +1,15 @@
 package io.github.zimage;
 
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.nn.LinearProbe;
+import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Operator;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
@@ -67,6 +72,16 @@ public final class NativeLeakExtension
             NativeRuntime.load();
             AttentionSelector.probe(Precision.FP32);
             AttentionSelector.probe(Precision.BF16);
+            if (LinearProbe.teraflops(Precision.INT8) > 0) {
+                Kernels int8 =
+                        new Kernels(AttentionSelector.select(AttentionBackend.AUTO, Precision.INT8), Precision.INT8);
+                try (PointerScope scope = new PointerScope()) {
+                    for (long size = 1; size <= 256; size *= 2) { // rotations
+                        Rows ones = Rows.of(torch.ones(1, size));
+                        int8.swiglu(ones, ones);
+                    }
+                }
+            }
             Operator.find("aten::relu", ""); // of OperatorTest
         }
 

@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** A linear layer: {@code y = x W^T + b}. */
-public final class Linear {
+public final class Linear implements Projection {
     private final Tensor weight;
     private final @Nullable Tensor bias;
 
@@ -34,5 +34,10 @@ public final class Linear {
      */
     public Tensor forward(Tensor x) {
         return MatrixProduct.transposed(Tensors.cast(x, weight.scalar_type()), weight, bias);
+    }
+
+    @Override
+    public Rows forward(Rows x) {
+        return Rows.of(forward(x.values()));
     }
 }

@@ -5,9 +5,11 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.GenerationTimings;
 import io.github.zimage.Latents;
+import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.nn.LinearProbe;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
@@ -65,6 +67,9 @@ public final class DiffusionEngine implements AutoCloseable {
         this.checkpoint = checkpoint;
         this.promptTokens = promptTokens;
         try (PointerScope scope = new PointerScope()) {
+            if (options.precisions().containsValue(Precision.INT8)) {
+                LinearProbe.requireInt8();
+            }
             attention = AttentionSelector.select(options.attention(), options.precision(Component.TRANSFORMER));
         }
         promptEncoder = new PromptEncoder(promptTokens);

@@ -4,6 +4,7 @@ import io.github.zimage.Component;
 import io.github.zimage.Device;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
+import io.github.zimage.Precision;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
@@ -157,7 +158,7 @@ public final class Planner {
             residences.add(Residence.resident());
             residences.add(Residence.parked());
             // Where all blocks but the slots stay, these may as well hold the last ones.
-            for (int resident = 0; resident < blocks - SLOTS; resident++) {
+            for (int resident = 0; canStream(component) && resident < blocks - SLOTS; resident++) {
                 residences.add(Residence.streamed(resident, SLOTS));
             }
             return residences;
@@ -175,6 +176,10 @@ public final class Planner {
         return residences;
     }
 
+    private boolean canStream(Component component) {
+        return layout.precisions().get(component) != Precision.INT8;
+    }
+
     private void check(Machine machine, Component component, Placement placement) {
         Device device = placement.device();
         if (placement.kind() == Placement.Kind.ON
@@ -188,6 +193,11 @@ public final class Planner {
         if (placement.kind() == Placement.Kind.PARKED && device != null && machine.isCpu()) {
             throw new IllegalArgumentException(
                     "%s cannot be parked on the CPU, because it computes there: park it on the disk"
+                            .formatted(name(component)));
+        }
+        if (placement.kind() == Placement.Kind.STREAMED && !canStream(component)) {
+            throw new IllegalArgumentException(
+                    "%s cannot be streamed in INT8, whose weights are made when they are loaded: use BF16, or leave it resident"
                             .formatted(name(component)));
         }
         if (placement.kind() == Placement.Kind.STREAMED

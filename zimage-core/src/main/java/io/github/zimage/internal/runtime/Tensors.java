@@ -15,11 +15,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 public final class Tensors {
     private Tensors() {}
 
-    /** Returns LibTorch's name for a precision. */
+    /** Returns the type that a component of a precision computes in, for 8-bit integers that of all but the large products. */
     public static ScalarType scalarType(Precision precision) {
         return switch (precision) {
             case FP32 -> ScalarType.Float;
-            case BF16 -> ScalarType.BFloat16;
+            case BF16, INT8 -> ScalarType.BFloat16;
         };
     }
 

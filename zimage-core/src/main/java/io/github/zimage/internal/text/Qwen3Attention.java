@@ -1,7 +1,8 @@
 package io.github.zimage.internal.text;
 
 import io.github.zimage.internal.nn.Kernels;
-import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.nn.Projection;
+import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TextEncoderConfig;
@@ -14,38 +15,36 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class Qwen3Attention {
     private final TextEncoderConfig config;
     private final Kernels kernels;
-    private final Linear qProj;
-    private final Linear kProj;
-    private final Linear vProj;
-    private final Linear oProj;
+    private final Projection qProj;
+    private final Projection kProj;
+    private final Projection vProj;
+    private final Projection oProj;
     private final Tensor qNorm;
     private final Tensor kNorm;
 
     Qwen3Attention(TensorSource weights, String name, TextEncoderConfig config, Kernels kernels) {
         this.config = config;
         this.kernels = kernels;
-        qProj = Linear.load(weights, name + ".q_proj", config.attentionBias(), kernels.type());
-        kProj = Linear.load(weights, name + ".k_proj", config.attentionBias(), kernels.type());
-        vProj = Linear.load(weights, name + ".v_proj", config.attentionBias(), kernels.type());
-        oProj = Linear.load(weights, name + ".o_proj", config.attentionBias(), kernels.type());
+        qProj = kernels.projection(weights, name + ".q_proj", config.attentionBias());
+        kProj = kernels.projection(weights, name + ".k_proj", config.attentionBias());
+        vProj = kernels.projection(weights, name + ".v_proj", config.attentionBias());
+        oProj = kernels.projection(weights, name + ".o_proj", config.attentionBias());
         qNorm = weights.get(name + ".q_norm.weight", ScalarType.Float);
         kNorm = weights.get(name + ".k_norm.weight", ScalarType.Float);
     }
 
     /** Maps [T, hidden] to [T, hidden]. */
-    Tensor forward(Tensor x, TextRotations rotations) {
-        return Tensors.scoped(() -> {
-            Tensor query = rotate(
-                    heads(qProj.forward(x), config.heads()), qNorm, rotations.queryCosine(), rotations.querySine());
-            Tensor key = rotate(heads(kProj.forward(x), config.kvHeads()), kNorm, rotations.cosine(), rotations.sine());
-            Tensor value = heads(vProj.forward(x), config.kvHeads());
-            return oProj.forward(kernels.attention(query, shared(key), shared(value), true));
-        });
+    Rows forward(Rows x, TextRotations rotations) {
+        Tensor query =
+                rotate(heads(qProj.forward(x), config.heads()), qNorm, rotations.queryCosine(), rotations.querySine());
+        Tensor key = rotate(heads(kProj.forward(x), config.kvHeads()), kNorm, rotations.cosine(), rotations.sine());
+        Tensor value = Tensors.cast(heads(vProj.forward(x), config.kvHeads()), kernels.type());
+        return oProj.forward(kernels.rows(kernels.attention(query, shared(key), shared(value), true)));
     }
 
-    /** [T, heads * D] to [T, heads, D]. */
-    private Tensor heads(Tensor x, int heads) {
-        return x.view(x.size(0), heads, config.headDim());
+    /** [T, heads * D] to [T, heads, D] fp32. */
+    private Tensor heads(Rows x, int heads) {
+        return x.floats().view(x.count(), heads, config.headDim());
     }
 
     /** [T, kvHeads, D] to [T, heads, D]. */
@@ -58,10 +57,10 @@ final class Qwen3Attention {
                         .reshape(x.size(0), config.heads(), x.size(2));
     }
 
-    /** Normalises heads [T, heads, D] and rotates feature i with feature i + D/2. */
+    /** Normalises heads [T, heads, D] fp32 and rotates feature i with feature i + D/2. */
     private Tensor rotate(Tensor x, Tensor norm, Tensor cosine, Tensor sine) {
         return Tensors.scoped(() -> {
-            Tensor normed = Kernels.rmsNorm(Tensors.cast(x, ScalarType.Float), norm, config.rmsNormEps());
+            Tensor normed = Kernels.rmsNorm(x, norm, config.rmsNormEps());
             long half = x.size(2) / 2;
             Tensor first = normed.narrow(2, 0, half);
             Tensor second = normed.narrow(2, half, half);

@@ -1,7 +1,8 @@
 package io.github.zimage.internal.text;
 
 import io.github.zimage.internal.nn.Kernels;
-import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.nn.Projection;
+import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.weights.StorageType;
@@ -20,9 +21,9 @@ final class Qwen3DecoderLayer {
     private final Tensor inputLayerNorm;
     private final Qwen3Attention selfAttn;
     private final Tensor postAttentionLayerNorm;
-    private final Linear gateProj;
-    private final Linear upProj;
-    private final Linear downProj;
+    private final Projection gateProj;
+    private final Projection upProj;
+    private final Projection downProj;
 
     Qwen3DecoderLayer(TensorSource weights, String name, TextEncoderConfig config, Kernels kernels) {
         this.kernels = kernels;
@@ -30,9 +31,9 @@ final class Qwen3DecoderLayer {
         inputLayerNorm = weights.get(name + ".input_layernorm.weight", ScalarType.Float);
         selfAttn = new Qwen3Attention(weights, name + ".self_attn", config, kernels);
         postAttentionLayerNorm = weights.get(name + ".post_attention_layernorm.weight", ScalarType.Float);
-        gateProj = Linear.load(weights, name + ".mlp.gate_proj", false, kernels.type());
-        upProj = Linear.load(weights, name + ".mlp.up_proj", false, kernels.type());
-        downProj = Linear.load(weights, name + ".mlp.down_proj", false, kernels.type());
+        gateProj = kernels.projection(weights, name + ".mlp.gate_proj", false);
+        upProj = kernels.projection(weights, name + ".mlp.up_proj", false);
+        downProj = kernels.downProjection(weights, name + ".mlp.down_proj");
     }
 
     /** Returns the layout of a layer's weights. */
@@ -60,11 +61,13 @@ final class Qwen3DecoderLayer {
      */
     void forward(Tensor x, TextRotations rotations) {
         try (PointerScope scope = new PointerScope()) {
-            x.add_(selfAttn.forward(kernels.normScale(x, inputLayerNorm, eps), rotations));
+            x.add_(selfAttn.forward(kernels.normScale(x, inputLayerNorm, eps), rotations)
+                    .floats());
         }
         try (PointerScope scope = new PointerScope()) {
-            Tensor normed = kernels.normScale(x, postAttentionLayerNorm, eps);
-            x.add_(downProj.forward(kernels.swiglu(gateProj.forward(normed), upProj.forward(normed))));
+            Rows normed = kernels.normScale(x, postAttentionLayerNorm, eps);
+            x.add_(downProj.forward(kernels.swiglu(gateProj.forward(normed), upProj.forward(normed)))
+                    .floats());
         }
     }
 }

@@ -49,12 +49,19 @@ final class ZImageTransformerBlock {
      */
     void forward(Tensor x, Rotations rotations, BlockNorms step) {
         try (PointerScope scope = new PointerScope()) {
-            Tensor attended = attention.forward(kernels.normScale(x, step.attentionNorm1(), eps), rotations);
-            kernels.addNormScale(x, attended, step.attentionNorm2(), eps);
+            Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotations);
+            kernels.inParts(
+                    x.size(0),
+                    (row, count) -> kernels.addNormScale(
+                            x.narrow(0, row, count),
+                            attention.out(attended.narrow(0, row, count)),
+                            step.attentionNorm2(),
+                            eps));
         }
-        try (PointerScope scope = new PointerScope()) {
-            Tensor fed = feedForward.forward(kernels.normScale(x, step.ffnNorm1(), eps));
-            kernels.addNormScale(x, fed, step.ffnNorm2(), eps);
-        }
+        kernels.inParts(x.size(0), (row, count) -> {
+            Tensor rows = x.narrow(0, row, count);
+            kernels.addNormScale(
+                    rows, feedForward.forward(kernels.normScale(rows, step.ffnNorm1(), eps)), step.ffnNorm2(), eps);
+        });
     }
 }

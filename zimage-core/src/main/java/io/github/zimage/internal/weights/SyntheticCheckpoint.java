@@ -46,8 +46,15 @@ public final class SyntheticCheckpoint {
         this.storage = storage;
     }
 
-    /** Returns the plan of a checkpoint. */
+    /**
+     * Returns the plan of a checkpoint.
+     *
+     * @throws IllegalArgumentException if weights cannot be stored so
+     */
     public static SyntheticCheckpoint of(SyntheticModel.Size size, Precision storage) {
+        if (storage == Precision.INT8) {
+            throw new IllegalArgumentException("weights must be stored as FP32 or BF16, but was INT8");
+        }
         return switch (size) {
             case TINY ->
                 new SyntheticCheckpoint(

@@ -81,17 +81,43 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         try (PointerScope scope = new PointerScope()) {
             boolean asStored = entry.type() == storageType(type)
                     && entry.offset() % entry.type().bytes() == 0;
-            Tensor tensor = asStored ? view(entry, type) : converted(entry, type);
+            Tensor tensor = own(layout.apply(asStored ? view(entry, type) : read(name, type)));
             convertedBytes += asStored ? 0 : entry.byteSize();
-            tensor = layout.apply(tensor);
-            tensors.add(Tensors.keep(tensor));
-            bytesDone += entry.byteSize();
-            progress.accept(bytesDone);
+            advance(name);
             return tensor;
+        }
+    }
+
+    /**
+     * Returns a weight to make something else of: in BF16 where it is stored so, else in FP32. It belongs to the current scope, and its
+     * file is not mapped.
+     */
+    public Tensor read(String name) {
+        boolean low = index.get(name).type() == StorageType.BF16;
+        Tensor weight = Tensors.scoped(() -> read(name, low ? ScalarType.BFloat16 : ScalarType.Float));
+        advance(name);
+        return weight;
+    }
+
+    /** Keeps a tensor that was made of weights until the store is closed. */
+    public Tensor own(Tensor tensor) {
+        tensors.add(Tensors.keep(tensor));
+        return tensor;
+    }
+
+    private Tensor read(String name, ScalarType type) {
+        TensorEntry entry = index.get(name);
+        try {
+            return converted(entry, type);
         } catch (IOException e) {
             throw new ModelLoadException(
                     "%s: cannot read tensor %s: %s".formatted(entry.file(), name, e.getMessage()), e);
         }
+    }
+
+    private void advance(String name) {
+        bytesDone += index.get(name).byteSize();
+        progress.accept(bytesDone);
     }
 
     private Tensor view(TensorEntry entry, ScalarType type) {

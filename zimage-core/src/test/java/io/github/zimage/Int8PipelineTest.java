@@ -1,0 +1,79 @@
+package io.github.zimage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Path;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Protects pictures drawn with 8-bit integers: near to those of FP32, and named as what they are. */
+final class Int8PipelineTest {
+    /**
+     * Of the picture against FP32. A layer that takes another's scales, or rows that are not turned as their weight is, gives a
+     * picture that has nothing to do with it, about 10 dB.
+     */
+    private static final double DECIBELS = 30;
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void pictures_areNearThoseOfFp32() {
+        assumeTrue(
+                RuntimeInfo.probe().linearTeraflops().get(Precision.INT8) > 0,
+                "this processor has no instructions for it");
+        GenerationRequest request = GenerationRequest.builder()
+                .prompt("a red fox in the snow")
+                .size(128, 64)
+                .steps(4)
+                .seed(3)
+                .build();
+        GeneratedImage expected;
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder).build()) {
+            expected = pipeline.generate(request);
+        }
+        try (ZImagePipeline pipeline = ZImagePipeline.builder()
+                .model(TinyModel.write(folder))
+                .precision(Precision.INT8)
+                .build()) {
+            GeneratedImage image = pipeline.generate(request);
+            assertThat(image.latents().values())
+                    .as("it does compute in something else")
+                    .isNotEqualTo(expected.latents().values());
+            assertThat(decibels(image.rgb(), expected.rgb())).isGreaterThan(DECIBELS);
+            ImageParameters parameters = Objects.requireNonNull(image.parameters());
+            assertThat(parameters.precision()).isEqualTo(Precision.INT8);
+            assertThat(parameters.vaePrecision())
+                    .as("there is no VAE of 8-bit integers")
+                    .isEqualTo(Precision.BF16);
+            assertThat(pipeline.generate(request).rgb())
+                    .as("drawn again, it is the same")
+                    .isEqualTo(image.rgb());
+        }
+    }
+
+    @Test
+    void vae_isRefused() {
+        assertThatThrownBy(() -> ZImagePipeline.builder().precision(Component.VAE, Precision.INT8))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("the VAE's precision must be FP32 or BF16, but was INT8");
+    }
+
+    @Test
+    void syntheticWeights_areRefused() {
+        assertThatThrownBy(() -> SyntheticModel.write(folder, SyntheticModel.Size.TINY, Precision.INT8, 1, bytes -> {}))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("weights must be stored as FP32 or BF16, but was INT8");
+    }
+
+    private static double decibels(byte[] actual, byte[] expected) {
+        double squares = 0;
+        for (int i = 0; i < actual.length; i++) {
+            squares += Math.pow(Byte.toUnsignedInt(actual[i]) - Byte.toUnsignedInt(expected[i]), 2);
+        }
+        return 10 * Math.log10(255.0 * 255 * actual.length / squares);
+    }
+}
