@@ -1,7 +1,7 @@
 #!/bin/sh
 # Data, tokenizer, autoencoder, model, scores and the diffusers folder, on two CPU cores in about three hours. Run it again after an
 # interruption: finished parts are kept and training goes on from its last checkpoint. `rm -r work out` starts afresh.
-# On a GPU: DEVICE=cuda ./make.sh (about 20 minutes on one H100).
+# On a GPU: DEVICE=cuda ./make.sh (about half an hour on one H100).
 set -eu
 cd "$(dirname "$0")"
 PYTHON=${PYTHON:-python3}
@@ -10,9 +10,10 @@ mkdir -p out
 [ -d node_modules ] || npm ci --no-audit --no-fund
 [ -f work/data.npz ] || "$PYTHON" prepare.py
 if [ "$DEVICE" = cpu ]; then
-    VAE="--minutes 45 --batch 8" MODEL="--minutes 115 --batch 64 --compile"
+    VAE="--minutes 40 --batch 8" MODEL="--minutes 115 --batch 64 --compile" PART=3
 else
-    VAE="--minutes 5 --batch 64 --compile" MODEL="--minutes 13 --batch 512 --fresh 0.25 --pool 65536 --workers 6 --compile"
+    VAE="--minutes 5 --batch 64 --compile" PART=1
+    MODEL="--minutes 20 --batch 512 --fresh 0.1 --pool 262144 --fill 40000 --workers 10 --compile"
 fi
 [ -f out/vae.done ] || "$PYTHON" train_vae.py --device "$DEVICE" $VAE
 touch out/vae.done
@@ -20,4 +21,4 @@ touch out/vae.done
 touch out/model.done
 "$PYTHON" export.py
 "$PYTHON" check.py ../../zimage-examples/demo-model
-"$PYTHON" score.py --device "$DEVICE"
+"$PYTHON" score.py --device "$DEVICE" --part "$PART"

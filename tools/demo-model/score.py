@@ -137,12 +137,12 @@ def main():
     parser.add_argument("--out", default=os.path.join(world.HERE, "out"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", default="", help="rows whose name this regular expression finds; the others and the sheets are left out")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the prompts")
+    parser.add_argument("--part", type=int, default=1, help="draw only one in so many prompts")
     a = parser.parse_args()
     torch.manual_seed(0)
     studio = Studio(a.work, a.out, a.device)
     r = random.Random(99)
-    part = 10 if a.quick else 1
+    part = a.part
     path, results, rows = a.out + "/scores.json", {}, 0
     if a.only and os.path.exists(path):
         with open(path, encoding="utf-8") as f:

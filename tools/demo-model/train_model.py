@@ -97,11 +97,6 @@ def loss_of(text, transformer, ids, mask, clean, noise, sigma, rotations):
     return (v - (clean - noise)).pow(2).mean((1, 2))
 
 
-def loss_of_other_sizes(*arguments):
-    """A function of its own, because it is compiled in another way."""
-    return loss_of(*arguments)
-
-
 @torch.no_grad()
 def health(transformer):
     """The time embedding's size and the share of saturated gates: both grow without bound when the rate is too high."""
@@ -184,10 +179,9 @@ def main():
 
     data = Scenes(a.work + "/tokenizer/tokenizer.json", a.batch, a.fresh, seed=7 + step)
     batches = iter(DataLoader(data, batch_size=None, num_workers=a.workers, prefetch_factor=2 if a.workers else None))
-    painter, pools, functions = Painter(a.work + "/data.npz", device), {}, {True: loss_of, False: loss_of}
-    if a.compile:
-        torch.fx.experimental._config.use_duck_shape = False
-        functions = {True: torch.compile(loss_of, dynamic=False), False: torch.compile(loss_of_other_sizes, dynamic=True)}
+    painter, pools = Painter(a.work + "/data.npz", device), {}
+    # Only the native size is worth the time that a compilation takes.
+    native_loss = torch.compile(loss_of, dynamic=False) if a.compile else loss_of
     shares = {s[:2]: s[2] for s in SIZES}
 
     def deliver():
@@ -229,14 +223,15 @@ def main():
         clean = clean.float()
         try:
             with torch.autocast(device.type, torch.bfloat16):
-                loss = functions[(w, h) == (128, 128)](text, transformer, ids, mask, clean, torch.randn_like(clean), sigma,
-                                                       transformer.rope(h // 16, w // 16, slots, device))  # fmt: skip
+                fn = native_loss if (w, h) == (128, 128) else loss_of
+                loss = fn(text, transformer, ids, mask, clean, torch.randn_like(clean), sigma,
+                          transformer.rope(h // 16, w // 16, slots, device))  # fmt: skip
             loss.mean().backward()
         except Exception as e:
-            if functions[(w, h) == (128, 128)] is loss_of or isinstance(e, torch.OutOfMemoryError):
+            if fn is loss_of or isinstance(e, torch.OutOfMemoryError):
                 raise
-            print("compiled step failed, going on without:", key, str(e)[:300], flush=True)
-            functions[(w, h) == (128, 128)] = loss_of
+            print("compiled step failed, going on without:", str(e)[:300], flush=True)
+            native_loss = loss_of
             muon.zero_grad()
             adam.zero_grad()
             continue
