@@ -1,6 +1,7 @@
 package io.github.zimage.bench;
 
-import io.github.zimage.internal.image.ImageEncoder;
+import io.github.zimage.internal.image.AwtImage;
+import io.github.zimage.internal.image.PngEncoder;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -53,7 +54,7 @@ public class PngBenchmark {
     public void setUp() throws IOException {
         rgb = picture(size);
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        ImageIO.write(ImageEncoder.toBufferedImage(size, size, rgb), "png", bytes);
+        ImageIO.write(AwtImage.of(size, size, rgb), "png", bytes);
         imageIoBytes = bytes.size();
     }
 
@@ -75,7 +76,7 @@ public class PngBenchmark {
     /** Encodes the picture. */
     @Benchmark
     public byte[] png() {
-        latest = ImageEncoder.png(size, size, rgb, Map.of());
+        latest = PngEncoder.encode(size, size, rgb, Map.of());
         return latest;
     }
 
@@ -83,7 +84,7 @@ public class PngBenchmark {
     @TearDown(Level.Iteration)
     public void check() throws IOException {
         BufferedImage decoded = ImageIO.read(new ByteArrayInputStream(latest));
-        BufferedImage expected = ImageEncoder.toBufferedImage(size, size, rgb);
+        BufferedImage expected = AwtImage.of(size, size, rgb);
         int[] pixels = decoded.getRGB(0, 0, size, size, null, 0, size);
         if (!Arrays.equals(pixels, expected.getRGB(0, 0, size, size, null, 0, size))) {
             throw new IllegalStateException("the PNG holds other pixels");

@@ -33,6 +33,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  */
 public final class WeightStore implements TensorSource, AutoCloseable {
     private static final int PIECE_BYTES = 32 << 20;
+    private static final long MATRIX_PIECE = 4 << 20;
 
     private final WeightIndex index;
     private final LongConsumer progress;
@@ -81,7 +82,10 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         try (PointerScope scope = new PointerScope()) {
             boolean asStored = entry.type() == storageType(type)
                     && entry.offset() % entry.type().bytes() == 0;
-            Tensor tensor = own(layout.apply(asStored ? view(entry, type) : read(name, type)));
+            Tensor tensor = own(layout.apply(
+                    asStored
+                            ? view(entry, type)
+                            : read(entry, type, 0, entry.elements()).view(shape(entry))));
             convertedBytes += asStored ? 0 : entry.byteSize();
             advance(name);
             return tensor;
@@ -89,14 +93,40 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     }
 
     /**
-     * Returns a weight to make something else of: in BF16 where it is stored so, else in FP32. It belongs to the current scope, and its
-     * file is not mapped.
+     * Reads a matrix, to make something else of it, without mapping its file.
+     *
+     * @param consumer gets some rows at a time, in BF16 where they are stored so, else in FP32
      */
-    public Tensor read(String name) {
-        boolean low = index.get(name).type() == StorageType.BF16;
-        Tensor weight = Tensors.scoped(() -> read(name, low ? ScalarType.BFloat16 : ScalarType.Float));
+    public void readMatrix(String name, MatrixRows consumer) {
+        TensorEntry entry = index.get(name);
+        ScalarType type = entry.type() == StorageType.BF16 ? ScalarType.BFloat16 : ScalarType.Float;
+        long rows = entry.shape().get(0);
+        long columns = entry.shape().get(1);
+        long piece = Math.max(1, MATRIX_PIECE / columns);
+        for (long row = 0; row < rows; row += piece) {
+            try (PointerScope scope = new PointerScope()) {
+                long count = Math.min(piece, rows - row);
+                consumer.accept(
+                        row, read(entry, type, row * columns, count * columns).view(count, columns));
+            }
+        }
         advance(name);
-        return weight;
+    }
+
+    /** Takes rows of a matrix. */
+    public interface MatrixRows {
+        /**
+         * Takes some rows, which are gone when this returns.
+         *
+         * @param row the number of the first
+         * @param rows [count, columns]
+         */
+        void accept(long row, Tensor rows);
+    }
+
+    /** Returns the shape of a weight. */
+    public List<Long> shape(String name) {
+        return index.get(name).shape();
     }
 
     /** Keeps a tensor that was made of weights until the store is closed. */
@@ -105,13 +135,12 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         return tensor;
     }
 
-    private Tensor read(String name, ScalarType type) {
-        TensorEntry entry = index.get(name);
+    private static Tensor read(TensorEntry entry, ScalarType type, long first, long elements) {
         try {
-            return converted(entry, type);
+            return converted(entry, type, first, elements);
         } catch (IOException e) {
             throw new ModelLoadException(
-                    "%s: cannot read tensor %s: %s".formatted(entry.file(), name, e.getMessage()), e);
+                    "%s: cannot read tensor %s: %s".formatted(entry.file(), entry.name(), e.getMessage()), e);
         }
     }
 
@@ -134,12 +163,12 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     }
 
     /** Converts a tensor, also on a thread that is or gets interrupted, which ends the use of a channel but not of ours. */
-    private static Tensor converted(TensorEntry entry, ScalarType type) throws IOException {
+    private static Tensor converted(TensorEntry entry, ScalarType type, long first, long elements) throws IOException {
         boolean interrupted = Thread.interrupted();
         try {
             while (true) {
                 try {
-                    return tryConverted(entry, type);
+                    return tryConverted(entry, type, first, elements);
                 } catch (ClosedByInterruptException e) {
                     interrupted |= Thread.interrupted();
                 }
@@ -151,26 +180,26 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         }
     }
 
-    private static Tensor tryConverted(TensorEntry entry, ScalarType type) throws IOException {
-        Tensor result = Tensors.empty(type, entry.elements());
+    private static Tensor tryConverted(TensorEntry entry, ScalarType type, long first, long elements) throws IOException {
+        Tensor result = Tensors.empty(type, elements);
         int width = entry.type().bytes();
-        int pieceElements = (int) Math.min(PIECE_BYTES / width, entry.elements());
+        int pieceElements = (int) Math.min(PIECE_BYTES / width, elements);
         try (FileChannel channel = FileChannel.open(entry.file(), StandardOpenOption.READ)) {
             Tensor piece = Tensors.empty(scalarType(entry.type()), pieceElements);
             ByteBuffer bytes = new BytePointer(piece.data_ptr())
                     .capacity((long) pieceElements * width)
                     .asByteBuffer()
                     .order(ByteOrder.nativeOrder());
-            for (long done = 0; done < entry.elements(); done += pieceElements) {
-                long count = Math.min(pieceElements, entry.elements() - done);
+            for (long done = 0; done < elements; done += pieceElements) {
+                long count = Math.min(pieceElements, elements - done);
                 bytes.clear().limit((int) count * width);
-                readFully(channel, bytes, entry.offset() + done * width);
+                readFully(channel, bytes, entry.offset() + (first + done) * width);
                 try (PointerScope scope = new PointerScope()) {
                     result.narrow(0, done, count).copy_(piece.narrow(0, 0, count));
                 }
             }
         }
-        return result.view(shape(entry));
+        return result;
     }
 
     private static void readFully(FileChannel channel, ByteBuffer bytes, long position) throws IOException {
