@@ -12,7 +12,6 @@ import json
 import pathlib
 import platform
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -259,35 +258,50 @@ def openvino_worker(args, int8):
     return measure(args, lambda: compiled(arrays)), {"relativeError": error}
 
 
-def one_file(folder, target):
-    """Joins the shards of a component: stable-diffusion.cpp reads one file."""
+def joined(folder):
+    """Returns the header of one file with all tensors of a component, and where the bytes of each lie now. Queries, keys and values
+    become one tensor, as stable-diffusion.cpp wants them."""
     import struct
 
-    if target.exists():
-        return target
-    tensors, position, pieces = {}, 0, []
+    tensors = {}
     for shard in sorted(folder.glob("*.safetensors")):
         with open(shard, "rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))
-            header.pop("__metadata__", None)
-            end = 0
-            for name, entry in header.items():
-                begin, end_of_tensor = entry["data_offsets"]
-                tensors[name] = {**entry, "data_offsets": [position + begin, position + end_of_tensor]}
-                end = max(end, end_of_tensor)
-            pieces.append((shard, 8 + length))
-            position += end
-    header = json.dumps(tensors).encode()
-    header += b" " * (-len(header) % 8)
+        header.pop("__metadata__", None)
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            tensors[name] = entry["dtype"], entry["shape"], [(shard, 8 + length + begin, end - begin)]
+    if folder.name == "transformer":
+        for name in [each for each in tensors if each.endswith(".to_q.weight")]:
+            parts = [tensors.pop(name.replace("to_q", key)) for key in ("to_q", "to_k", "to_v")]
+            shape = [sum(part[1][0] for part in parts), parts[0][1][1]]
+            tensors[name.replace("to_q", "qkv")] = parts[0][0], shape, [piece for part in parts for piece in part[2]]
+    header, pieces, position = {}, [], 0
+    for name, (dtype, shape, sources) in tensors.items():
+        size = sum(length for _, _, length in sources)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + size]}
+        position += size
+        pieces += sources
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text, pieces
+
+
+def one_file(folder, target):
+    """Joins the shards of a component: stable-diffusion.cpp reads one file."""
+    if target.exists():
+        return target
+    header, pieces = joined(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".part")
-    with open(unfinished, "wb") as joined:
-        joined.write(struct.pack("<Q", len(header)) + header)
-        for shard, offset in pieces:
-            with open(shard, "rb") as file:
-                file.seek(offset)
-                shutil.copyfileobj(file, joined, 16 << 20)
+    with open(unfinished, "wb") as file:
+        file.write(header)
+        for shard, offset, length in pieces:
+            with open(shard, "rb") as source:
+                source.seek(offset)
+                while length > 0:
+                    length -= file.write(source.read(min(length, 16 << 20)))
     unfinished.rename(target)
     return target
 
