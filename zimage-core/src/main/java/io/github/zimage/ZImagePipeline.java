@@ -16,6 +16,7 @@ import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.ProfileFile;
 import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -334,6 +335,7 @@ public final class ZImagePipeline implements AutoCloseable {
         private PromptOverflow promptOverflow = PromptOverflow.ERROR;
         private @Nullable String variant;
         private ConversionCache conversionCache = ConversionCache.automatic();
+        private @Nullable Profile profile;
         private GenerationListener listener = new GenerationListener() {};
         private final Map<Component, Placement> placements = new EnumMap<>(Component.class);
         private @Nullable MemorySize memoryBudget;
@@ -420,6 +422,36 @@ public final class ZImagePipeline implements AutoCloseable {
             return this;
         }
 
+        /**
+         * Reads a file that {@code zimage tune} wrote and sets what is in it: the precision of each component and the attention
+         * backend. What is set afterwards takes the place of that.
+         *
+         * @throws IllegalArgumentException if the file is missing or not a profile
+         */
+        @CanIgnoreReturnValue
+        public Builder profile(Path file) {
+            return profile(Profile.read(file));
+        }
+
+        /** As {@link #profile(Path)}, for one that has been read. */
+        @CanIgnoreReturnValue
+        public Builder profile(Profile profile) {
+            this.profile = Objects.requireNonNull(profile, "profile");
+            precisions.putAll(profile.precisions());
+            attention = profile.attention();
+            return this;
+        }
+
+        private Checkpoint open() {
+            Checkpoint checkpoint = Checkpoint.open(folder(), variant);
+            if (profile != null && !profile.modelKey().equals(ProfileFile.modelKey(checkpoint))) {
+                throw new IllegalArgumentException(
+                        "the profile was made for another model than %s: it says %s, but this model is %s; make one with zimage tune"
+                                .formatted(folder(), profile.modelKey(), ProfileFile.modelKey(checkpoint)));
+            }
+            return checkpoint;
+        }
+
         /** Sets where converted weights are kept, {@link ConversionCache#automatic} unless set. */
         @CanIgnoreReturnValue
         public Builder conversionCache(ConversionCache cache) {
@@ -471,7 +503,7 @@ public final class ZImagePipeline implements AutoCloseable {
          *     would do
          */
         public MemoryPlan plan() {
-            return memory(Checkpoint.open(folder(), variant)).plan();
+            return memory(open()).plan();
         }
 
         /**
@@ -483,7 +515,7 @@ public final class ZImagePipeline implements AutoCloseable {
          * @throws IllegalArgumentException if a placement is impossible, or if the card is too small; the message says what would do
          */
         public MemoryPlan planForCard(MemorySize card) {
-            Checkpoint checkpoint = Checkpoint.open(folder(), variant);
+            Checkpoint checkpoint = open();
             Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, CARD_TILES);
             return MemoryPlan.of(checkpoint.name(), planner.plan(Machine.card(card.bytes()), plannedWork()));
         }
@@ -520,15 +552,15 @@ public final class ZImagePipeline implements AutoCloseable {
          * @throws NativeLibraryException if LibTorch is missing
          * @throws OutOfDeviceMemoryException if there is not enough memory
          * @throws GenerationCancelledException if the calling thread is interrupted
-         * @throws IllegalArgumentException if there is no attention backend of the name that was set, if a placement is impossible,
-         *     or if the memory budget is too small
+         * @throws IllegalArgumentException if there is no attention backend of the name that was set, if the profile is for another
+         *     model, if a placement is impossible, or if the memory budget is too small
          * @throws ZImageException if a precision is {@link Precision#INT8} and the processor has no instructions for it
          */
         public ZImagePipeline build() {
             long start = System.nanoTime();
             AttentionSelector.require(attention);
             Checkpoint checkpoint =
-                    conversionCache.applied(Checkpoint.open(folder(), variant), allPrecisions(), listener);
+                    conversionCache.applied(open(), allPrecisions(), listener);
             MemoryBudget memory = memory(checkpoint);
             memory.log();
             EngineOptions options = new EngineOptions(allPrecisions(), attention, vaeTiling, memory.residences());
@@ -584,7 +616,7 @@ public final class ZImagePipeline implements AutoCloseable {
          *     that was set
          */
         public void check(GenerationRequest request) {
-            Checkpoint checkpoint = Checkpoint.open(folder(), variant);
+            Checkpoint checkpoint = open();
             AttentionSelector.require(attention);
             try (PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow)) {
                 new RequestCheck(checkpoint, promptTokens).check(request);

@@ -150,10 +150,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--dtype",
             paramLabel = "fp32|bf16|int8",
-            defaultValue = "bf16",
             description =
-                    "Number format to compute in (default: ${DEFAULT-VALUE}); int8 needs half the memory and time.")
-    private Precision precision;
+                    "Number format to compute in (default: bf16, or what --profile says); int8 needs half the memory and time.")
+    private @Nullable Precision precision;
 
     @Option(
             names = "--vae-precision",
@@ -173,10 +172,16 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--attention",
             paramLabel = "NAME",
-            defaultValue = "auto",
             description = "How attention is computed: auto, sdpa, flash, math, blockwise, or the name of one that is"
-                    + " plugged in (default: ${DEFAULT-VALUE}).")
-    private String attention;
+                    + " plugged in (default: auto, or what --profile says).")
+    private @Nullable String attention;
+
+    @Option(
+            names = "--profile",
+            paramLabel = "F.json",
+            description =
+                    "Settings that 'zimage tune' found for this model; other options take the place of what it says.")
+    private @Nullable Path profile;
 
     @Option(
             names = "--memory",
@@ -394,11 +399,20 @@ final class GenerateCommand implements Callable<Integer> {
     private ZImagePipeline.Builder pipeline() {
         ZImagePipeline.Builder builder = ZImagePipeline.builder()
                 .model(model)
-                .precision(precision)
-                .attention(new AttentionBackend(attention))
                 .vaeTiling(VaeTiling.parse(vaeTiling))
                 .maxPromptTokens(maxPromptTokens)
                 .promptOverflow(truncatePrompt ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR);
+        if (profile != null) {
+            builder.profile(profile);
+        }
+        if (precision != null) {
+            for (Component component : Component.values()) {
+                builder.precision(component, precision);
+            }
+        }
+        if (attention != null) {
+            builder.attention(new AttentionBackend(attention));
+        }
         if (vaePrecision != null) {
             builder.precision(Component.VAE, vaePrecision);
         }

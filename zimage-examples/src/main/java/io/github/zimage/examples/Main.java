@@ -47,7 +47,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DoctorCommand.class,
             PlanCommand.class,
             PromptCommand.class,
-            SynthCommand.class
+            SynthCommand.class,
+            TuneCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",
         footer = {

@@ -85,7 +85,7 @@ final class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                      | which command? One of generate, info, convert, doctor, plan, prompt, synth",
+                "                      | which command? One of generate, info, convert, doctor, plan, prompt, synth, tune",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate              | Missing required options: '--model=DIR', '--prompt=TEXT'",
@@ -206,6 +206,7 @@ final class MainTest {
                         "--vae-precision=fp32|bf16",
                         "--vae-tiling=auto|on|off|ROWS",
                         "--attention=NAME",
+                        "--profile=F.json",
                         "--memory=SIZE",
                         "--place=PART=WHERE",
                         "--plan",
@@ -228,7 +229,7 @@ final class MainTest {
         Run run = run("--help");
         assertThat(run.code).isZero();
         assertThat(run.out)
-                .contains("generate", "info", "doctor", "prompt", "synth", "Exit codes: 0 done, 2 bad request");
+                .contains("generate", "info", "doctor", "prompt", "synth", "tune", "Exit codes: 0 done, 2 bad request");
     }
 
     @Test

@@ -1,0 +1,145 @@
+package io.github.zimage;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Protects that a profile says what was found, to the model it was found for only, and that no damaged one is taken. */
+class ProfileTest {
+    private static final String SOUND = """
+            {"zimageProfile": 1, "model": "0123456789abcdef0123456789abcdef", "attention": "math",
+             "precision": {"text_encoder": "bf16", "transformer": "fp32", "vae": "bf16"}}""";
+
+    @TempDir
+    static Path models;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void makeModel() {
+        SyntheticModel.write(models.resolve("tiny"), SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {});
+    }
+
+    private static Profile profile(String modelKey) {
+        Map<Component, Precision> precisions = new EnumMap<>(Component.class);
+        for (Component component : Component.values()) {
+            precisions.put(component, component == Component.VAE ? Precision.BF16 : Precision.FP32);
+        }
+        return new Profile(modelKey, precisions, AttentionBackend.MATH);
+    }
+
+    private Path file(String json) throws IOException {
+        return Files.writeString(folder.resolve("profile.json"), json);
+    }
+
+    @Test
+    void profile_comesBackAsItWasWritten() {
+        Profile profile = profile(Profile.modelKey(models.resolve("tiny")));
+        Path file = folder.resolve("profile.json");
+        profile.write(file);
+        assertThat(Profile.read(file)).isEqualTo(profile);
+    }
+
+    @Test
+    void pipeline_takesTheProfilesSettings_andThoseThatAreSetAfterwards() {
+        Path model = models.resolve("tiny");
+        Path file = folder.resolve("profile.json");
+        profile(Profile.modelKey(model)).write(file);
+        GenerationRequest request =
+                GenerationRequest.builder().prompt("a").size(32, 32).steps(1).build();
+        try (ZImagePipeline pipeline =
+                ZImagePipeline.builder().profile(file).model(model).build()) {
+            ImageParameters parameters = pipeline.generate(request).parameters();
+            assertThat(pipeline.attentionBackend()).isEqualTo("math");
+            assertThat(parameters.precision()).isEqualTo(Precision.FP32);
+            assertThat(parameters.vaePrecision()).isEqualTo(Precision.BF16);
+        }
+        try (ZImagePipeline pipeline = ZImagePipeline.builder()
+                .profile(file)
+                .model(model)
+                .precision(Component.TRANSFORMER, Precision.BF16)
+                .attention(AttentionBackend.SDPA)
+                .build()) {
+            assertThat(pipeline.attentionBackend()).isEqualTo("sdpa");
+            assertThat(pipeline.generate(request).parameters().precision()).isEqualTo(Precision.BF16);
+        }
+    }
+
+    @Test
+    void profileOfAnotherModel_isRefusedBeforeAnythingIsLoaded() {
+        GenerationRequest request = GenerationRequest.builder().prompt("a").build();
+        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+                .model(models.resolve("tiny"))
+                .profile(profile("0123456789abcdef0123456789abcdef"));
+        assertThatThrownBy(() -> builder.check(request))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("made for another model")
+                .hasMessageContaining("0123456789abcdef0123456789abcdef");
+        assertThatThrownBy(builder::build).hasMessageContaining("made for another model");
+    }
+
+    // Weights stored in another format, or other numbers in them, change nothing about what is the fastest.
+    @Test
+    void modelKey_standsForNamesAndShapes() {
+        Path other = folder.resolve("other");
+        SyntheticModel.write(other, SyntheticModel.Size.TINY, Precision.FP32, 2, bytes -> {});
+        assertThat(Profile.modelKey(other)).isEqualTo(Profile.modelKey(models.resolve("tiny")));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "\"math\"                       | \"\"        | attention must be the name of an attention backend, but was",
+                "\"math\"                       | 7           | attention must be a text, but was 7",
+                "\"attention\"                  | \"atention\" | atention is not a setting; those are attention, model, precision, zimageProfile",
+                "\"fp32\"                       | \"fp8\"     | precision.transformer must be one of",
+                "\"vae\"                        | \"vea\"     | precision.vea is not a setting; those are text_encoder, transformer, vae",
+                ", \"vae\": \"bf16\"            | ``          | precision.vae must be there, but was absent",
+                "\"zimageProfile\": 1           | \"zimageProfile\": 2 | zimageProfile must be an integer from 1 to 1, but was 2",
+                "\"zimageProfile\": 1,          | ``          | zimageProfile must be there",
+                "0123456789abcdef0123456789abcdef | ../x      | model must be 32 hexadecimal digits, but was",
+                "\"attention\": \"math\"        | \"attention\": \"math\", \"attention\": \"sdpa\" | not sound JSON",
+                "{\"text_encoder\": \"bf16\", \"transformer\": \"fp32\", \"vae\": \"bf16\"} | [] | precision must be an object",
+            })
+    void changedProfile_isRefusedByName(String part, String replacement, String message) throws IOException {
+        assertThat(SOUND).contains(part);
+        assertThat(Profile.read(file(SOUND)).attention()).isEqualTo(AttentionBackend.MATH);
+        Path file = file(SOUND.replace(part, replacement));
+        assertThatThrownBy(() -> Profile.read(file))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("profile.json")
+                .hasMessageContaining(message);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "null", "[]", "1e999", "{", "\u0000", "{\"zimageProfile\": 1e400}"})
+    void whatIsNoProfile_isRefused(String json) throws IOException {
+        Path file = file(json);
+        assertThatThrownBy(() -> Profile.read(file)).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void deepOrLargeOrMissingFile_isRefused() throws IOException {
+        Path deep = file("{\"precision\":" + "[".repeat(100_000));
+        assertThatThrownBy(() -> Profile.read(deep)).isInstanceOf(IllegalArgumentException.class);
+        Path large = file("{\"model\":\"" + "x".repeat(2_000_000) + "\"}");
+        assertThatThrownBy(() -> Profile.read(large)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> Profile.read(folder.resolve("missing.json")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("missing.json");
+    }
+}
