@@ -99,6 +99,8 @@ public final class ConversionCache {
         }
         WeightCache cache = new WeightCache(folder);
         Checkpoint result = checkpoint;
+        List<String> failed = new ArrayList<>();
+        String reason = "";
         for (Component component : unsuited(checkpoint, precisions)) {
             WeightIndex own = checkpoint.weights(component);
             Precision precision = Objects.requireNonNull(precisions.get(component));
@@ -110,13 +112,17 @@ public final class ConversionCache {
                 result = kept == null ? result : result.withWeights(component, kept);
             } catch (IOException e) {
                 rethrowInterruption(e);
-                LOG.warn(
-                        "Converted weights of {} cannot be kept in {}: {}. They are converted in memory, at every start",
-                        component.folder(),
-                        folder,
-                        AtomicFile.reason(e));
+                failed.add(component.folder());
+                reason = AtomicFile.reason(e);
                 LOG.debug("why they cannot be kept", e);
             }
+        }
+        if (!failed.isEmpty()) {
+            LOG.warn(
+                    "Converted weights of {} cannot be kept in {}: {}. They are converted in memory, at every start",
+                    String.join(" and ", failed),
+                    folder,
+                    reason);
         }
         return result;
     }
