@@ -2,7 +2,7 @@ package io.github.zimage;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.zimage.internal.image.AtomicFile;
+import io.github.zimage.internal.io.AtomicFile;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.ProfileFile;
 import java.io.IOException;

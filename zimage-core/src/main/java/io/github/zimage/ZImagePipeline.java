@@ -559,8 +559,7 @@ public final class ZImagePipeline implements AutoCloseable {
         public ZImagePipeline build() {
             long start = System.nanoTime();
             AttentionSelector.require(attention);
-            Checkpoint checkpoint =
-                    conversionCache.applied(open(), allPrecisions(), listener);
+            Checkpoint checkpoint = conversionCache.applied(open(), allPrecisions(), listener);
             MemoryBudget memory = memory(checkpoint);
             memory.log();
             EngineOptions options = new EngineOptions(allPrecisions(), attention, vaeTiling, memory.residences());

@@ -82,9 +82,10 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--size",
             paramLabel = "SIZE",
-            description = "Size in place of --width and --height: 1280x768, 1024 for a square, 16:9@1024 for a ratio with"
-                    + " the area of a square (16:9 alone: of 1024), or auto: 768, 1024 or 1280 pixels square by the"
-                    + " length of the prompt, saying why.")
+            description =
+                    "Size in place of --width and --height: 1280x768, 1024 for a square, 16:9@1024 for a ratio with"
+                            + " the area of a square (16:9 alone: of 1024), or auto: 768, 1024 or 1280 pixels square by the"
+                            + " length of the prompt, saying why.")
     private @Nullable String size;
 
     @Option(names = "--width", paramLabel = "PIXELS", description = "Width, a multiple of 16 (default: 1024).")

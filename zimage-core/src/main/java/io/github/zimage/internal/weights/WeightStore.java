@@ -180,7 +180,8 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         }
     }
 
-    private static Tensor tryConverted(TensorEntry entry, ScalarType type, long first, long elements) throws IOException {
+    private static Tensor tryConverted(TensorEntry entry, ScalarType type, long first, long elements)
+            throws IOException {
         Tensor result = Tensors.empty(type, elements);
         int width = entry.type().bytes();
         int pieceElements = (int) Math.min(PIECE_BYTES / width, elements);
