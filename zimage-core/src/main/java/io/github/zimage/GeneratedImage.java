@@ -1,7 +1,8 @@
 package io.github.zimage;
 
-import io.github.zimage.internal.image.ImageEncoder;
+import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.image.ParametersFormat;
+import io.github.zimage.internal.image.PngEncoder;
 import io.github.zimage.internal.io.AtomicFile;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -78,7 +79,7 @@ public final class GeneratedImage {
 
     /** Returns a new image of type {@link BufferedImage#TYPE_INT_RGB}. */
     public BufferedImage toBufferedImage() {
-        return ImageEncoder.toBufferedImage(width, height, rgb);
+        return AwtImage.of(width, height, rgb);
     }
 
     /**
@@ -91,7 +92,7 @@ public final class GeneratedImage {
             texts.put(ParametersFormat.TEXT_KEYWORD, ParametersFormat.toText(parameters, ParametersFormat.PROGRAM));
             texts.put(ParametersFormat.JSON_KEYWORD, ParametersFormat.toJson(parameters));
         }
-        return ImageEncoder.png(width, height, rgb, texts);
+        return PngEncoder.encode(width, height, rgb, texts);
     }
 
     /**
