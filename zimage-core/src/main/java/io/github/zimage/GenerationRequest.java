@@ -224,6 +224,12 @@ public final class GenerationRequest {
             return this;
         }
 
+        /** As {@link #size(int, int)}. */
+        @CanIgnoreReturnValue
+        public Builder size(ImageSize size) {
+            return size(size.width(), size.height());
+        }
+
         /**
          * Sets how often the transformer is evaluated, from 1 to {@value GenerationRequest#MAX_STEPS}. Unset, it is once for each of
          * the {@link #sigmas}, or {@value GenerationRequest#DEFAULT_STEPS} times if there are none. Every step is a real evaluation; older documents call eight of them

@@ -5,6 +5,7 @@ import io.github.zimage.Component;
 import io.github.zimage.ConversionCache;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageSize;
 import io.github.zimage.Latents;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Precision;
@@ -46,7 +47,6 @@ import picocli.CommandLine.Spec;
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class GenerateCommand implements Callable<Integer> {
     private static final String AUTO = "auto";
-    private static final Pattern SIZE = Pattern.compile("[0-9]{1,9}[xX][0-9]{1,9}");
     private static final Pattern STEPS = Pattern.compile("[+-]?[0-9]{1,9}");
 
     @ParentCommand
@@ -81,10 +81,10 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Option(
             names = "--size",
-            paramLabel = "WxH|auto",
-            description =
-                    "Width and height, as 1280x768, in place of --width and --height. auto takes 768, 1024 or 1280"
-                            + " pixels square by the length of the prompt, and says why.")
+            paramLabel = "SIZE",
+            description = "Size in place of --width and --height: 1280x768, 1024 for a square, 16:9@1024 for a ratio with"
+                    + " the area of a square (16:9 alone: of 1024), or auto: 768, 1024 or 1280 pixels square by the"
+                    + " length of the prompt, saying why.")
     private @Nullable String size;
 
     @Option(names = "--width", paramLabel = "PIXELS", description = "Width, a multiple of 16 (default: 1024).")
@@ -326,10 +326,6 @@ final class GenerateCommand implements Callable<Integer> {
         if (size != null && (width != null || height != null)) {
             throw new IllegalArgumentException("--size stands for --width and --height: give it or them");
         }
-        if (size != null && !size.equalsIgnoreCase(AUTO) && !SIZE.matcher(size).matches()) {
-            throw new IllegalArgumentException(
-                    "--size must be auto or pixels such as 1280x768, but was '" + size + "'");
-        }
         if (steps != null
                 && !steps.equalsIgnoreCase(AUTO)
                 && !STEPS.matcher(steps).matches()) {
@@ -349,8 +345,7 @@ final class GenerateCommand implements Callable<Integer> {
             spec.commandLine().getErr().println("zimage: " + advice.message(Locale.ENGLISH));
             builder.size(advice.pixels(), advice.pixels());
         } else {
-            int x = size.toLowerCase(Locale.ROOT).indexOf('x');
-            builder.size(Integer.parseInt(size.substring(0, x)), Integer.parseInt(size.substring(x + 1)));
+            builder.size(ImageSize.of(size));
         }
     }
 

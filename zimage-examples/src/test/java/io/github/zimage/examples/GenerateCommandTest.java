@@ -145,7 +145,9 @@ final class GenerateCommandTest {
         for (List<String> options : List.of(
                 List.of("--size=auto", "--width=32"),
                 List.of("--size=32x32", "--height=32"),
-                List.of("--size=32"),
+                List.of("--size=32x"),
+                List.of("--size=5:1"),
+                List.of("--vae-tiling=512:64"),
                 List.of("--size=99999999999x32"),
                 List.of("--size=0x32"),
                 List.of("--steps=many"),

@@ -192,7 +192,7 @@ final class MainTest {
                         "--prompt=TEXT",
                         "--lint=MODE",
                         "--negative=TEXT",
-                        "--size=WxH|auto",
+                        "--size=SIZE",
                         "--width=PIXELS",
                         "--height=PIXELS",
                         "--steps=N|auto",
