@@ -12,6 +12,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.demo.DemoModel;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
@@ -31,6 +32,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
@@ -38,15 +40,17 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "generate",
         description = "Draws a picture from a prompt.",
-        customSynopsis = "zimage generate --model=DIR --prompt=TEXT [OPTIONS]",
+        customSynopsis = "zimage generate [OPTIONS] PROMPT",
         sortOptions = false,
         footer = {
             "",
-            "Example:",
-            "  zimage generate --model Z-Image-Turbo --prompt \"a red fox in the snow\" --out fox.png"
+            "Examples:",
+            "  zimage generate \"a fox on the left and a tree on the right, yellow background\"",
+            "  zimage generate --model Z-Image-Turbo --out fox.png \"a red fox in the snow\""
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class GenerateCommand implements Callable<Integer> {
+    private static final String MODEL_VARIABLE = "ZIMAGE_MODEL";
     private static final String AUTO = "auto";
     private static final Pattern STEPS = Pattern.compile("[+-]?[0-9]{1,9}");
 
@@ -56,15 +60,21 @@ final class GenerateCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    @Parameters(arity = "0..1", paramLabel = "PROMPT", description = "What to draw.")
+    private @Nullable String words;
+
     @Option(
             names = "--model",
-            required = true,
             paramLabel = "DIR",
-            description = "Folder of a Z-Image checkpoint in the diffusers layout.")
-    private Path model;
+            description = "Folder of a Z-Image checkpoint in the diffusers layout (default: the environment variable "
+                    + MODEL_VARIABLE + ", else the demo model, which draws everyday things on plain backgrounds).")
+    private @Nullable Path model;
 
-    @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "What to draw.")
-    private String prompt;
+    @Option(
+            names = "--prompt",
+            paramLabel = "TEXT",
+            description = "What to draw, in place of PROMPT: for one that begins with a hyphen, as --prompt=TEXT.")
+    private @Nullable String promptOption;
 
     @Option(
             names = "--lint",
@@ -89,10 +99,16 @@ final class GenerateCommand implements Callable<Integer> {
                             + " length of the prompt, saying why.")
     private @Nullable String size;
 
-    @Option(names = "--width", paramLabel = "PIXELS", description = "Width, a multiple of 16 (default: 1024).")
+    @Option(
+            names = "--width",
+            paramLabel = "PIXELS",
+            description = "Width, a multiple of 16 (default: 1024; demo model: 128).")
     private @Nullable Integer width;
 
-    @Option(names = "--height", paramLabel = "PIXELS", description = "Height, a multiple of 16 (default: 1024).")
+    @Option(
+            names = "--height",
+            paramLabel = "PIXELS",
+            description = "Height, a multiple of 16 (default: 1024; demo model: 128).")
     private @Nullable Integer height;
 
     @Option(
@@ -263,8 +279,11 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        ZImagePipeline.Builder builder = pipeline();
-        GenerationRequest request = request(builder);
+        String prompt = prompt();
+        Path chosen = chosenModel();
+        int pixels = chosen == null ? DemoModel.SIZE : GenerationRequest.DEFAULT_SIZE;
+        ZImagePipeline.Builder builder = pipeline(chosen == null ? DemoModel.path() : chosen);
+        GenerationRequest request = request(builder, prompt, pixels);
         builder.planFor(request);
         if (planOnly) {
             spec.commandLine()
@@ -275,6 +294,12 @@ final class GenerateCommand implements Callable<Integer> {
         List<Path> files = files(request);
         checkFiles(files);
         PrintWriter stdout = spec.commandLine().getOut();
+        if (chosen == null) {
+            spec.commandLine()
+                    .getErr()
+                    .println("zimage: no model chosen, so the demo model draws, which knows a small world only"
+                            + " (--model takes the folder of a real one)");
+        }
         if (negative != null && guidance == 0) {
             spec.commandLine().getErr().println("zimage: --negative has no effect while --guidance is 0");
         }
@@ -300,8 +325,30 @@ final class GenerateCommand implements Callable<Integer> {
         FIX
     }
 
+    private String prompt() {
+        if (words != null && promptOption != null) {
+            throw new IllegalArgumentException(
+                    "give one prompt, but there were '%s' and --prompt '%s'; quote a prompt of several words"
+                            .formatted(words, promptOption));
+        }
+        String prompt = words == null ? promptOption : words;
+        if (prompt == null) {
+            throw new IllegalArgumentException("nothing to draw: give a prompt, as in zimage generate \"a red fox\"");
+        }
+        return prompt;
+    }
+
+    /** Returns the model that was chosen, or {@code null} for the demo model. */
+    private @Nullable Path chosenModel() {
+        String variable = System.getenv(MODEL_VARIABLE);
+        if (model == null && variable != null && !variable.isEmpty()) {
+            return Path.of(variable);
+        }
+        return model;
+    }
+
     /** Returns the prompt to draw, and says on the standard error stream what was found in it. */
-    private String lintedPrompt(ZImagePipeline.Builder pipeline) {
+    private String lintedPrompt(ZImagePipeline.Builder pipeline, String prompt) {
         if (lint == Lint.OFF) {
             return prompt;
         }
@@ -324,9 +371,9 @@ final class GenerateCommand implements Callable<Integer> {
                 .build();
     }
 
-    private GenerationRequest request(ZImagePipeline.Builder pipeline) {
+    private GenerationRequest request(ZImagePipeline.Builder pipeline, String prompt, int pixels) {
         checkChoices();
-        String drawn = lintedPrompt(pipeline);
+        String drawn = lintedPrompt(pipeline, prompt);
         GenerationRequest.Builder builder = GenerationRequest.builder()
                 .prompt(drawn)
                 .sigmas(sigmas)
@@ -337,7 +384,7 @@ final class GenerateCommand implements Callable<Integer> {
         if (negative != null) {
             builder.negativePrompt(negative);
         }
-        setSize(builder, drawn);
+        setSize(builder, drawn, pixels);
         setSteps(builder, drawn);
         if (!seeds.isEmpty()) {
             builder.seeds(seeds);
@@ -371,9 +418,9 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private void setSize(GenerationRequest.Builder builder, String drawn) {
+    private void setSize(GenerationRequest.Builder builder, String drawn, int pixels) {
         if (size == null) {
-            builder.size(width == null ? 1024 : width, height == null ? 1024 : height);
+            builder.size(width == null ? pixels : width, height == null ? pixels : height);
         } else if (size.equalsIgnoreCase(AUTO)) {
             SizeAdvisor.Advice advice = SizeAdvisor.create().advise(drawn);
             spec.commandLine().getErr().println("zimage: " + advice.message(Locale.ENGLISH));
@@ -426,9 +473,9 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private ZImagePipeline.Builder pipeline() {
+    private ZImagePipeline.Builder pipeline(Path folder) {
         ZImagePipeline.Builder builder = ZImagePipeline.builder()
-                .model(model)
+                .model(folder)
                 .vaeTiling(VaeTiling.parse(vaeTiling))
                 .maxPromptTokens(maxPromptTokens)
                 .promptOverflow(truncatePrompt ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR);
