@@ -33,14 +33,19 @@ final class BenchModel {
 
     private static Path makeTiny() {
         try {
-            Path parent = Files.createTempDirectory("zimage-bench");
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> delete(parent)));
-            Path folder = parent.resolve(TINY);
+            Path folder = temporaryFolder().resolve(TINY);
             SyntheticModel.write(folder, SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {});
             return folder;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Returns a new folder that is deleted when the JVM ends. */
+    static Path temporaryFolder() throws IOException {
+        Path folder = Files.createTempDirectory("zimage-bench");
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> delete(folder)));
+        return folder;
     }
 
     private static void delete(Path folder) {

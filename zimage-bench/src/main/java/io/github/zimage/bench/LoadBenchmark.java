@@ -1,8 +1,10 @@
 package io.github.zimage.bench;
 
+import io.github.zimage.ConversionCache;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ZImagePipeline;
+import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -20,7 +22,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * How long does it take from a checkpoint's folder to a pipeline? Weights in the precision they are computed in are mapped; others are
- * converted. After each loading the smallest picture is drawn, not timed, and compared with that of the first.
+ * converted, unless they were kept by the conversion cache, here in a temporary folder. After each loading the smallest picture is drawn, not timed, and compared with that of the first.
  *
  * <pre>{@code java -jar zimage-bench/target/benchmarks.jar LoadBenchmark -p model=DIR}</pre>
  */
@@ -44,15 +46,25 @@ public class LoadBenchmark {
     @Param({"fp32", "bf16"})
     String dtype;
 
+    /** Whether what has to be converted is kept: {@code off} converts it in each loading. */
+    @Param({"off", "kept"})
+    String cache;
+
+    private ConversionCache conversionCache;
     private byte[] expected;
     private ZImagePipeline loaded;
 
     /** For JMH. */
     public LoadBenchmark() {}
 
-    /** Draws the picture to compare with. */
+    /** Converts what is to be kept, and draws the picture to compare with. */
     @Setup
-    public void setUp() {
+    public void setUp() throws IOException {
+        conversionCache = ConversionCache.off();
+        if (cache.equals("kept")) {
+            conversionCache = ConversionCache.in(BenchModel.temporaryFolder());
+            builder().convert();
+        }
         try (ZImagePipeline pipeline = load()) {
             expected = pipeline.generate(SMALLEST).rgb();
         }
@@ -61,11 +73,15 @@ public class LoadBenchmark {
     /** Loads the model. */
     @Benchmark
     public ZImagePipeline load() {
-        loaded = ZImagePipeline.builder()
+        loaded = builder().build();
+        return loaded;
+    }
+
+    private ZImagePipeline.Builder builder() {
+        return ZImagePipeline.builder()
                 .model(BenchModel.folder(model))
                 .precision(PictureBenchmark.precision(dtype))
-                .build();
-        return loaded;
+                .conversionCache(conversionCache);
     }
 
     /** Checks that what was loaded draws. */

@@ -33,7 +33,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * How long does it take to decode latents? The picture is compared with the one decoded in FP32.
+ * How long does it take to decode latents, and what do tiles cost and save? The picture is compared with the one decoded whole in
+ * FP32.
  *
  * <pre>{@code java -jar zimage-bench/target/benchmarks.jar VaeBenchmark -p model=DIR -p size=512,1024}</pre>
  */
@@ -57,6 +58,9 @@ public class VaeBenchmark {
     @Param({"fp32", "bf16"})
     String dtype;
 
+    @Param({"off", "on"})
+    String tiling;
+
     private DeviceThread device;
     private WeightStore weights;
     private PictureDecoder vae;
@@ -73,7 +77,7 @@ public class VaeBenchmark {
         device = new DeviceThread("vae");
         device.submit(this::load).join();
         expected = decoded(Precision.FP32);
-        open(PictureBenchmark.precision(dtype));
+        open(PictureBenchmark.precision(dtype), VaeTiling.parse(tiling));
     }
 
     private boolean load() {
@@ -86,7 +90,7 @@ public class VaeBenchmark {
     }
 
     private byte[] decoded(Precision precision) {
-        open(precision);
+        open(precision, VaeTiling.off());
         decode();
         device.submit(() -> {
                     weights.close();
@@ -96,7 +100,7 @@ public class VaeBenchmark {
         return latest;
     }
 
-    private void open(Precision precision) {
+    private void open(Precision precision, VaeTiling tiles) {
         Checkpoint checkpoint = Checkpoint.open(BenchModel.folder(model), null);
         vae = device.submit(() -> {
                     try (PointerScope scope = new PointerScope()) {
@@ -107,7 +111,7 @@ public class VaeBenchmark {
                                 () -> new WeightStore(checkpoint.weights(Component.VAE), bytes -> {}),
                                 AttentionSelector.select(AttentionBackend.AUTO, precision),
                                 precision,
-                                VaeTiling.off());
+                                tiles);
                     }
                 })
                 .join();

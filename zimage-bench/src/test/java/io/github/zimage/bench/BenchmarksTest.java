@@ -60,6 +60,7 @@ class BenchmarksTest {
                         "AttentionBenchmark",
                         "GuidanceBenchmark",
                         "LoadBenchmark",
+                        "PlacementBenchmark",
                         "PngBenchmark",
                         "PrecisionBenchmark",
                         "PromptLintBenchmark",
@@ -73,14 +74,47 @@ class BenchmarksTest {
         String page = Report.html(BenchResult.read(json));
         assertThat(page)
                 .contains("Steps and time", "distance from the picture in 16 steps", "Memory and speed: tiny")
-                .contains("Attention and length", "PngBenchmark.png")
-                .doesNotContain("Predicted");
+                .contains("Attention and length", "PngBenchmark.png");
         if (Files.exists(Path.of("/proc/self/status"))) {
             assertThat(results)
                     .allSatisfy(result -> assertThat(result.getSecondaryResults()
                                     .get("memory.anonymous")
                                     .getScore())
                             .isBetween(1.0, 1e5));
+            assertThat(page).contains("Predicted and measured memory");
+        }
+    }
+
+    @Test
+    void page_leavesOutWhatWasNotMeasured() {
+        BenchResult result = new BenchResult("PngBenchmark.png", Map.of("size", "<512>"), 0.02, Double.NaN, Map.of());
+        assertThat(Report.html(List.of(result)))
+                .contains("size &lt;512&gt;", "20.00 ms")
+                .doesNotContain("<svg", "Steps", "Predicted");
+    }
+
+    @Test
+    void pareto_keepsWhatNothingSurpassesInBoth() {
+        List<BenchResult> results = List.of(result(1, 9), result(2, 5), result(3, 6), result(4, 5), result(5, 1));
+        assertThat(Report.pareto(results)).extracting(BenchResult::seconds).containsExactly(9.0, 5.0, 1.0);
+    }
+
+    private static BenchResult result(double mebibytes, double seconds) {
+        return new BenchResult("A.b", Map.of(), seconds, Double.NaN, Map.of("memory.peak", mebibytes));
+    }
+
+    @Test
+    void fileThatJmhDidNotWrite_isRefused() throws IOException {
+        for (String text : List.of(
+                "",
+                "{}",
+                "[{}]",
+                "[1",
+                "[{\"benchmark\":\"a.B.c\",\"primaryMetric\":{\"score\":1,\"scoreUnit\":\"x\"}}]")) {
+            Path file = Files.writeString(folder.resolve("r.json"), text);
+            assertThatThrownBy(() -> BenchResult.read(file))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("r.json");
         }
     }
 

@@ -219,7 +219,8 @@ final class TuneCommand implements Callable<Integer> {
     }
 
     private ZImagePipeline.Builder builder(Precision precision, AttentionBackend backend) {
-        ZImagePipeline.Builder builder = ZImagePipeline.builder().model(model).attention(backend);
+        ZImagePipeline.Builder builder =
+                ZImagePipeline.builder().model(model).attention(backend).planFor(request(MEASURED_STEPS));
         formats(precision).forEach(builder::precision);
         return builder;
     }
