@@ -30,6 +30,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
@@ -37,15 +38,12 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "generate",
         description = "Draws a picture from a prompt.",
-        customSynopsis = "zimage generate --model=DIR --prompt=TEXT [OPTIONS]",
+        customSynopsis = "zimage generate [OPTIONS] PROMPT",
         sortOptions = false,
-        footer = {
-            "",
-            "Example:",
-            "  zimage generate --model Z-Image-Turbo --prompt \"a red fox in the snow\" --out fox.png"
-        })
+        footer = {"", "Example:", "  zimage generate --model Z-Image-Turbo --out fox.png \"a red fox in the snow\""})
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class GenerateCommand implements Callable<Integer> {
+    private static final String MODEL_VARIABLE = "ZIMAGE_MODEL";
     private static final String AUTO = "auto";
     private static final Pattern STEPS = Pattern.compile("[+-]?[0-9]{1,9}");
 
@@ -55,15 +53,21 @@ final class GenerateCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    @Parameters(arity = "0..1", paramLabel = "PROMPT", description = "What to draw.")
+    private @Nullable String words;
+
     @Option(
             names = "--model",
-            required = true,
             paramLabel = "DIR",
-            description = "Folder of a Z-Image checkpoint in the diffusers layout.")
-    private Path model;
+            description = "Folder of a Z-Image checkpoint in the diffusers layout (default: the environment variable "
+                    + MODEL_VARIABLE + ").")
+    private @Nullable Path model;
 
-    @Option(names = "--prompt", required = true, paramLabel = "TEXT", description = "What to draw.")
-    private String prompt;
+    @Option(
+            names = "--prompt",
+            paramLabel = "TEXT",
+            description = "What to draw, in place of PROMPT: for one that begins with a hyphen, as --prompt=TEXT.")
+    private @Nullable String promptOption;
 
     @Option(
             names = "--lint",
@@ -247,8 +251,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        ZImagePipeline.Builder builder = pipeline();
-        GenerationRequest request = request(builder);
+        String prompt = prompt();
+        ZImagePipeline.Builder builder = pipeline(chosenModel());
+        GenerationRequest request = request(builder, prompt);
         builder.planFor(request);
         if (planOnly) {
             spec.commandLine()
@@ -284,8 +289,32 @@ final class GenerateCommand implements Callable<Integer> {
         FIX
     }
 
+    private String prompt() {
+        if (words != null && promptOption != null) {
+            throw new IllegalArgumentException(
+                    "give one prompt, but there were '%s' and --prompt '%s'; quote a prompt of several words"
+                            .formatted(words, promptOption));
+        }
+        String prompt = words == null ? promptOption : words;
+        if (prompt == null) {
+            throw new IllegalArgumentException("nothing to draw: give a prompt, as in zimage generate \"a red fox\"");
+        }
+        return prompt;
+    }
+
+    private Path chosenModel() {
+        if (model != null) {
+            return model;
+        }
+        String variable = System.getenv(MODEL_VARIABLE);
+        if (variable == null || variable.isEmpty()) {
+            throw new IllegalArgumentException("no model: give --model DIR, or set " + MODEL_VARIABLE);
+        }
+        return Path.of(variable);
+    }
+
     /** Returns the prompt to draw, and says on the standard error stream what was found in it. */
-    private String lintedPrompt(ZImagePipeline.Builder pipeline) {
+    private String lintedPrompt(ZImagePipeline.Builder pipeline, String prompt) {
         if (lint == Lint.OFF) {
             return prompt;
         }
@@ -308,9 +337,9 @@ final class GenerateCommand implements Callable<Integer> {
                 .build();
     }
 
-    private GenerationRequest request(ZImagePipeline.Builder pipeline) {
+    private GenerationRequest request(ZImagePipeline.Builder pipeline, String prompt) {
         checkChoices();
-        String drawn = lintedPrompt(pipeline);
+        String drawn = lintedPrompt(pipeline, prompt);
         GenerationRequest.Builder builder = GenerationRequest.builder()
                 .prompt(drawn)
                 .sigmas(sigmas)
@@ -346,7 +375,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     private void setSize(GenerationRequest.Builder builder, String drawn) {
         if (size == null) {
-            builder.size(width == null ? 1024 : width, height == null ? 1024 : height);
+            builder.size(
+                    width == null ? GenerationRequest.DEFAULT_SIZE : width,
+                    height == null ? GenerationRequest.DEFAULT_SIZE : height);
         } else if (size.equalsIgnoreCase(AUTO)) {
             SizeAdvisor.Advice advice = SizeAdvisor.create().advise(drawn);
             spec.commandLine().getErr().println("zimage: " + advice.message(Locale.ENGLISH));
@@ -397,9 +428,9 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private ZImagePipeline.Builder pipeline() {
+    private ZImagePipeline.Builder pipeline(Path folder) {
         ZImagePipeline.Builder builder = ZImagePipeline.builder()
-                .model(model)
+                .model(folder)
                 .vaeTiling(VaeTiling.parse(vaeTiling))
                 .maxPromptTokens(maxPromptTokens)
                 .promptOverflow(truncatePrompt ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR);

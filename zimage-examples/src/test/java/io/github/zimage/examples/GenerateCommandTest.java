@@ -114,7 +114,6 @@ final class GenerateCommandTest {
                 "generate",
                 "--model",
                 model.toString(),
-                "--prompt",
                 "a fox",
                 "--size=32x48",
                 "--steps=auto",

@@ -15,7 +15,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -57,7 +59,7 @@ final class MainTest {
                 "--vae-precision int8      | Invalid value for option '--vae-precision': expected one of [FP32, BF16]",
                 "--seed                    | Missing required parameter for option '--seed' (N)",
                 "--seed 1 --seed 2         | option '--seed' (N) should be specified only once",
-                "--step 3                  | Unknown options: '--step', '3'; did you mean --steps",
+                "--step 3                  | Unknown option: '--step'; did you mean --steps",
                 "--prompt fox              | option '--prompt' (TEXT) should be specified only once",
                 "--out fox.jpg             | --out must end in .png, but was 'fox.jpg'",
                 "--out /nowhere/fox.png    | cannot write /nowhere/fox.png: there is no folder /nowhere",
@@ -69,7 +71,8 @@ final class MainTest {
                 "--place gpu              | Invalid value for option '--place' (PART=WHERE): must be text=, transformer= or vae= and a place, but was 'gpu'",
                 "--place vae=gpu          | Invalid value for option '--place' (PART=WHERE): place must be cpu, cuda:N, disk, park:cpu, stream:cpu or stream:disk, but was 'gpu'",
                 "--place vae=cpu --place vae=disk | --place must be given once for each part, but vae was placed twice",
-                "fox                       | Unmatched argument at index 5: 'fox'",
+                "fox                       | give one prompt, but there were 'fox' and --prompt 'a'",
+                "fox hen                   | Unmatched argument at index 6: 'hen'",
             })
     void generate_badRequest_isRefusedBeforeTheModelLoads(String options, String message) {
         List<String> args = new ArrayList<>(List.of("generate", "--model", "missing", "--prompt", "a"));
@@ -88,9 +91,9 @@ final class MainTest {
                 "                      | which command? One of generate, info, convert, doctor, plan, prompt, synth, tune",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
-                "generate              | Missing required options: '--model=DIR', '--prompt=TEXT'",
-                "generate --prompt fox | Missing required option: '--model=DIR'",
-                "generate --promt fox --model m | Unknown options: '--promt', 'fox'; did you mean --prompt",
+                "generate --model m    | nothing to draw: give a prompt",
+                "generate a fox        | Unmatched argument at index 2: 'fox'",
+                "generate --promt fox --model m | Unknown option: '--promt'; did you mean --prompt",
                 "info                  | Missing required parameter: 'DIR|FILE.png'",
                 "info missing.png      | there is no file missing.png",
                 "info /dev/null        | /dev/null is not a file",
@@ -220,7 +223,7 @@ final class MainTest {
                         "--no-metadata",
                         "--verbose",
                         "-h, --help");
-        assertThat(run.out).startsWith("Usage: zimage generate --model=DIR --prompt=TEXT [OPTIONS]");
+        assertThat(run.out).startsWith("Usage: zimage generate [OPTIONS] PROMPT");
         assertThat(run.out.lines()).allMatch(line -> line.length() <= 100);
     }
 
@@ -241,22 +244,41 @@ final class MainTest {
     @Test
     @EnabledOnOs(OS.LINUX)
     void withoutLocale_argumentsKeepTheirCharacters() throws Exception {
-        ProcessBuilder builder = new ProcessBuilder(
+        Run run = runInNewJvm(
+                environment -> environment.keySet().removeIf(name -> name.equals("LANG") || name.startsWith("LC_")),
+                "generate",
+                "--steps=1",
+                "a",
+                "红色的狐狸 🦊",
+                "",
+                "--model=m");
+        assertThat(run.out).isEqualTo("zimage: Unmatched arguments from index 3: '红色的狐狸 🦊', ''\n");
+        assertThat(run.code).isEqualTo(2);
+    }
+
+    @Test
+    void modelOfTheEnvironment_isUsedUnlessOneIsNamed() throws Exception {
+        for (String[] args : new String[][] {{"generate", "a"}, {"generate", "--model=here", "a"}}) {
+            Run run = runInNewJvm(environment -> environment.put("ZIMAGE_MODEL", "there"), args);
+            assertThat(run.out).contains((args.length == 2 ? "there" : "here") + ": must be a checkpoint folder");
+            assertThat(run.code).isEqualTo(3);
+        }
+    }
+
+    /** Runs the command; what it says on both streams is in {@code out}. */
+    private static Run runInNewJvm(Consumer<Map<String, String>> environment, String... args) throws Exception {
+        List<String> line = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
                 System.getProperty("java.class.path"),
-                Main.class.getName(),
-                "generate",
-                "红色的狐狸 🦊",
-                "",
-                "--prompt=",
-                "--model=m");
-        builder.environment().keySet().removeIf(name -> name.equals("LANG") || name.startsWith("LC_"));
+                Main.class.getName()));
+        line.addAll(List.of(args));
+        ProcessBuilder builder = new ProcessBuilder(line);
+        environment.accept(builder.environment());
         Process process = builder.redirectErrorStream(true).start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
-        assertThat(output).isEqualTo("zimage: Unmatched arguments from index 1: '红色的狐狸 🦊', ''\n");
-        assertThat(process.exitValue()).isEqualTo(2);
+        return new Run(process.exitValue(), output, "");
     }
 
     private static void assertRefused(Run run, int code) {
