@@ -12,6 +12,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.demo.DemoModel;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
@@ -40,7 +41,12 @@ import picocli.CommandLine.Spec;
         description = "Draws a picture from a prompt.",
         customSynopsis = "zimage generate [OPTIONS] PROMPT",
         sortOptions = false,
-        footer = {"", "Example:", "  zimage generate --model Z-Image-Turbo --out fox.png \"a red fox in the snow\""})
+        footer = {
+            "",
+            "Examples:",
+            "  zimage generate \"a fox on the left and a tree on the right, yellow background\"",
+            "  zimage generate --model Z-Image-Turbo --out fox.png \"a red fox in the snow\""
+        })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class GenerateCommand implements Callable<Integer> {
     private static final String MODEL_VARIABLE = "ZIMAGE_MODEL";
@@ -60,7 +66,7 @@ final class GenerateCommand implements Callable<Integer> {
             names = "--model",
             paramLabel = "DIR",
             description = "Folder of a Z-Image checkpoint in the diffusers layout (default: the environment variable "
-                    + MODEL_VARIABLE + ").")
+                    + MODEL_VARIABLE + ", else the demo model, which draws everyday things on plain backgrounds).")
     private @Nullable Path model;
 
     @Option(
@@ -92,10 +98,16 @@ final class GenerateCommand implements Callable<Integer> {
                             + " length of the prompt, saying why.")
     private @Nullable String size;
 
-    @Option(names = "--width", paramLabel = "PIXELS", description = "Width, a multiple of 16 (default: 1024).")
+    @Option(
+            names = "--width",
+            paramLabel = "PIXELS",
+            description = "Width, a multiple of 16 (default: 1024; demo model: 128).")
     private @Nullable Integer width;
 
-    @Option(names = "--height", paramLabel = "PIXELS", description = "Height, a multiple of 16 (default: 1024).")
+    @Option(
+            names = "--height",
+            paramLabel = "PIXELS",
+            description = "Height, a multiple of 16 (default: 1024; demo model: 128).")
     private @Nullable Integer height;
 
     @Option(
@@ -252,8 +264,10 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         String prompt = prompt();
-        ZImagePipeline.Builder builder = pipeline(chosenModel());
-        GenerationRequest request = request(builder, prompt);
+        Path chosen = chosenModel();
+        int pixels = chosen == null ? DemoModel.SIZE : GenerationRequest.DEFAULT_SIZE;
+        ZImagePipeline.Builder builder = pipeline(chosen == null ? DemoModel.path() : chosen);
+        GenerationRequest request = request(builder, prompt, pixels);
         builder.planFor(request);
         if (planOnly) {
             spec.commandLine()
@@ -264,6 +278,12 @@ final class GenerateCommand implements Callable<Integer> {
         List<Path> files = files();
         checkFiles(files);
         PrintWriter stdout = spec.commandLine().getOut();
+        if (chosen == null) {
+            spec.commandLine()
+                    .getErr()
+                    .println("zimage: no model chosen, so the demo model draws, which knows a small world only"
+                            + " (--model takes the folder of a real one)");
+        }
         if (negative != null && guidance == 0) {
             spec.commandLine().getErr().println("zimage: --negative has no effect while --guidance is 0");
         }
@@ -302,15 +322,13 @@ final class GenerateCommand implements Callable<Integer> {
         return prompt;
     }
 
-    private Path chosenModel() {
-        if (model != null) {
-            return model;
-        }
+    /** Returns the model that was chosen, or {@code null} for the demo model. */
+    private @Nullable Path chosenModel() {
         String variable = System.getenv(MODEL_VARIABLE);
-        if (variable == null || variable.isEmpty()) {
-            throw new IllegalArgumentException("no model: give --model DIR, or set " + MODEL_VARIABLE);
+        if (model == null && variable != null && !variable.isEmpty()) {
+            return Path.of(variable);
         }
-        return Path.of(variable);
+        return model;
     }
 
     /** Returns the prompt to draw, and says on the standard error stream what was found in it. */
@@ -337,7 +355,7 @@ final class GenerateCommand implements Callable<Integer> {
                 .build();
     }
 
-    private GenerationRequest request(ZImagePipeline.Builder pipeline, String prompt) {
+    private GenerationRequest request(ZImagePipeline.Builder pipeline, String prompt, int pixels) {
         checkChoices();
         String drawn = lintedPrompt(pipeline, prompt);
         GenerationRequest.Builder builder = GenerationRequest.builder()
@@ -350,7 +368,7 @@ final class GenerateCommand implements Callable<Integer> {
         if (negative != null) {
             builder.negativePrompt(negative);
         }
-        setSize(builder, drawn);
+        setSize(builder, drawn, pixels);
         setSteps(builder, drawn);
         if (seed != null) {
             builder.seed(seed);
@@ -373,11 +391,9 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private void setSize(GenerationRequest.Builder builder, String drawn) {
+    private void setSize(GenerationRequest.Builder builder, String drawn, int pixels) {
         if (size == null) {
-            builder.size(
-                    width == null ? GenerationRequest.DEFAULT_SIZE : width,
-                    height == null ? GenerationRequest.DEFAULT_SIZE : height);
+            builder.size(width == null ? pixels : width, height == null ? pixels : height);
         } else if (size.equalsIgnoreCase(AUTO)) {
             SizeAdvisor.Advice advice = SizeAdvisor.create().advise(drawn);
             spec.commandLine().getErr().println("zimage: " + advice.message(Locale.ENGLISH));

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.ImageParameters;
 import io.github.zimage.Latents;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,6 +48,23 @@ final class GenerateCommandTest {
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).startsWith("zimage: folder must be new or empty");
         assertOnlyFiles(file);
+    }
+
+    @Test
+    void withoutAModel_theDemoModelDraws_andTheCommandSaysSo() throws IOException {
+        Path out = folder.resolve("fox.png");
+        MainTest.Run run =
+                MainTest.run("generate", "a fox on a yellow background", "--seed=1", "--out", out.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.err().lines()).singleElement().asString().contains("the demo model draws");
+
+        BufferedImage image = ImageIO.read(out.toFile());
+        assertThat(image.getWidth()).isEqualTo(128);
+        assertThat(image.getHeight()).isEqualTo(128);
+        Judge judge = new Judge();
+        assertThat(judge.objects(image, Judge.Layout.NORMAL)).containsExactly("fox");
+        assertThat(judge.background(image)).isEqualTo("yellow");
+        assertThat(ImageParameters.read(out).orElseThrow().model()).isEqualTo("demo-model");
     }
 
     /** The picture says what was drawn. */

@@ -25,27 +25,41 @@ final class Judge {
     private static final String FOLDER = "/demo/";
     private static final int CELL = 48;
     private static final int COLUMNS = 16;
+    /** By so many pixels the world moves objects about, where there is room. */
+    private static final int TOKEN = 16;
+
     /** Shorter side of the pictures that are compared. */
     private static final int JUDGED = 64;
 
     /** How objects lie in a picture, as in tools/demo-model/world.py. */
     enum Layout {
-        NORMAL(0.75, 1, 1),
-        LARGE(0.9375, 1, 1),
-        SMALL(0.46875, 1, 1),
-        LEFT_RIGHT(0.9375, 2, 1),
-        ABOVE_BELOW(0.9375, 1, 2);
-
-        /** Side of an object, as a part of the shorter side of its cell. */
-        private final double part;
+        NORMAL(1, 1),
+        LARGE(1, 1),
+        SMALL(1, 1),
+        LEFT_RIGHT(2, 1),
+        ABOVE_BELOW(1, 2);
 
         private final int columns;
         private final int rows;
 
-        Layout(double part, int columns, int rows) {
-            this.part = part;
+        Layout(int columns, int rows) {
             this.columns = columns;
             this.rows = rows;
+        }
+
+        /** Returns the side of an object in a cell. */
+        private int side(int width, int height) {
+            int shorter = Math.min(width, height);
+            return switch (this) {
+                case NORMAL -> shorter - 2 * TOKEN * Math.max(1, (int) Math.round(shorter / 8.0 / TOKEN));
+                case SMALL -> (int) Math.round(0.46875 * shorter);
+                default -> (int) Math.round(0.9375 * shorter);
+            };
+        }
+
+        /** Returns how far an object may lie from the middle of a cell, along its width or its height. */
+        private static int reach(int length, int side) {
+            return length / 2 >= side / 2 + TOKEN ? TOKEN : 0;
         }
     }
 
@@ -131,6 +145,18 @@ final class Judge {
         return best.name;
     }
 
+    /** Returns how much of the rim has the colour of the background, give or take 24 levels of 255. */
+    double plainRim(BufferedImage image) {
+        float[] background = rim(image);
+        List<Integer> pixels = rimPixels(image);
+        return pixels.stream()
+                        .filter(pixel -> Math.abs(((pixel >> 16) & 255) - background[0]) <= 24
+                                && Math.abs(((pixel >> 8) & 255) - background[1]) <= 24
+                                && Math.abs((pixel & 255) - background[2]) <= 24)
+                        .count()
+                / (double) pixels.size();
+    }
+
     /** Returns a clean picture of some objects, as far from the middle of their cells as is said. */
     BufferedImage paint(List<String> objects, String colour, Layout layout, int width, int height, int dx, int dy) {
         BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
@@ -143,7 +169,7 @@ final class Judge {
         graphics.fillRect(0, 0, width, height);
         int cellWidth = width / layout.columns;
         int cellHeight = height / layout.rows;
-        int side = (int) Math.round(layout.part * Math.min(cellWidth, cellHeight));
+        int side = layout.side(cellWidth, cellHeight);
         for (int i = 0; i < objects.size(); i++) {
             int x = i % layout.columns * cellWidth + (cellWidth - side) / 2 + dx;
             int y = i / layout.columns * cellHeight + (cellHeight - side) / 2 + dy;
@@ -155,25 +181,28 @@ final class Judge {
 
     private List<Find> finds(BufferedImage image, Layout layout) {
         float[] background = rim(image);
+        double scale = (double) JUDGED / Math.min(image.getWidth(), image.getHeight());
         BufferedImage small = shrink(image);
         int width = small.getWidth() / layout.columns;
         int height = small.getHeight() / layout.rows;
-        // By this the world moves objects about, where there is room.
-        int step = (int) Math.round(8.0 * JUDGED / Math.min(image.getWidth(), image.getHeight()));
+        int cellWidth = image.getWidth() / layout.columns;
+        int cellHeight = image.getHeight() / layout.rows;
+        int side = layout.side(cellWidth, cellHeight);
+        List<Sprite> all = sprites.computeIfAbsent((int) Math.round(side * scale), this::sprites);
+        int reachX = (int) Math.round(Layout.reach(cellWidth, side) * scale);
+        int reachY = (int) Math.round(Layout.reach(cellHeight, side) * scale);
         List<Find> finds = new ArrayList<>();
         for (int row = 0; row < layout.rows; row++) {
             for (int column = 0; column < layout.columns; column++) {
                 BufferedImage cell = small.getSubimage(column * width, row * height, width, height);
-                finds.add(nearest(planes(cell), width, height, step, layout, background));
+                finds.add(nearest(planes(cell), width, height, all, reachX, reachY, background));
             }
         }
         return finds;
     }
 
-    private Find nearest(float[][] cell, int width, int height, int step, Layout layout, float[] background) {
-        int side = (int) Math.round(layout.part * Math.min(width, height));
-        int reachX = (width - side) / 2 < step ? 0 : step;
-        int reachY = (height - side) / 2 < step ? 0 : step;
+    private static Find nearest(
+            float[][] cell, int width, int height, List<Sprite> all, int reachX, int reachY, float[] background) {
         double empty = 0;
         for (int c = 0; c < 3; c++) {
             for (float value : cell[c]) {
@@ -182,13 +211,11 @@ final class Judge {
         }
         int object = 0;
         double least = Double.POSITIVE_INFINITY;
-        List<Sprite> all = sprites.computeIfAbsent(side, this::sprites);
         for (int i = 0; i < all.size(); i++) {
-            for (int dy = -reachY; dy <= reachY; dy += step) {
-                for (int dx = -reachX; dx <= reachX; dx += step) {
-                    int x = (width - side) / 2 + dx;
-                    int y = (height - side) / 2 + dy;
-                    double difference = empty + change(cell, width, x, y, all.get(i), background);
+            Sprite sprite = all.get(i);
+            for (int y : places(height - sprite.side, reachY)) {
+                for (int x : places(width - sprite.side, reachX)) {
+                    double difference = empty + change(cell, width, x, y, sprite, background);
                     if (difference < least) {
                         least = difference;
                         object = i;
@@ -197,6 +224,13 @@ final class Judge {
             }
         }
         return new Find(object, least, empty);
+    }
+
+    private static int[] places(int room, int reach) {
+        int middle = room / 2;
+        return reach == 0
+                ? new int[] {middle}
+                : new int[] {Math.max(0, middle - reach), middle, Math.min(room, middle + reach)};
     }
 
     /** Returns by how much more the cell differs from a background with the sprite than from the background alone. */
@@ -250,7 +284,7 @@ final class Judge {
         return atlas.getSubimage(object % COLUMNS * CELL, object / COLUMNS * CELL, CELL, CELL);
     }
 
-    private static float[] rim(BufferedImage image) {
+    private static List<Integer> rimPixels(BufferedImage image) {
         int width = image.getWidth();
         int height = image.getHeight();
         List<Integer> pixels = new ArrayList<>();
@@ -261,6 +295,11 @@ final class Judge {
                 }
             }
         }
+        return pixels;
+    }
+
+    private static float[] rim(BufferedImage image) {
+        List<Integer> pixels = rimPixels(image);
         float[] median = new float[3];
         for (int c = 0; c < 3; c++) {
             int shift = 16 - 8 * c;

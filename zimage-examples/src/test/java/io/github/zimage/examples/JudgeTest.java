@@ -29,7 +29,7 @@ final class JudgeTest {
         Random random = new Random(5);
         List<String> names = JUDGE.names();
         int cells = layout == Judge.Layout.LEFT_RIGHT || layout == Judge.Layout.ABOVE_BELOW ? 2 : 1;
-        int reach = layout == Judge.Layout.LARGE || cells == 2 ? 0 : 8;
+        int reach = layout == Judge.Layout.LARGE || cells == 2 ? 0 : 16;
         for (int i = 0; i < names.size(); i += 6) {
             List<String> objects =
                     cells == 1 ? List.of(names.get(i)) : List.of(names.get(i), names.get((i + 31) % names.size()));

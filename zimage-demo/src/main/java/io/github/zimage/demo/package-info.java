@@ -1,0 +1,2 @@
+/** The demo model and where to find it. */
+package io.github.zimage.demo;
