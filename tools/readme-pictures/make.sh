@@ -5,6 +5,7 @@ cd "$(dirname "$0")/../.."
 unset ZIMAGE_MODEL
 zimage() { java -jar zimage-examples/target/zimage.jar "$@"; }
 sheet() { java tools/readme-pictures/ContactSheet.java "$@"; }
+mkdir -p docs/images
 drawn=$(mktemp -d)
 trap 'rm -r "$drawn"' EXIT
 
