@@ -53,8 +53,8 @@ final class MainTest {
                 "--sigmas 1,0.5 --steps 3  | sigmas must be one a step (3), but there were 2",
                 "--seed 1e3                | Invalid value for option '--seed': '1e3' is not a long",
                 "--seed 9223372036854775808 | Invalid value for option '--seed': '9223372036854775808' is not a long",
-                "--dtype fp8               | Invalid value for option '--dtype': expected one of [FP32, BF16]",
-                "--vae-precision int8      | Invalid value for option '--vae-precision': expected one of [FP32, BF16]",
+                "--dtype fp8               | Invalid value for option '--dtype': expected one of [FP32, BF16, INT8]",
+                "--vae-precision int8      | the VAE's precision must be FP32 or BF16, but was INT8",
                 "--seed                    | Missing required parameter for option '--seed' (N)",
                 "--seed 1 --seed 2         | option '--seed' (N) should be specified only once",
                 "--step 3                  | Unknown options: '--step', '3'; did you mean --steps",
@@ -101,7 +101,7 @@ final class MainTest {
                 "plan --model m --count 0 | count must be between 1 and 1000, but was 0",
                 "synth x               | Missing required option: '--size=turbo|tiny'",
                 "synth x --size huge   | Invalid value for option '--size': expected one of [TINY, TURBO]",
-                "synth x --size tiny --dtype fp16 | Invalid value for option '--dtype': expected one of [FP32, BF16]",
+                "synth x --size tiny --dtype fp16 | Invalid value for option '--dtype': expected one of [FP32, BF16, INT8]",
                 "synth /dev/null --size tiny | folder must be new or empty, but /dev/null is a file",
             })
     void badCommandLine_isRefused(String line, String message) {
@@ -202,7 +202,7 @@ final class MainTest {
                         "--guidance=G",
                         "--cfg-normalization=F",
                         "--cfg-truncation=F",
-                        "--dtype=fp32|bf16",
+                        "--dtype=fp32|bf16|int8",
                         "--vae-precision=fp32|bf16",
                         "--vae-tiling=auto|on|off|ROWS",
                         "--attention=NAME",
