@@ -27,7 +27,7 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
     /**
      * Copies the map.
      *
-     * @throws IllegalArgumentException if a component is missing in it
+     * @throws IllegalArgumentException if a component is missing in it, or the VAE's precision is {@link Precision#INT8}
      */
     public Profile {
         Objects.requireNonNull(modelKey, "modelKey");
@@ -37,6 +37,9 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
             if (!precisions.containsKey(component)) {
                 throw new IllegalArgumentException("precisions must name every component, but lack " + component);
             }
+        }
+        if (precisions.get(Component.VAE) == Precision.INT8) {
+            throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was INT8");
         }
     }
 

@@ -337,6 +337,7 @@ public final class ZImagePipeline implements AutoCloseable {
         private @Nullable String variant;
         private ConversionCache conversionCache = ConversionCache.automatic();
         private @Nullable Profile profile;
+        private Map<Component, Precision> profilePrecisions = Map.of();
         private GenerationListener listener = new GenerationListener() {};
         private final Map<Component, Placement> placements = new EnumMap<>(Component.class);
         private @Nullable MemorySize memoryBudget;
@@ -359,6 +360,7 @@ public final class ZImagePipeline implements AutoCloseable {
         @CanIgnoreReturnValue
         public Builder precision(Precision precision) {
             this.precision = Objects.requireNonNull(precision, "precision");
+            profilePrecisions = Map.of();
             return this;
         }
 
@@ -438,7 +440,8 @@ public final class ZImagePipeline implements AutoCloseable {
         @CanIgnoreReturnValue
         public Builder profile(Profile profile) {
             this.profile = Objects.requireNonNull(profile, "profile");
-            precisions.putAll(profile.precisions());
+            precisions.clear();
+            profilePrecisions = profile.precisions();
             attention = profile.attention();
             return this;
         }
@@ -673,7 +676,9 @@ public final class ZImagePipeline implements AutoCloseable {
             for (Component component : Component.values()) {
                 Precision otherwise =
                         component == Component.VAE && precision == Precision.INT8 ? Precision.BF16 : precision;
-                all.put(component, precisions.getOrDefault(component, otherwise));
+                all.put(
+                        component,
+                        precisions.getOrDefault(component, profilePrecisions.getOrDefault(component, otherwise)));
             }
             return all;
         }

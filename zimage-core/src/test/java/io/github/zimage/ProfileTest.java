@@ -75,6 +75,16 @@ class ProfileTest {
             assertThat(pipeline.attentionBackend()).isEqualTo("sdpa");
             assertThat(pipeline.generate(request).parameters().precision()).isEqualTo(Precision.BF16);
         }
+        try (ZImagePipeline pipeline = ZImagePipeline.builder()
+                .precision(Component.VAE, Precision.FP32)
+                .profile(file)
+                .model(model)
+                .precision(Precision.BF16)
+                .build()) {
+            ImageParameters parameters = pipeline.generate(request).parameters();
+            assertThat(parameters.precision()).isEqualTo(Precision.BF16);
+            assertThat(parameters.vaePrecision()).isEqualTo(Precision.BF16);
+        }
     }
 
     @Test
@@ -107,6 +117,7 @@ class ProfileTest {
                 "\"math\"                       | 7           | attention must be a text, but was 7",
                 "\"attention\"                  | \"atention\" | atention is not a setting; those are attention, model, precision, zimageProfile",
                 "\"fp32\"                       | \"fp8\"     | precision.transformer must be one of",
+                "\"vae\": \"bf16\"              | \"vae\": \"int8\" | precision.vae must be one of bf16, fp32, but was",
                 "\"vae\"                        | \"vea\"     | precision.vea is not a setting; those are text_encoder, transformer, vae",
                 ", \"vae\": \"bf16\"            | ``          | precision.vae must be there, but was absent",
                 "\"zimageProfile\": 1           | \"zimageProfile\": 2 | zimageProfile must be an integer from 1 to 1, but was 2",

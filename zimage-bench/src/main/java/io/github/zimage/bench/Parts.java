@@ -143,9 +143,13 @@ final class Parts implements Callable<Integer> {
     private EngineOptions options() {
         Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         for (Component component : Component.values()) {
-            precisions.put(component, precision);
+            precisions.put(component, component == Component.VAE ? vaePrecision() : precision);
         }
         return new EngineOptions(precisions, AttentionBackend.AUTO, VaeTiling.off(), Map.of());
+    }
+
+    private Precision vaePrecision() {
+        return precision == Precision.INT8 ? Precision.BF16 : precision;
     }
 
     /** Returns the seconds of each run that counts. */
@@ -281,8 +285,8 @@ final class Parts implements Callable<Integer> {
                     checkpoint.vae(),
                     weights,
                     () -> new WeightStore(checkpoint.weights(Component.VAE), bytes -> {}),
-                    AttentionSelector.select(AttentionBackend.AUTO, precision),
-                    precision,
+                    AttentionSelector.select(AttentionBackend.AUTO, vaePrecision()),
+                    vaePrecision(),
                     VaeTiling.off()));
             return measure(() -> {
                 try (PointerScope scope = new PointerScope()) {

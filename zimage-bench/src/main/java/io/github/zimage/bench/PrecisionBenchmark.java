@@ -13,7 +13,7 @@ import org.openjdk.jmh.annotations.Setup;
  */
 @SuppressWarnings("NullAway.Init") // JMH sets the fields
 public class PrecisionBenchmark extends PictureBenchmark {
-    @Param({"fp32", "bf16"})
+    @Param({"fp32", "bf16", "int8"})
     String dtype;
 
     @Param("8")

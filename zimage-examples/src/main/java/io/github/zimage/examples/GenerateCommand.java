@@ -483,9 +483,7 @@ final class GenerateCommand implements Callable<Integer> {
             builder.profile(profile);
         }
         if (precision != null) {
-            for (Component component : Component.values()) {
-                builder.precision(component, precision);
-            }
+            builder.precision(precision);
         }
         if (attention != null) {
             builder.attention(new AttentionBackend(attention));

@@ -6,9 +6,11 @@ import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ModelInfo;
+import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.Precision;
 import io.github.zimage.Profile;
+import io.github.zimage.ZImageException;
 import io.github.zimage.ZImagePipeline;
 import java.io.PrintWriter;
 import java.lang.management.ManagementFactory;
@@ -187,7 +189,7 @@ final class TuneCommand implements Callable<Integer> {
                 : Double.POSITIVE_INFINITY;
     }
 
-    /** Measures a candidate and says so, unless it takes far longer than the best so far or does not fit. */
+    /** Measures a candidate and says so, unless it takes far longer than the best so far or does not run here. */
     private void measure(Precision precision, AttentionBackend backend, List<Measurement> measured) {
         long start = System.nanoTime();
         try (Progress progress = main.progress();
@@ -207,7 +209,9 @@ final class TuneCommand implements Callable<Integer> {
             Measurement measurement = new Measurement(precision, pipeline.attentionBackend(), load, image);
             measured.add(measurement);
             print(measurement, measured);
-        } catch (OutOfDeviceMemoryException e) {
+        } catch (GenerationCancelledException | ModelLoadException e) {
+            throw e;
+        } catch (ZImageException e) { // too little memory, or a processor without the instructions
             spec.commandLine()
                     .getErr()
                     .println("zimage: %s with %s is left out: %s"
@@ -225,11 +229,11 @@ final class TuneCommand implements Callable<Integer> {
         return builder;
     }
 
-    /** The VAE has no products worth 8 bits. */
+    /** The VAE does not compute in 8 bits. */
     private static Map<Component, Precision> formats(Precision precision) {
         Map<Component, Precision> formats = new EnumMap<>(Component.class);
         for (Component component : Component.values()) {
-            boolean eightBits = precision.bytes() < Precision.BF16.bytes();
+            boolean eightBits = precision == Precision.INT8;
             formats.put(component, eightBits && component == Component.VAE ? Precision.BF16 : precision);
         }
         return formats;

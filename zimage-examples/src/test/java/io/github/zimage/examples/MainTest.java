@@ -207,7 +207,7 @@ final class MainTest {
                         "--guidance=G",
                         "--cfg-normalization=F",
                         "--cfg-truncation=F",
-                        "--dtype=fp32|bf16",
+                        "--dtype=fp32|bf16|int8",
                         "--vae-precision=fp32|bf16",
                         "--vae-tiling=auto|on|off|ROWS",
                         "--attention=NAME",

@@ -86,6 +86,9 @@ public final class ProfileFile {
         }
         Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         for (Component component : Component.values()) {
+            if (component == Component.VAE) {
+                byName.remove("int8");
+            }
             Precision precision = byName.get(formats.text(component.folder(), ""));
             if (precision == null) {
                 throw formats.wrong(component.folder(), "must be one of " + String.join(", ", byName.keySet()));
