@@ -25,6 +25,10 @@ public final class GenerationRequest {
     /** The largest number of steps. */
     public static final int MAX_STEPS = 1000;
 
+    private static final int PREVIEW_REDUCTION = 2;
+    private static final int PREVIEW_MULTIPLE = 32;
+    private static final int MAX_NOISE_REDUCTION = 8;
+
     private final List<String> prompts;
     private final List<PromptEmbeddings> promptEmbeddings;
     private final @Nullable String negativePrompt;
@@ -37,7 +41,9 @@ public final class GenerationRequest {
     private final double cfgNormalization;
     private final double cfgTruncation;
     private final @Nullable Long seed;
+    private final List<Long> seeds;
     private final int count;
+    private final int noiseReduction;
     private final List<Float> sigmas;
     private final List<Latents> latents;
 
@@ -54,8 +60,10 @@ public final class GenerationRequest {
         guidance = builder.guidance;
         cfgNormalization = builder.cfgNormalization;
         cfgTruncation = builder.cfgTruncation;
-        seed = builder.seed;
-        count = builder.count;
+        seeds = List.copyOf(builder.seeds);
+        seed = seeds.isEmpty() ? builder.seed : seeds.get(0);
+        count = seeds.isEmpty() ? builder.count : seeds.size();
+        noiseReduction = builder.noiseReduction;
         latents = List.copyOf(builder.latents);
     }
 
@@ -78,10 +86,40 @@ public final class GenerationRequest {
         builder.cfgNormalization = cfgNormalization;
         builder.cfgTruncation = cfgTruncation;
         builder.seed = seed;
+        builder.seeds = seeds;
         builder.count = count;
         builder.sigmas = sigmas;
+        builder.noiseReduction = noiseReduction;
         builder.latents = latents;
         return builder;
+    }
+
+    /**
+     * Returns the request for a preview: pictures of half the width and height, drawn from this request's noise, reduced. A preview
+     * shows roughly what the picture of the same seed will look like; details, and at times more than details, will differ. To draw
+     * those that were chosen, give their seeds to {@link Builder#seeds}.
+     *
+     * @throws IllegalArgumentException if width and height are no multiples of 32, or if noise was given
+     */
+    public GenerationRequest preview() {
+        if (width % PREVIEW_MULTIPLE != 0 || height % PREVIEW_MULTIPLE != 0) {
+            throw new IllegalArgumentException(
+                    "for a preview, width and height must be multiples of %d, but were %d x %d (nearest: %d x %d)"
+                            .formatted(
+                                    PREVIEW_MULTIPLE,
+                                    width,
+                                    height,
+                                    nearestPreviewable(width),
+                                    nearestPreviewable(height)));
+        }
+        return toBuilder()
+                .size(width / PREVIEW_REDUCTION, height / PREVIEW_REDUCTION)
+                .noiseReduction(noiseReduction * PREVIEW_REDUCTION)
+                .build();
+    }
+
+    private static int nearestPreviewable(int side) {
+        return Math.max(1, Math.round((float) side / PREVIEW_MULTIPLE)) * PREVIEW_MULTIPLE;
     }
 
     /** Returns the prompts; empty if embeddings were given. */
@@ -139,9 +177,29 @@ public final class GenerationRequest {
         return seed;
     }
 
+    /** Returns the seed of each of a prompt's pictures; empty if they follow from {@link #seed()}. */
+    public List<Long> seeds() {
+        return seeds;
+    }
+
+    /**
+     * Returns the seed of a picture.
+     *
+     * @param index the picture's place among all pictures, from 0
+     * @param firstSeed the seed of the first picture, if it was not given
+     */
+    public long seedOf(int index, long firstSeed) {
+        return seeds.isEmpty() ? Objects.requireNonNullElse(seed, firstSeed) + index : seeds.get(index % seeds.size());
+    }
+
     /** Returns how many pictures each prompt gives. */
     public int count() {
         return count;
+    }
+
+    /** Returns how many times as wide and high the picture is whose noise is reduced to this one's; 1 unless this is a preview. */
+    public int noiseReduction() {
+        return noiseReduction;
     }
 
     /** Returns the noise levels before the scheduler's shift, one a step; empty for evenly spaced ones. */
@@ -172,7 +230,9 @@ public final class GenerationRequest {
         private double cfgNormalization;
         private double cfgTruncation = 1;
         private @Nullable Long seed;
+        private List<Long> seeds = List.of();
         private int count = 1;
+        private int noiseReduction = 1;
         private List<Float> sigmas = List.of();
         private List<Latents> latents = List.of();
 
@@ -278,6 +338,17 @@ public final class GenerationRequest {
         @CanIgnoreReturnValue
         public Builder seed(long seed) {
             this.seed = seed;
+            this.seeds = List.of();
+            return this;
+        }
+
+        /**
+         * Sets the seed of each of a prompt's pictures, such as those chosen among previews, in place of {@link #seed} and
+         * {@link #count}. Several prompts are drawn with the same seeds.
+         */
+        @CanIgnoreReturnValue
+        public Builder seeds(List<Long> seeds) {
+            this.seeds = List.copyOf(seeds);
             return this;
         }
 
@@ -285,6 +356,17 @@ public final class GenerationRequest {
         @CanIgnoreReturnValue
         public Builder count(int count) {
             this.count = count;
+            this.seeds = List.of();
+            return this;
+        }
+
+        /**
+         * Draws the noise for a picture so many times as wide and high, and reduces it by averaging, scaled so that its variance stays 1:
+         * 1, the default, 2, 4 or 8. The picture then resembles the larger one of the same seed, which it does not otherwise.
+         */
+        @CanIgnoreReturnValue
+        public Builder noiseReduction(int noiseReduction) {
+            this.noiseReduction = noiseReduction;
             return this;
         }
 
@@ -340,11 +422,24 @@ public final class GenerationRequest {
         checkRange(problems, "cfgTruncation", cfgTruncation, 0, 100);
         checkRange(problems, "count", count, 1, 1000);
         checkSigmas(problems);
+        checkNoiseReduction(problems);
         if (!latents.isEmpty() && latents.size() != totalCount()) {
             problems.add("latents must be given for each of the %d pictures, but there were %d"
                     .formatted(totalCount(), latents.size()));
         }
         return problems;
+    }
+
+    private void checkNoiseReduction(List<String> problems) {
+        if (noiseReduction < 1 || noiseReduction > MAX_NOISE_REDUCTION || Integer.bitCount(noiseReduction) != 1) {
+            problems.add(
+                    "noiseReduction must be 1, 2, 4 or %d, but was %d".formatted(MAX_NOISE_REDUCTION, noiseReduction));
+        } else if ((long) Math.max(width, height) * noiseReduction > MAX_SIZE) {
+            problems.add("noise can be drawn for at most %d pixels, but was asked for %d times %d"
+                    .formatted(MAX_SIZE, noiseReduction, Math.max(width, height)));
+        } else if (noiseReduction > 1 && !latents.isEmpty()) {
+            problems.add("latents that are given are not reduced, but noiseReduction was " + noiseReduction);
+        }
     }
 
     private void checkSigmas(List<String> problems) {

@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param model the name of the checkpoint's folder
  * @param precision the transformer's precision
  * @param vaePrecision the VAE's precision
+ * @param noiseReduction how many times as wide and high the picture is that this is a preview of; 1 if it is none
  */
 public record ImageParameters(
         @Nullable String prompt,
@@ -42,7 +43,40 @@ public record ImageParameters(
         List<Float> sigmas,
         String model,
         Precision precision,
-        Precision vaePrecision) {
+        Precision vaePrecision,
+        int noiseReduction) {
+
+    /** Creates the parameters of a picture that is no preview. */
+    public ImageParameters(
+            @Nullable String prompt,
+            @Nullable String negativePrompt,
+            int width,
+            int height,
+            int steps,
+            double guidance,
+            double cfgNormalization,
+            double cfgTruncation,
+            @Nullable Long seed,
+            List<Float> sigmas,
+            String model,
+            Precision precision,
+            Precision vaePrecision) {
+        this(
+                prompt,
+                negativePrompt,
+                width,
+                height,
+                steps,
+                guidance,
+                cfgNormalization,
+                cfgTruncation,
+                seed,
+                sigmas,
+                model,
+                precision,
+                vaePrecision,
+                1);
+    }
 
     /** Copies the list of sigmas. */
     public ImageParameters {

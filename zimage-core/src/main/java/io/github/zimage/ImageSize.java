@@ -15,8 +15,8 @@ public record ImageSize(int width, int height) {
     /** The usual tiers: sides of squares, whose area pictures of other ratios have too. */
     public static final List<Integer> TIERS = List.of(768, 1024, 1280);
 
-    /** What Z-Image wants width and height to be multiples of. */
-    private static final int MULTIPLE = 16;
+    /** Twice what Z-Image wants width and height to be multiples of, so that a preview of half the size can be had. */
+    private static final int MULTIPLE = 32;
 
     private static final int MAX_RATIO = 4;
 
@@ -41,8 +41,8 @@ public record ImageSize(int width, int height) {
     }
 
     /**
-     * Returns a size of about a ratio and of about the area of a square: {@code ofRatio(16, 9, 1024)} is 1360 x 768. Both sides are
-     * multiples of 16.
+     * Returns a size of about a ratio and of about the area of a square: {@code ofRatio(16, 9, 1024)} is 1376 x 768. Both sides are
+     * multiples of 32, so that the model takes them, and halves of them for a preview.
      *
      * @param across width to {@code down}, at most 4 to 1
      * @param down height to {@code across}, at most 4 to 1

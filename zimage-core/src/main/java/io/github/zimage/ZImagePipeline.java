@@ -221,11 +221,12 @@ public final class ZImagePipeline implements AutoCloseable {
                     request.guidance(),
                     request.cfgNormalization(),
                     request.cfgTruncation(),
-                    request.latents().isEmpty() ? firstSeed + i : null,
+                    request.latents().isEmpty() ? request.seedOf(i, firstSeed) : null,
                     request.sigmas(),
                     checkpoint.name(),
                     options.precision(Component.TRANSFORMER),
-                    options.precision(Component.VAE));
+                    options.precision(Component.VAE),
+                    request.noiseReduction());
             images.add(new GeneratedImage(
                     image.width(), image.height(), image.rgb(), image.latents(), parameters, image.timings()));
         }

@@ -436,7 +436,7 @@ final class ZImagePipelineTest {
         };
     }
 
-    private static Latents noise(long seed, int channels, int height, int width) {
+    static Latents noise(long seed, int channels, int height, int width) {
         try (PointerScope scope = new PointerScope()) {
             Tensor noise = torch.randn(
                     new long[] {channels, height, width},

@@ -19,6 +19,7 @@ import io.github.zimage.prompt.SizeAdvisor;
 import io.github.zimage.prompt.StepAdvisor;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -123,6 +124,21 @@ final class GenerateCommand implements Callable<Integer> {
             defaultValue = "1",
             description = "How many pictures. Of several, the file names get -1, -2... (default: ${DEFAULT-VALUE}).")
     private int count;
+
+    @Option(
+            names = "--seeds",
+            paramLabel = "N,N,...",
+            hideParamSyntax = true,
+            split = ",",
+            description = "Seeds of the pictures, in place of --seed and --count, such as those chosen among previews.")
+    private List<Long> seeds = List.of();
+
+    @Option(
+            names = "--preview",
+            description =
+                    "Draw half as wide and high, from the noise of the full size reduced: roughly what the pictures"
+                            + " will be. Choose, and draw again with --seeds. File names get the seeds.")
+    private boolean preview;
 
     @Option(
             names = "--guidance",
@@ -256,7 +272,7 @@ final class GenerateCommand implements Callable<Integer> {
                     .println(Terminal.printable(builder.plan().toString()));
             return 0;
         }
-        List<Path> files = files();
+        List<Path> files = files(request);
         checkFiles(files);
         PrintWriter stdout = spec.commandLine().getOut();
         if (negative != null && guidance == 0) {
@@ -323,13 +339,24 @@ final class GenerateCommand implements Callable<Integer> {
         }
         setSize(builder, drawn);
         setSteps(builder, drawn);
-        if (seed != null) {
+        if (!seeds.isEmpty()) {
+            builder.seeds(seeds);
+        } else if (seed != null) {
             builder.seed(seed);
+        } else if (preview) {
+            builder.seed(new SecureRandom().nextLong() >>> 32); // the names of the files tell it
         }
-        return builder.build();
+        GenerationRequest request = builder.build();
+        return preview ? request.preview() : request;
     }
 
     private void checkChoices() {
+        if (!seeds.isEmpty() && (seed != null || count != 1)) {
+            throw new IllegalArgumentException("--seeds stands for --seed and --count: give it or them");
+        }
+        if (seeds.stream().distinct().count() < seeds.size()) {
+            throw new IllegalArgumentException("--seeds must differ, but were " + seeds);
+        }
         if (size != null && (width != null || height != null)) {
             throw new IllegalArgumentException("--size stands for --width and --height: give it or them");
         }
@@ -369,18 +396,20 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private List<Path> files() {
+    private List<Path> files(GenerationRequest request) {
         String name = out.toString();
         if (!name.toLowerCase(Locale.ROOT).endsWith(".png")) {
             throw new IllegalArgumentException("--out must end in .png, but was '" + name + "'");
         }
-        if (count == 1) {
+        boolean withSeeds = preview || !seeds.isEmpty();
+        if (request.count() == 1 && !withSeeds) {
             return List.of(out);
         }
         int dot = name.length() - ".png".length();
         List<Path> files = new ArrayList<>();
-        for (int i = 1; i <= count; i++) {
-            files.add(Path.of(name.substring(0, dot) + "-" + i + name.substring(dot)));
+        for (int i = 0; i < request.count(); i++) {
+            String suffix = withSeeds ? "-seed" + request.seedOf(i, 0) : "-" + (i + 1);
+            files.add(Path.of(name.substring(0, dot) + suffix + name.substring(dot)));
         }
         return files;
     }

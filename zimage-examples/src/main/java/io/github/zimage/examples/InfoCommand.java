@@ -76,6 +76,10 @@ final class InfoCommand implements Runnable {
                     parameters.sigmas().stream().map(String::valueOf).collect(Collectors.joining(",")));
         }
         line(text, "seed", parameters.seed());
+        if (parameters.noiseReduction() > 1) {
+            int times = parameters.noiseReduction();
+            line(text, "preview of", times * parameters.width() + " x " + times * parameters.height());
+        }
         line(text, "guidance", parameters.guidance());
         line(text, "cfg normalization", parameters.cfgNormalization());
         line(text, "cfg truncation", parameters.cfgTruncation());

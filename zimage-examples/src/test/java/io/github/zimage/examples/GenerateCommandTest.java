@@ -141,6 +141,43 @@ final class GenerateCommandTest {
     }
 
     @Test
+    void preview_isSmallAndLeadsToItsSeeds() throws IOException {
+        Path out = folder.resolve("p.png");
+        MainTest.Run run = MainTest.run(draw(out, "--size=64", "--seed=5", "--count=2", "--preview"));
+        assertThat(run.code()).isZero();
+        assertThat(run.out())
+                .contains(folder.resolve("p-seed5.png") + "  32x32, seed 5")
+                .contains(folder.resolve("p-seed6.png") + "  32x32, seed 6");
+        assertThat(MainTest.run("info", folder.resolve("p-seed5.png").toString())
+                        .out())
+                .containsPattern("preview of +64 x 64");
+
+        run = MainTest.run(draw(out, "--size=64", "--seeds=6,3"));
+        assertThat(run.out())
+                .contains(folder.resolve("p-seed6.png") + "  64x64, seed 6")
+                .contains(folder.resolve("p-seed3.png") + "  64x64, seed 3");
+
+        run = MainTest.run(draw(out, "--size=64", "--preview"));
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).containsPattern("p-seed([0-9]+)\\.png  32x32, seed \\1");
+    }
+
+    private static String[] draw(Path out, String... options) {
+        return Stream.concat(
+                        Stream.of(
+                                "generate",
+                                "--model",
+                                model.toString(),
+                                "--prompt",
+                                "a fox",
+                                "--steps=1",
+                                "--out",
+                                out.toString()),
+                        Stream.of(options))
+                .toArray(String[]::new);
+    }
+
+    @Test
     void sizesAndStepsThatContradict_areBadRequests() {
         for (List<String> options : List.of(
                 List.of("--size=auto", "--width=32"),
@@ -148,6 +185,9 @@ final class GenerateCommandTest {
                 List.of("--size=32x"),
                 List.of("--size=5:1"),
                 List.of("--vae-tiling=512:64"),
+                List.of("--seeds=1,2", "--count=2"),
+                List.of("--seeds=1,1"),
+                List.of("--preview", "--size=48x64"),
                 List.of("--size=99999999999x32"),
                 List.of("--size=0x32"),
                 List.of("--steps=many"),

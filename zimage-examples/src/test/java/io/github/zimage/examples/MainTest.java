@@ -199,6 +199,8 @@ final class MainTest {
                         "--sigmas=S,S,...",
                         "--seed=N",
                         "--count=N",
+                        "--seeds=N,N,...",
+                        "--preview",
                         "--guidance=G",
                         "--cfg-normalization=F",
                         "--cfg-truncation=F",

@@ -95,6 +95,9 @@ public final class ParametersFormat {
         json.put("model", parameters.model());
         json.put("precision", parameters.precision().name());
         json.put("vaePrecision", parameters.vaePrecision().name());
+        if (parameters.noiseReduction() > 1) {
+            json.put("noiseReduction", parameters.noiseReduction());
+        }
         try {
             return MAPPER.writeValueAsString(json);
         } catch (JsonProcessingException e) {
@@ -127,7 +130,8 @@ public final class ParametersFormat {
                 sigmas(json),
                 requiredString(json, "model"),
                 precision(json, "precision"),
-                precision(json, "vaePrecision"));
+                precision(json, "vaePrecision"),
+                json.has("noiseReduction") ? positive(json, "noiseReduction") : 1);
     }
 
     private static @Nullable String string(JsonNode json, String name) {

@@ -158,6 +158,16 @@ public final class DiffusionEngine implements AutoCloseable {
         return torch.randn(shape, new GeneratorOptional(generator), new TensorOptions(ScalarType.Float));
     }
 
+    /** Noise of a larger picture, averaged over squares of so many latents a side. The mean of n * n has a deviation of 1 / n. */
+    private static Tensor reduced(long seed, int side, long... shape) {
+        if (side == 1) {
+            return noise(seed, shape);
+        }
+        return Tensors.scoped(() -> torch.avg_pool2d(
+                        noise(seed, shape[0], side * shape[1], side * shape[2]), side, side)
+                .mul_(new Scalar((double) side)));
+    }
+
     private static Duration since(long nanoTime) {
         return Duration.ofNanos(System.nanoTime() - nanoTime);
     }
@@ -240,7 +250,7 @@ public final class DiffusionEngine implements AutoCloseable {
             for (int i = 0; i < request.totalCount(); i++) {
                 noise.add(
                         request.latents().isEmpty()
-                                ? DiffusionEngine.noise(firstSeed + i, shape)
+                                ? reduced(request.seedOf(i, firstSeed), request.noiseReduction(), shape)
                                 : Tensors.of(request.latents().get(i).values(), shape));
             }
             return noise;
