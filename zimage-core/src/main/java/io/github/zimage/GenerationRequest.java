@@ -434,7 +434,7 @@ public final class GenerationRequest {
         if (noiseReduction < 1 || noiseReduction > MAX_NOISE_REDUCTION || Integer.bitCount(noiseReduction) != 1) {
             problems.add(
                     "noiseReduction must be 1, 2, 4 or %d, but was %d".formatted(MAX_NOISE_REDUCTION, noiseReduction));
-        } else if ((long) Math.max(width, height) * noiseReduction > MAX_SIZE) {
+        } else if (noiseReduction > 1 && (long) Math.max(width, height) * noiseReduction > MAX_SIZE) {
             problems.add("noise can be drawn for at most %d pixels, but was asked for %d times %d"
                     .formatted(MAX_SIZE, noiseReduction, Math.max(width, height)));
         } else if (noiseReduction > 1 && !latents.isEmpty()) {
