@@ -133,6 +133,10 @@ public final class ConversionCache {
             throw new IllegalStateException("there must be a folder for converted weights, but the cache is off or the"
                     + " user has no home: name one with ConversionCache.in or in ZIMAGE_CACHE");
         }
+        if (precisions.containsValue(Precision.INT8)) {
+            throw new IllegalArgumentException("precision must be FP32 or BF16 to keep converted weights, but was INT8:"
+                    + " 8-bit integers are made of the checkpoint's own weights at every start");
+        }
         WeightCache cache = new WeightCache(folder);
         List<Path> files = new ArrayList<>();
         for (Component component : unsuited(checkpoint, precisions)) {

@@ -56,6 +56,48 @@ final class Int8PipelineTest {
     }
 
     @Test
+    void streaming_isRefused() {
+        ZImagePipeline.Builder builder = TinyModel.pipeline(folder)
+                .precision(Precision.INT8)
+                .place(Component.TRANSFORMER, Placement.streamedFromDisk());
+        assertThatThrownBy(builder::build)
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage(
+                        "transformer cannot be streamed in INT8, whose weights are made when they are loaded: use BF16, or leave it"
+                                + " resident");
+    }
+
+    // A plan that counts two bytes a weight would refuse budgets that suffice, one that counts a byte for all would
+    // break them.
+    @Test
+    void plan_countsAByteForTheBlocksWeights() {
+        ZImagePipeline.Builder builder = TinyModel.pipeline(folder);
+        long bf16 = weights(builder.precision(Precision.BF16));
+        long int8 = weights(builder.precision(Precision.INT8));
+        int blocks = 5;
+        long blockWeights = 4 * 96 * 96 + 3 * 96 * 256; // attention and feed-forward
+        assertThat(bf16 - int8).isEqualTo(blocks * blockWeights);
+    }
+
+    private static long weights(ZImagePipeline.Builder builder) {
+        return builder.plan().parts().stream()
+                .filter(part -> part.component() == Component.TRANSFORMER)
+                .findFirst()
+                .orElseThrow()
+                .bytes();
+    }
+
+    @Test
+    void converting_isRefused() {
+        ZImagePipeline.Builder builder = TinyModel.pipeline(folder)
+                .precision(Precision.INT8)
+                .conversionCache(ConversionCache.in(folder.resolve("cache")));
+        assertThatThrownBy(builder::convert)
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith("precision must be FP32 or BF16 to keep converted weights, but was INT8");
+    }
+
+    @Test
     void vae_isRefused() {
         assertThatThrownBy(() -> ZImagePipeline.builder().precision(Component.VAE, Precision.INT8))
                 .isInstanceOf(IllegalArgumentException.class)

@@ -123,9 +123,10 @@ public record ModelLayout(
         long largest = 0;
         for (Map.Entry<String, List<Long>> tensor : tensors.entrySet()) {
             String name = tensor.getKey();
-            long width = fp32.matcher(name).matches() ? Float.BYTES : precision.bytes();
-            long bytes = tensor.getValue().stream().reduce(width, Math::multiplyExact);
             Matcher block = BLOCK.matcher(name);
+            long width = precision == Precision.INT8 && !block.matches() ? Short.BYTES : precision.bytes();
+            width = fp32.matcher(name).matches() ? Float.BYTES : width;
+            long bytes = tensor.getValue().stream().reduce(width, Math::multiplyExact);
             if (name.equals(EMBEDDINGS)) {
                 embeddings = bytes;
                 continue;
