@@ -8,12 +8,13 @@ import java.util.List;
  *
  * <p>The methods of one generation are called in order, on the pipeline's device thread: they must return soon, must not
  * wait for the pipeline, and hold up the computation meanwhile. An exception that one throws ends that generation and reaches
- * its caller.
+ * its caller. When memory runs out, the prompts, the steps or the pictures may begin again, once for a request.
  */
 public interface GenerationListener {
 
     /**
-     * A component's weights are being read and checked.
+     * A component's weights are being read: while the pipeline is built and, of a component that is parked, during each generation
+     * that uses it.
      *
      * @param component what is being loaded
      * @param bytesDone bytes of weights that are ready

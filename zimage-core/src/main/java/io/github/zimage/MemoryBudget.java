@@ -1,16 +1,21 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.pipeline.EngineOptions;
+import io.github.zimage.internal.pipeline.Relief;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Planner;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.ResidentMemory;
 import io.github.zimage.internal.placement.Workload;
+import io.github.zimage.internal.runtime.AvailableMemory;
+import io.github.zimage.internal.runtime.NativeErrors;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -22,7 +27,8 @@ final class MemoryBudget {
 
     private final String model;
     private final Planner planner;
-    private final Plan plan;
+    private volatile Plan plan;
+    private final VaeTiling wishedTiling;
     private final int maxPromptTokens;
     private final boolean enforced;
     private volatile MemoryPlan.@Nullable Peaks measured;
@@ -30,12 +36,15 @@ final class MemoryBudget {
     /**
      * Creates the budget of a pipeline.
      *
+     * @param wishedTiling what the user set for the decoding, which the planner knows
      * @param enforced whether requests that would need more than the limit are refused
      */
-    MemoryBudget(String model, Planner planner, Plan plan, int maxPromptTokens, boolean enforced) {
+    MemoryBudget(
+            String model, Planner planner, Plan plan, VaeTiling wishedTiling, int maxPromptTokens, boolean enforced) {
         this.model = model;
         this.planner = planner;
         this.plan = plan;
+        this.wishedTiling = wishedTiling;
         this.maxPromptTokens = maxPromptTokens;
         this.enforced = enforced;
     }
@@ -54,6 +63,70 @@ final class MemoryBudget {
 
     Map<Component, Residence> residences() {
         return plan.residences();
+    }
+
+    /** Returns what to do when an allocation fails while a prompt is encoded. */
+    Relief relief() {
+        return new SmallerPlan(plan.work());
+    }
+
+    /** Returns what to do when an allocation fails in a generation. */
+    Relief reliefFor(GenerationRequest request) {
+        return new SmallerPlan(Workload.of(request, maxPromptTokens));
+    }
+
+    /** Goes on with the next smaller plan, and stays with it. */
+    private final class SmallerPlan implements Relief {
+        private final Workload work;
+
+        SmallerPlan(Workload work) {
+            this.work = work;
+        }
+
+        @Override
+        public EngineOptions smaller(EngineOptions options, Phase phase, OutOfDeviceMemoryException failure) {
+            Plan before = planner.with(plan, work);
+            Plan next = planner.smaller(before, phase, NativeErrors.requestedBytes(failure));
+            plan = planner.with(next, plan.work());
+            LOG.warn(
+                    "Out of memory while {}, with {} planned: freed caches, and trying once more with {} planned ({}). {}",
+                    doing(phase),
+                    new MemorySize(before.peak(phase)),
+                    new MemorySize(next.peak(phase)),
+                    summary(),
+                    failure.getMessage());
+            return new EngineOptions(options.precisions(), options.attention(), tiling(), plan.residences());
+        }
+
+        @Override
+        public OutOfDeviceMemoryException explained(Phase phase, OutOfDeviceMemoryException failure) {
+            long requested = NativeErrors.requestedBytes(failure);
+            OptionalLong free = AvailableMemory.bytes();
+            return new OutOfDeviceMemoryException(
+                    "out of memory while %s, also with caches freed and less in memory: requested %s, free %s, planned %s; draw smaller"
+                                    .formatted(
+                                            doing(phase),
+                                            requested == 0 ? "unknown" : new MemorySize(requested),
+                                            free.isEmpty() ? "unknown" : new MemorySize(Math.max(1, free.getAsLong())),
+                                            new MemorySize(
+                                                    planner.with(plan, work).peak(phase)))
+                            + " pictures or fewer at once, free memory that other programs have, or set a memory budget so that"
+                            + " fewer weights stay in memory",
+                    failure);
+        }
+    }
+
+    private static String doing(Phase phase) {
+        return switch (phase) {
+            case TEXT -> "encoding prompts";
+            case DENOISE -> "denoising";
+            case DECODE -> "decoding";
+        };
+    }
+
+    /** Returns what the user set for the decoding, or tiles if that was left to the plan and it needs them. */
+    VaeTiling tiling() {
+        return wishedTiling.mode() == VaeTiling.Mode.AUTO && plan.tile() > 0 ? VaeTiling.on() : wishedTiling;
     }
 
     /** Returns, in a few words, which weights do not stay and what is predicted. */

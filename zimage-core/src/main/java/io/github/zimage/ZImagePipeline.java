@@ -164,7 +164,10 @@ public final class ZImagePipeline implements AutoCloseable {
             List<GeneratedImage> images = memory.watched(
                     request,
                     listener,
-                    watched -> described(request, seed, engine.generate(request, seed, watched, cancellation)));
+                    watched -> described(
+                            request,
+                            seed,
+                            engine.generate(request, seed, watched, cancellation, memory.reliefFor(request))));
             listener.onDone(images);
             return images;
         });
@@ -181,7 +184,7 @@ public final class ZImagePipeline implements AutoCloseable {
         Objects.requireNonNull(prompt, "prompt");
         rejectIfClosed();
         rejectDeviceThread();
-        return await(submit(cancellation -> engine.encode(prompt, cancellation)));
+        return await(submit(cancellation -> engine.encode(prompt, cancellation, memory.relief())));
     }
 
     /** Returns where the weights are and what the request that the pipeline was planned for needs; see {@link Builder#planFor}. */
@@ -322,11 +325,6 @@ public final class ZImagePipeline implements AutoCloseable {
      * Collects how a pipeline shall be. Not thread-safe.
      */
     public static final class Builder {
-        /** Pictures are decoded whole. */
-        private static final List<Integer> CPU_TILES = List.of(0);
-
-        private static final List<Integer> CARD_TILES = List.of(0, 512);
-
         private @Nullable Path model;
         private final Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         private Precision precision = Precision.BF16;
@@ -388,8 +386,9 @@ public final class ZImagePipeline implements AutoCloseable {
         }
 
         /**
-         * Sets whether pictures are decoded in tiles, {@link VaeTiling#auto} unless set: a picture is then decoded whole if that
-         * takes at most half of the memory that is available at that moment, which is known on Linux only.
+         * Sets whether pictures are decoded in tiles, {@link VaeTiling#auto} unless set: in tiles then if the plan for the memory says
+         * so, or if a whole picture would take more than half of the memory that is available when it is decoded, which is known on
+         * Linux only.
          */
         @CanIgnoreReturnValue
         public Builder vaeTiling(VaeTiling tiling) {
@@ -520,19 +519,19 @@ public final class ZImagePipeline implements AutoCloseable {
          */
         public MemoryPlan planForCard(MemorySize card) {
             Checkpoint checkpoint = open();
-            Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, CARD_TILES);
+            Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, vaeTiling);
             return MemoryPlan.of(checkpoint.name(), planner.plan(Machine.card(card.bytes()), plannedWork()));
         }
 
         private MemoryBudget memory(Checkpoint checkpoint) {
-            Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, CPU_TILES);
+            Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, vaeTiling);
             if (memoryBudget != null) {
                 Plan plan = planner.plan(Machine.cpu(memoryBudget.bytes()), plannedWork());
-                return new MemoryBudget(checkpoint.name(), planner, plan, maxPromptTokens, true);
+                return new MemoryBudget(checkpoint.name(), planner, plan, vaeTiling, maxPromptTokens, true);
             }
             long available = new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
             Plan plan = planner.planAnyway(Machine.cpu(available), plannedWork());
-            return new MemoryBudget(checkpoint.name(), planner, plan, maxPromptTokens, false);
+            return new MemoryBudget(checkpoint.name(), planner, plan, vaeTiling, maxPromptTokens, false);
         }
 
         private Workload plannedWork() {
@@ -566,7 +565,7 @@ public final class ZImagePipeline implements AutoCloseable {
             Checkpoint checkpoint = conversionCache.applied(open(), allPrecisions(), listener);
             MemoryBudget memory = memory(checkpoint);
             memory.log();
-            EngineOptions options = new EngineOptions(allPrecisions(), attention, vaeTiling, memory.residences());
+            EngineOptions options = new EngineOptions(allPrecisions(), attention, memory.tiling(), memory.residences());
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             DeviceThread device;
             try {

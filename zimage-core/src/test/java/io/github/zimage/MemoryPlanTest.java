@@ -4,7 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -146,5 +150,61 @@ class MemoryPlanTest {
                         .build())
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("transformer cannot be placed on cuda:0");
+    }
+
+    // What a listener asks LibTorch for fails as any allocation in that phase would.
+    @ParameterizedTest
+    @ValueSource(strings = {"text", "denoise", "decode"})
+    void allocationThatFails_isHealed_andTheNextPictureIsDrawn(String phase) {
+        GenerationRequest request = TinyModel.request().build();
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .place(Component.TEXT_ENCODER, Placement.parkedOnDisk())
+                .build()) {
+            GeneratedImage healed =
+                    pipeline.generateAll(request, exhausted(phase, 1)).get(0);
+            if (phase.equals("decode")) {
+                assertThat(pipeline.plan().decodeTile()).isPositive();
+            }
+            assertThatThrownBy(() -> pipeline.generateAll(
+                            TinyModel.request().prompt("another").build(), exhausted(phase, Integer.MAX_VALUE)))
+                    .isInstanceOf(OutOfDeviceMemoryException.class)
+                    .hasMessageContaining("requested 262144.00 GiB, free ")
+                    .hasMessageContaining(", planned ")
+                    .hasMessageContaining(
+                            "draw smaller pictures or fewer at once, free memory that other programs have, or set");
+            GeneratedImage next = pipeline.generate(request);
+            assertThat(next.latents().values()).isEqualTo(healed.latents().values());
+            try (ZImagePipeline untouched = TinyModel.pipeline(folder).build()) {
+                GeneratedImage expected = untouched.generate(request);
+                assertThat(healed.latents().values())
+                        .isEqualTo(expected.latents().values());
+                assertThat(healed.seed()).isEqualTo(expected.seed());
+            }
+        }
+    }
+
+    private static GenerationListener exhausted(String phase, int times) {
+        AtomicInteger left = new AtomicInteger(times);
+        Consumer<String> at = here -> {
+            if (here.equals(phase) && left.getAndDecrement() > 0) {
+                torch.empty(1L << 46);
+            }
+        };
+        return new GenerationListener() {
+            @Override
+            public void onLoad(Component component, long bytesDone, long bytesTotal) {
+                at.accept(component == Component.TEXT_ENCODER ? "text" : "");
+            }
+
+            @Override
+            public void onStep(int step, int steps, Duration elapsed) {
+                at.accept("denoise");
+            }
+
+            @Override
+            public void onDecode(int index, int count, Duration elapsed) {
+                at.accept("decode");
+            }
+        };
     }
 }

@@ -5,12 +5,16 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.GenerationTimings;
 import io.github.zimage.Latents;
+import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.LinearProbe;
+import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
 import io.github.zimage.internal.text.Qwen3Model;
@@ -33,7 +37,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Generator;
@@ -57,9 +63,10 @@ public final class DiffusionEngine implements AutoCloseable {
     private final Attention attention;
     private final PromptTokens promptTokens;
     private final PromptEncoder promptEncoder;
-    private final ModelHolder<Qwen3Model> textEncoder;
-    private final ModelHolder<ZImageTransformer2DModel> transformer;
-    private final ModelHolder<PictureDecoder> vae;
+    private EngineOptions options;
+    private ModelHolder<Qwen3Model> textEncoder;
+    private ModelHolder<ZImageTransformer2DModel> transformer;
+    private ModelHolder<PictureDecoder> vae;
 
     /** Loads a checkpoint. */
     public DiffusionEngine(
@@ -73,31 +80,10 @@ public final class DiffusionEngine implements AutoCloseable {
             attention = AttentionSelector.select(options.attention(), options.precision(Component.TRANSFORMER));
         }
         promptEncoder = new PromptEncoder(promptTokens);
-        Residence textResidence = options.residence(Component.TEXT_ENCODER);
-        Kernels textKernels = new Kernels(attention, options.precision(Component.TEXT_ENCODER));
-        textEncoder = new ModelHolder<>(
-                checkpoint.weights(Component.TEXT_ENCODER),
-                textResidence,
-                store -> new Qwen3Model(checkpoint.textEncoder(), store, textKernels, textResidence),
-                Qwen3Model::rest);
-        Residence residence = options.residence(Component.TRANSFORMER);
-        Kernels kernels = new Kernels(attention, options.precision(Component.TRANSFORMER));
-        transformer = new ModelHolder<>(
-                checkpoint.weights(Component.TRANSFORMER),
-                residence,
-                store -> new ZImageTransformer2DModel(checkpoint.transformer(), store, kernels, residence),
-                ZImageTransformer2DModel::rest);
-        vae = new ModelHolder<>(
-                checkpoint.weights(Component.VAE),
-                options.residence(Component.VAE),
-                store -> new PictureDecoder(
-                        checkpoint.vae(),
-                        store,
-                        () -> new WeightStore(checkpoint.weights(Component.VAE), done -> {}),
-                        attention,
-                        options.precision(Component.VAE),
-                        options.vaeTiling()),
-                model -> {});
+        this.options = options;
+        textEncoder = textEncoder();
+        transformer = transformer();
+        vae = vae();
         try {
             textEncoder.prepare(progress(Component.TEXT_ENCODER, listener, () -> {}));
             transformer.prepare(progress(Component.TRANSFORMER, listener, () -> {}));
@@ -106,6 +92,82 @@ public final class DiffusionEngine implements AutoCloseable {
             close();
             throw e;
         }
+    }
+
+    private ModelHolder<Qwen3Model> textEncoder() {
+        Residence residence = options.residence(Component.TEXT_ENCODER);
+        Kernels kernels = new Kernels(attention, options.precision(Component.TEXT_ENCODER));
+        return new ModelHolder<>(
+                checkpoint.weights(Component.TEXT_ENCODER),
+                residence,
+                store -> new Qwen3Model(checkpoint.textEncoder(), store, kernels, residence),
+                Qwen3Model::rest);
+    }
+
+    private ModelHolder<ZImageTransformer2DModel> transformer() {
+        Residence residence = options.residence(Component.TRANSFORMER);
+        Kernels kernels = new Kernels(attention, options.precision(Component.TRANSFORMER));
+        return new ModelHolder<>(
+                checkpoint.weights(Component.TRANSFORMER),
+                residence,
+                store -> new ZImageTransformer2DModel(checkpoint.transformer(), store, kernels, residence),
+                ZImageTransformer2DModel::rest);
+    }
+
+    private ModelHolder<PictureDecoder> vae() {
+        Precision precision = options.precision(Component.VAE);
+        VaeTiling tiling = options.vaeTiling();
+        return new ModelHolder<>(
+                checkpoint.weights(Component.VAE),
+                options.residence(Component.VAE),
+                store -> new PictureDecoder(
+                        checkpoint.vae(),
+                        store,
+                        () -> new WeightStore(checkpoint.weights(Component.VAE), done -> {}),
+                        attention,
+                        precision,
+                        tiling),
+                model -> {});
+    }
+
+    /** Frees what is kept to be used again, and places weights anew; they are loaded when they are needed. */
+    private void shrink(EngineOptions smaller) {
+        promptEncoder.forget();
+        EngineOptions before = options;
+        options = smaller;
+        if (!smaller.residence(Component.TEXT_ENCODER).equals(before.residence(Component.TEXT_ENCODER))) {
+            textEncoder.close();
+            textEncoder = textEncoder();
+        }
+        if (!smaller.residence(Component.TRANSFORMER).equals(before.residence(Component.TRANSFORMER))) {
+            transformer.close();
+            transformer = transformer();
+        }
+        if (!smaller.residence(Component.VAE).equals(before.residence(Component.VAE))
+                || !smaller.vaeTiling().equals(before.vaeTiling())) {
+            vae.close();
+            vae = vae();
+        }
+    }
+
+    /**
+     * Runs a phase and, if an allocation fails in it, once more with less memory.
+     *
+     * @param mayRetry whether it has not been tried again for this request
+     */
+    private <T> T relieved(Phase phase, Relief relief, AtomicBoolean mayRetry, Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (RuntimeException e) {
+            if (!(NativeErrors.translate(e) instanceof OutOfDeviceMemoryException failure)) {
+                throw e;
+            }
+            if (!mayRetry.getAndSet(false)) {
+                throw relief.explained(phase, failure);
+            }
+            shrink(relief.smaller(options, phase, failure));
+        }
+        return relieved(phase, relief, mayRetry, work);
     }
 
     private LongConsumer progress(Component component, GenerationListener listener, Runnable cancellation) {
@@ -121,10 +183,24 @@ public final class DiffusionEngine implements AutoCloseable {
         return attention.name();
     }
 
-    /** Encodes a prompt. */
+    /** As {@link #encode(String, Runnable, Relief)}, letting an allocation's failure stand. */
     public PromptEmbeddings encode(String prompt, Runnable cancellation) {
-        return Objects.requireNonNull(encode(List.of(prompt), new GenerationListener() {}, cancellation)
-                .get(prompt));
+        return encode(prompt, cancellation, Relief.NONE);
+    }
+
+    /**
+     * Encodes a prompt.
+     *
+     * @param cancellation called often; throws to cancel
+     * @param relief asked when an allocation fails
+     */
+    public PromptEmbeddings encode(String prompt, Runnable cancellation, Relief relief) {
+        Map<String, PromptEmbeddings> encoded = relieved(
+                Phase.TEXT,
+                relief,
+                new AtomicBoolean(true),
+                () -> encode(List.of(prompt), new GenerationListener() {}, cancellation));
+        return Objects.requireNonNull(encoded.get(prompt));
     }
 
     private Map<String, PromptEmbeddings> encode(
@@ -139,16 +215,27 @@ public final class DiffusionEngine implements AutoCloseable {
         }
     }
 
+    /** As {@link #generate(GenerationRequest, long, GenerationListener, Runnable, Relief)}, letting an allocation's failure stand. */
+    public List<DrawnImage> generate(
+            GenerationRequest request, long firstSeed, GenerationListener listener, Runnable cancellation) {
+        return generate(request, firstSeed, listener, cancellation, Relief.NONE);
+    }
+
     /**
      * Draws all pictures of a request.
      *
      * @param firstSeed the seed of the first picture
      * @param cancellation called often; throws to cancel
+     * @param relief asked when an allocation fails
      */
     public List<DrawnImage> generate(
-            GenerationRequest request, long firstSeed, GenerationListener listener, Runnable cancellation) {
+            GenerationRequest request,
+            long firstSeed,
+            GenerationListener listener,
+            Runnable cancellation,
+            Relief relief) {
         try (PointerScope scope = new PointerScope()) {
-            return new Generation(request, firstSeed, listener, cancellation).run();
+            return new Generation(request, firstSeed, listener, cancellation, relief).run();
         }
     }
 
@@ -188,6 +275,8 @@ public final class DiffusionEngine implements AutoCloseable {
         private final long firstSeed;
         private final GenerationListener listener;
         private final Runnable cancellation;
+        private final Relief relief;
+        private final AtomicBoolean mayRetry = new AtomicBoolean(true);
         private final Guidance guidance;
         private final int latentHeight;
         private final int latentWidth;
@@ -195,7 +284,13 @@ public final class DiffusionEngine implements AutoCloseable {
         private Duration encode = Duration.ZERO;
         private Duration denoise = Duration.ZERO;
 
-        Generation(GenerationRequest request, long firstSeed, GenerationListener listener, Runnable cancellation) {
+        Generation(
+                GenerationRequest request,
+                long firstSeed,
+                GenerationListener listener,
+                Runnable cancellation,
+                Relief relief) {
+            this.relief = relief;
             this.request = request;
             this.firstSeed = firstSeed;
             this.listener = listener;
@@ -207,17 +302,32 @@ public final class DiffusionEngine implements AutoCloseable {
 
         List<DrawnImage> run() {
             // 1. Prompts to embeddings
-            Embeddings embeddings = embeddings();
+            Embeddings embeddings = relieved(Phase.TEXT, relief, mayRetry, this::embeddings);
 
             // 2. Noise, embeddings and schedule to latents
-            List<Tensor> latents = noise();
-            try {
-                denoise(transformer.get(progress(Component.TRANSFORMER, listener, cancellation)), embeddings, latents);
-            } finally {
-                transformer.rest();
-            }
+            List<Tensor> latents = relieved(Phase.DENOISE, relief, mayRetry, () -> latents(embeddings));
 
             // 3. Latents to pictures
+            return relieved(Phase.DECODE, relief, mayRetry, () -> images(latents));
+        }
+
+        private List<Tensor> latents(Embeddings embeddings) {
+            steps.clear();
+            return Tensors.allScoped(() -> {
+                List<Tensor> latents = noise();
+                try {
+                    denoise(
+                            transformer.get(progress(Component.TRANSFORMER, listener, cancellation)),
+                            embeddings,
+                            latents);
+                    return latents;
+                } finally {
+                    transformer.rest();
+                }
+            });
+        }
+
+        private List<DrawnImage> images(List<Tensor> latents) {
             try {
                 return decode(vae.get(progress(Component.VAE, listener, cancellation)), latents);
             } finally {

@@ -62,6 +62,11 @@ final class PromptEncoder {
         return embeddings;
     }
 
+    /** Forgets the prompts it has seen. */
+    void forget() {
+        cache.clear();
+    }
+
     private static PromptEmbeddings embeddings(Tensor hidden) {
         return PromptEmbeddings.of(
                 Math.toIntExact(hidden.size(0)), Math.toIntExact(hidden.size(1)), Tensors.toFloats(hidden));

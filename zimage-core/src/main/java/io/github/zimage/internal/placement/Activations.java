@@ -1,16 +1,14 @@
 package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
+import io.github.zimage.Precision;
 import io.github.zimage.internal.weights.TextEncoderConfig;
 import io.github.zimage.internal.weights.TransformerConfig;
-import io.github.zimage.internal.weights.VaeConfig;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.List;
+import java.util.Objects;
 
 /**
  * How much memory a generation needs beside weights. Each formula lists the tensors that are alive at the same time where the code
- * needs most, so it has to follow the code: MemoryFormulaTest compares them with what the kernels really allocate.
+ * needs most, so it has to follow the code.
  *
  * <p>Attention is taken to be one that does not keep the scores of all tokens at once, as all but {@code math} are.
  */
@@ -112,42 +110,11 @@ final class Activations {
         return tokens * e * Math.max(attention, feedForward);
     }
 
-    /** What decoding a picture needs: at once, if the tile is 0 or as large as the picture, or tile by tile. */
+    /** What decoding a picture needs: at once, if the tile is 0, or so many rows at a time. */
     private long decode(int tile) {
-        int scale = layout.vae().scale();
-        long height = work.height() / scale;
-        long width = work.width() / scale;
-        long bytes = 3 * FLOAT * pixels(); // the picture in FP32 while it is rounded to 8 bits
-        if (tile > 0 && (tile < work.height() || tile < work.width())) {
-            height = Math.min(height, tile / scale);
-            width = Math.min(width, tile / scale);
-            bytes += 2 * FLOAT * 3 * pixels(); // what the tiles add up in
-        }
-        return bytes + decoder(height, width) + layout.part(Component.VAE).largest();
-    }
-
-    private long decoder(long height, long width) {
-        VaeConfig config = layout.vae();
-        long e = layout.typeBytes(Component.VAE);
-        List<Integer> channels = new ArrayList<>(config.blockOutChannels());
-        Collections.reverse(channels);
-        long in = channels.get(0);
-        long pixels = height * width;
-        long peak = 0;
-        for (int level = 0; level < channels.size(); level++) {
-            long out = channels.get(level);
-            // What came into the level, then in a residual block: its input, and three of: norm, convolution, norm,
-            // convolution, way around.
-            peak = Math.max(peak, e * pixels * (in + 4 * out));
-            if (level < channels.size() - 1) {
-                // What came in, the level's result, and that doubled before and after the convolution.
-                peak = Math.max(peak, e * pixels * (in + out + 2 * 4 * out));
-                pixels *= 4;
-            }
-            in = out;
-        }
-        // The last norm: what came in, that in FP32, and the result.
-        return Math.max(peak, pixels * in * (e + 2L * FLOAT));
+        Precision precision = Objects.requireNonNull(layout.precisions().get(Component.VAE));
+        return DecodeMemory.peakBytes(layout.vae(), work.height(), work.width(), precision, tile)
+                + layout.part(Component.VAE).largest();
     }
 
     /** One for each prompt, and one for the negative prompt. */

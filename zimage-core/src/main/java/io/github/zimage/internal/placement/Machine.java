@@ -15,8 +15,6 @@ public record Machine(Device device, long limit, long base) {
      * model, 190 MiB more stay with the code caches, oneDNN, and what malloc does not give back.
      */
     private static final long CPU_BASE = 510L << 20;
-    /** Measured with the full model in a budget of 4 GiB: what the process had beyond all else while blocks went through slots. */
-    private static final long CPU_STREAMING = 440L << 20;
     /** A context with cuBLAS and cuDNN, and their workspaces. */
     private static final long CARD_BASE = 460L << 20;
     /** What of a card is left to the screen and to gaps between allocations: 1 part of so many, 0.8 of 16 GiB. */
@@ -30,11 +28,6 @@ public record Machine(Device device, long limit, long base) {
     /** Returns a graphics card of so many bytes. */
     public static Machine card(long bytes) {
         return new Machine(Device.cuda(0), bytes - bytes / CARD_SPARE, CARD_BASE);
-    }
-
-    /** Returns what streaming takes beside its slots. */
-    long streamingBytes() {
-        return isCpu() ? CPU_STREAMING : 0;
     }
 
     boolean isCpu() {

@@ -5,6 +5,7 @@ import io.github.zimage.Device;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
@@ -12,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -37,18 +39,28 @@ public final class Planner {
 
     private final ModelLayout layout;
     private final Map<Component, Placement> placements;
-    private final List<Integer> tiles;
+    private final VaeTiling tiling;
 
     /**
      * Creates a planner.
      *
      * @param placements what the user wants for some components
-     * @param tiles the tiles that a picture may be decoded in; 0 is the whole picture
+     * @param tiling what the user wants for the decoding
      */
-    public Planner(ModelLayout layout, Map<Component, Placement> placements, List<Integer> tiles) {
+    public Planner(ModelLayout layout, Map<Component, Placement> placements, VaeTiling tiling) {
         this.layout = layout;
         this.placements = Map.copyOf(placements);
-        this.tiles = List.copyOf(tiles);
+        this.tiling = tiling;
+    }
+
+    /** Returns how many rows of a picture may be decoded at a time; 0 is the whole picture. */
+    private List<Integer> tiles(Workload work) {
+        int rows = DecodeMemory.rowsAtOnce(tiling, work.width());
+        return switch (tiling.mode()) {
+            case AUTO -> List.of(0, rows);
+            case ON -> List.of(rows);
+            case OFF -> List.of(0);
+        };
     }
 
     /**
@@ -77,7 +89,60 @@ public final class Planner {
         for (Component component : Component.values()) {
             options.add(costs.option(component, plan.residences().get(component)));
         }
-        return costs.plan(new Candidate(options.get(0), options.get(1), options.get(2), plan.tile(), costs));
+        int tile = plan.tile() == 0 ? 0 : DecodeMemory.rowsAtOnce(tiling, work.width());
+        return costs.plan(new Candidate(options.get(0), options.get(1), options.get(2), tile, costs));
+    }
+
+    /**
+     * Returns a plan by which a phase needs less, as far as the user leaves it open: first by decoding in tiles, then with the text
+     * encoder parked, the transformer streamed, ever fewer of its blocks resident, and last the text encoder streamed and the VAE
+     * parked. What does not help the phase is left as it is.
+     *
+     * @param bytes how much less it should need; the steps end where that is reached
+     * @return the plan itself if there is no smaller one
+     */
+    public Plan smaller(Plan plan, Phase phase, long bytes) {
+        List<Residence> streamed = new ArrayList<>();
+        for (int resident = layout.part(Component.TRANSFORMER).blocks().size() / 2; resident > 0; resident /= 2) {
+            streamed.add(Residence.streamed(resident, SLOTS));
+        }
+        streamed.add(Residence.streamed(0, SLOTS));
+        Plan best = plan;
+        List<UnaryOperator<Plan>> steps = new ArrayList<>();
+        steps.add(each -> with(
+                each,
+                each.residences(),
+                tiles(each.work()).get(tiles(each.work()).size() - 1)));
+        steps.add(each -> with(each, Component.TEXT_ENCODER, Residence.parked()));
+        streamed.forEach(residence -> steps.add(each -> with(each, Component.TRANSFORMER, residence)));
+        steps.add(each -> with(each, Component.TEXT_ENCODER, Residence.streamed(0, SLOTS)));
+        steps.add(each -> with(each, Component.VAE, Residence.parked()));
+        for (UnaryOperator<Plan> step : steps) {
+            if (plan.peak(phase) - best.peak(phase) >= Math.max(1, bytes)) {
+                break;
+            }
+            Plan next = step.apply(best);
+            best = next.peak(phase) < best.peak(phase) ? next : best;
+        }
+        return best;
+    }
+
+    private Plan with(Plan plan, Component component, Residence residence) {
+        if (!residences(plan.machine(), component).contains(residence)) {
+            return plan;
+        }
+        Map<Component, Residence> residences = new EnumMap<>(plan.residences());
+        residences.put(component, residence);
+        return with(plan, residences, plan.tile());
+    }
+
+    private Plan with(Plan plan, Map<Component, Residence> residences, int tile) {
+        Costs costs = new Costs(plan.machine(), plan.work());
+        List<Option> options = new ArrayList<>();
+        for (Component component : Component.values()) {
+            options.add(costs.option(component, residences.get(component)));
+        }
+        return costs.plan(new Candidate(options.get(0), options.get(1), options.get(2), tile, costs));
     }
 
     private @Nullable Plan best(Machine machine, Workload work) {
@@ -98,6 +163,7 @@ public final class Planner {
         List<Option> texts = options(costs, Component.TEXT_ENCODER);
         List<Option> transformers = options(costs, Component.TRANSFORMER);
         List<Option> vaes = options(costs, Component.VAE);
+        List<Integer> tiles = tiles(costs.work);
         return texts.stream()
                 .flatMap(text -> transformers.stream()
                         .flatMap(transformer -> vaes.stream()
@@ -120,10 +186,6 @@ public final class Planner {
      * @param moved the bytes that come for each request
      */
     private record Option(@Nullable Residence residence, long running, long idle, long moved) {
-        boolean isStreamed() {
-            return residence != null && residence.kind() == Residence.Kind.STREAMED;
-        }
-
         int complexity() {
             return residence == null ? 0 : COMPLEXITY.indexOf(residence.kind());
         }
@@ -258,9 +320,7 @@ public final class Planner {
 
         /** Returns what is in use while a component runs. */
         long peak(Phase phase, Option runs, int tile, Option text, Option transformer, Option vae) {
-            boolean streams = text.isStreamed() || transformer.isStreamed();
-            long idle =
-                    machine.base() + (streams ? machine.streamingBytes() : 0) + text.idle + transformer.idle + vae.idle;
+            long idle = machine.base() + text.idle + transformer.idle + vae.idle;
             // What runs beside the card does not add to what the card needs.
             return runs.residence == null ? idle : idle - runs.idle + runs.running + activationBytes(phase, tile);
         }
@@ -295,7 +355,7 @@ public final class Planner {
                     remedies,
                     "without the placements that were set",
                     needed,
-                    new Planner(layout, Map.of(), tiles),
+                    new Planner(layout, Map.of(), tiling),
                     machine,
                     work);
         }

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.runtime;
 
 import io.github.zimage.Precision;
+import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -38,6 +39,23 @@ public final class Tensors {
             result.releaseReference();
         }
         return result;
+    }
+
+    /** As {@link #scoped}, for several results. */
+    public static List<Tensor> allScoped(Supplier<List<Tensor>> computation) {
+        List<Tensor> results;
+        try (PointerScope scope = new PointerScope()) {
+            results = computation.get();
+            results.forEach(Tensors::keep);
+        }
+        PointerScope outer = PointerScope.getInnerScope();
+        if (outer != null) {
+            for (Tensor result : results) {
+                outer.attach(result);
+                result.releaseReference();
+            }
+        }
+        return results;
     }
 
     /** Lets a pointer outlive the scope it was made in; whoever calls this closes it. */

@@ -2,6 +2,7 @@ package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Linear;
 import io.github.zimage.internal.runtime.TensorSource;
+import io.github.zimage.internal.runtime.Tensors;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
@@ -36,7 +37,9 @@ public record BlockNorms(Tensor attentionNorm1, Tensor attentionNorm2, Tensor ff
      * @param adaLnInput the embedded timesteps [steps, adaLnDim] fp32
      */
     List<BlockNorms> modulated(Linear adaLnModulation, Tensor adaLnInput) {
-        Tensor modulation = adaLnModulation.forward(adaLnInput); // [steps, 4 * dim]
+        // What calls the kernel would hold the layer's weights as long as it lives, and there are 15 MB of them in a
+        // block.
+        Tensor modulation = Tensors.scoped(() -> adaLnModulation.forward(adaLnInput)); // [steps, 4 * dim]
         TensorVector chunks = modulation.chunk(4, -1); // 4 x [steps, dim], parts of it that are overwritten
         Scalar one = new Scalar(1.0);
         Tensor scaleMsa = chunks.get(0).add_(one).mul_(attentionNorm1);

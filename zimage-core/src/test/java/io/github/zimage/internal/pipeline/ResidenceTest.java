@@ -10,11 +10,13 @@ import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -26,13 +28,16 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -150,6 +155,65 @@ final class ResidenceTest {
                 .hasCauseInstanceOf(GenerationCancelledException.class);
         assertSame(generate(engine, request().build()).get(0), expected.get(0));
         close(engine);
+    }
+
+    // An allocation really fails, at each place in turn where a generation looks whether to stop: in every phase.
+    @Test
+    void allocationThatFailsAnywhere_isRetriedOnce_andThePictureIsTheSame() throws Exception {
+        GenerationRequest request = request().guidance(1).build();
+        DiffusionEngine counting = open(model(Precision.BF16), Precision.BF16, Map.of());
+        AtomicInteger looks = new AtomicInteger();
+        DrawnImage expected = generate(counting, request, new GenerationListener() {}, looks::incrementAndGet)
+                .get(0);
+        close(counting);
+        Set<Phase> failed = EnumSet.noneOf(Phase.class);
+        for (int look = 2; look <= looks.get(); look += 3) {
+            DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, Map.of());
+            Runnable once = exhaustedFrom(look, 1);
+            assertSame(
+                    onDevice(() -> engine.generate(request, 7, new GenerationListener() {}, once, relief(failed)))
+                            .get(0),
+                    expected);
+            assertSame(generate(engine, request).get(0), expected);
+            Runnable twice = exhaustedFrom(look, Integer.MAX_VALUE);
+            assertThatThrownBy(() -> onDevice(() -> engine.generate(
+                            request().prompt("not seen before").build(),
+                            7,
+                            new GenerationListener() {},
+                            twice,
+                            relief(failed))))
+                    .cause()
+                    .isInstanceOf(OutOfDeviceMemoryException.class)
+                    .hasMessage("explained");
+            assertSame(generate(engine, request).get(0), expected);
+            close(engine);
+        }
+        assertThat(failed).containsExactlyInAnyOrder(Phase.values());
+    }
+
+    private static Relief relief(Set<Phase> failed) {
+        return new Relief() {
+            @Override
+            public EngineOptions smaller(EngineOptions options, Phase phase, OutOfDeviceMemoryException failure) {
+                failed.add(phase);
+                return options(Precision.BF16, allStreamed());
+            }
+
+            @Override
+            public OutOfDeviceMemoryException explained(Phase phase, OutOfDeviceMemoryException failure) {
+                return new OutOfDeviceMemoryException("explained", failure);
+            }
+        };
+    }
+
+    private static Runnable exhaustedFrom(int look, int times) {
+        AtomicInteger looks = new AtomicInteger();
+        return () -> {
+            int now = looks.incrementAndGet();
+            if (now >= look && now - look < times) {
+                torch.empty(1L << 46);
+            }
+        };
     }
 
     private static Runnable cancelAt(int look) {

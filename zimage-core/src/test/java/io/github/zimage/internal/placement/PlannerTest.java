@@ -9,6 +9,7 @@ import io.github.zimage.Device;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -29,7 +30,7 @@ class PlannerTest {
     private static final Pattern SMALLEST = Pattern.compile("the smallest that would do has (\\d+m)");
 
     private static Planner planner(ModelLayout layout, Map<Component, Placement> placements) {
-        return new Planner(layout, placements, List.of(0, 64));
+        return new Planner(layout, placements, VaeTiling.auto());
     }
 
     private static Planner turbo() {
@@ -273,5 +274,55 @@ class PlannerTest {
         assertThat(larger.peak()).isGreaterThan(plan.peak());
         assertThat(larger.fits()).isFalse();
         assertThat(planner.with(plan, Models.work(256, 1)).fits()).isTrue();
+    }
+
+    // At 4096 x 4096 a whole picture needs 17 GiB to be decoded, and all other phases less than 9.
+    @Test
+    void tiles_areTakenWhereTheyHelp_andOnlyIfTheUserLetsThem() {
+        ModelLayout layout = Models.turbo(Precision.BF16);
+        Workload large = Models.work(4096, 1);
+        Machine machine = Machine.cpu(12 * GIB);
+        assertThat(new Planner(layout, Map.of(), VaeTiling.auto())
+                        .plan(machine, large)
+                        .tile())
+                .isEqualTo(16);
+        assertThat(new Planner(layout, Map.of(), VaeTiling.auto())
+                        .plan(machine, Models.work(512, 1))
+                        .tile())
+                .isZero();
+        assertThat(new Planner(layout, Map.of(), VaeTiling.ofRows(64))
+                        .plan(machine, large)
+                        .tile())
+                .isEqualTo(64);
+        assertThatThrownBy(() -> new Planner(layout, Map.of(), VaeTiling.off()).plan(machine, large))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("is too small");
+    }
+
+    @ParameterizedTest
+    @EnumSource(Phase.class)
+    void smallerPlan_needsLessInThePhase_untilNothingIsLeft(Phase phase) {
+        Planner planner = turbo();
+        Plan plan = planner.plan(Machine.cpu(64 * GIB), Models.work(2048, 1));
+        Plan smaller = planner.smaller(plan, phase, 1);
+        assertThat(smaller.peak(phase)).isLessThan(plan.peak(phase));
+        assertThat(smaller.tile() > 0).as("tiles help decoding only").isEqualTo(phase == Phase.DECODE);
+        Plan smallest = planner.smaller(plan, phase, Long.MAX_VALUE);
+        assertThat(smallest.peak(phase)).isLessThanOrEqualTo(smaller.peak(phase));
+        assertThat(smallest.peak(phase)).isLessThan(6 * GIB);
+        assertThat(planner.smaller(smallest, phase, Long.MAX_VALUE).peak(phase)).isEqualTo(smallest.peak(phase));
+    }
+
+    @Test
+    void smallerPlan_keepsToThePlacements() {
+        Map<Component, Placement> placements = new HashMap<>();
+        for (Component component : Component.values()) {
+            placements.put(component, Placement.on(Device.cpu()));
+        }
+        Planner planner = new Planner(Models.turbo(Precision.BF16), placements, VaeTiling.off());
+        Plan plan = planner.plan(Machine.cpu(64 * GIB), Models.work(1024, 1));
+        for (Phase phase : Phase.values()) {
+            assertThat(planner.smaller(plan, phase, Long.MAX_VALUE)).isEqualTo(plan);
+        }
     }
 }

@@ -75,6 +75,18 @@ final class NativeErrorsTest {
     }
 
     @Test
+    void bytesThatWereAskedFor_areKnown() {
+        NativeRuntime.load();
+        assertThat(NativeErrors.requestedBytes(failure(() -> torch.empty(1L << 46))))
+                .isEqualTo(4L << 46);
+        assertThat(NativeErrors.requestedBytes(new RuntimeException("CUDA out of memory. Tried to allocate 2.50 GiB.")))
+                .isEqualTo(5L << 29);
+        assertThat(NativeErrors.requestedBytes(new RuntimeException("std::bad_alloc")))
+                .isZero();
+        assertThat(NativeErrors.requestedBytes(new RuntimeException())).isZero();
+    }
+
+    @Test
     void firstLine_isNeverEmpty() {
         assertThat(NativeErrors.firstLine(new RuntimeException("\n  first \r\nsecond")))
                 .isEqualTo("first");
