@@ -2,7 +2,7 @@ import org.jspecify.annotations.NullMarked;
 
 /** Z-Image for the JVM: text in, picture out. */
 @NullMarked
-@SuppressWarnings("requires-automatic")
+@SuppressWarnings({"requires-automatic", "module"}) // the module for graphics cards is built after this one
 module io.github.zimage.core {
     requires transitive java.desktop;
     requires transitive org.bytedeco.pytorch;
@@ -15,7 +15,19 @@ module io.github.zimage.core {
     exports io.github.zimage;
     exports io.github.zimage.prompt;
     exports io.github.zimage.spi;
+    exports io.github.zimage.internal.device to
+            io.github.zimage.cuda;
+    exports io.github.zimage.internal.nn to
+            io.github.zimage.cuda;
+    exports io.github.zimage.internal.placement to
+            io.github.zimage.cuda;
+    exports io.github.zimage.internal.runtime to
+            io.github.zimage.cuda;
+    exports io.github.zimage.internal.weights to
+            io.github.zimage.cuda;
 
+    uses io.github.zimage.internal.device.Accelerator;
+    uses io.github.zimage.internal.runtime.NativeLibraries;
     uses io.github.zimage.prompt.ChineseAnalyzer;
     uses io.github.zimage.spi.Attention;
 }

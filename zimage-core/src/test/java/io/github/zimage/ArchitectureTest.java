@@ -23,7 +23,17 @@ final class ArchitectureTest {
     private static final Map<String, Set<String>> ALLOWED = Map.ofEntries(
             Map.entry(
                     "pipeline",
-                    Set.of("text", "transformer", "vae", "schedule", "nn", "runtime", "weights", "placement")),
+                    Set.of(
+                            "text",
+                            "transformer",
+                            "vae",
+                            "schedule",
+                            "nn",
+                            "runtime",
+                            "weights",
+                            "placement",
+                            "device")),
+            Map.entry("device", Set.of("nn", "runtime", "weights", "placement")),
             Map.entry("text", Set.of("nn", "runtime", "weights", "placement")),
             Map.entry("transformer", Set.of("nn", "runtime", "weights", "placement")),
             Map.entry("vae", Set.of("nn", "runtime", "weights", "placement")),

@@ -1,7 +1,7 @@
 package io.github.zimage;
 
 import io.github.zimage.internal.nn.AttentionSelector;
-import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.nn.LinearProbe;
 import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.NativeRuntime;
@@ -73,8 +73,8 @@ public final class NativeLeakExtension
             AttentionSelector.probe(Precision.FP32);
             AttentionSelector.probe(Precision.BF16);
             if (LinearProbe.teraflops(Precision.INT8) > 0) {
-                Kernels int8 =
-                        new Kernels(AttentionSelector.select(AttentionBackend.AUTO, Precision.INT8), Precision.INT8);
+                CpuKernels int8 =
+                        new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, Precision.INT8), Precision.INT8);
                 try (PointerScope scope = new PointerScope()) {
                     for (long size = 1; size <= 256; size *= 2) { // rotations
                         Rows ones = Rows.of(torch.ones(1, size));

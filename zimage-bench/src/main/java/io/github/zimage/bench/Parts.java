@@ -10,6 +10,7 @@ import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.pipeline.DiffusionEngine;
 import io.github.zimage.internal.pipeline.EngineOptions;
 import io.github.zimage.internal.pipeline.PromptTokens;
@@ -285,9 +286,10 @@ final class Parts implements Callable<Integer> {
                     checkpoint.vae(),
                     weights,
                     () -> new WeightStore(checkpoint.weights(Component.VAE), bytes -> {}),
-                    AttentionSelector.select(AttentionBackend.AUTO, vaePrecision()),
+                    type -> new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, type), type),
                     vaePrecision(),
-                    VaeTiling.off()));
+                    VaeTiling.off(),
+                    () -> Long.MAX_VALUE));
             return measure(() -> {
                 try (PointerScope scope = new PointerScope()) {
                     int side = size / checkpoint.vae().scale();

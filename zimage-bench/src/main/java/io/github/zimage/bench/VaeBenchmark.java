@@ -5,6 +5,7 @@ import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.vae.PictureDecoder;
@@ -109,9 +110,10 @@ public class VaeBenchmark {
                                 checkpoint.vae(),
                                 weights,
                                 () -> new WeightStore(checkpoint.weights(Component.VAE), bytes -> {}),
-                                AttentionSelector.select(AttentionBackend.AUTO, precision),
+                                type -> new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, type), type),
                                 precision,
-                                tiles);
+                                tiles,
+                                () -> Long.MAX_VALUE);
                     }
                 })
                 .join();

@@ -1,11 +1,11 @@
 package io.github.zimage.internal.nn;
 
 import io.github.zimage.Precision;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
-import org.bytedeco.javacpp.PointerScope;
+import java.util.List;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -14,32 +14,43 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The operations that the transformer blocks are written in, between their linear layers.
+ * The operations that the models are written in, on one device and in one precision.
  *
  * <p>The residual stream, norms, rotations and products stay in FP32, whatever type the linear layers compute in: that costs a few
  * per cent of the time and keeps the result nearer to the truth than rounding after each operation would.
  */
-public final class Kernels {
-    /** So many rows of FP32 temporaries stay in the cache. */
-    private static final int ROWS = 64;
-
-    /** So many rows keep a matrix product at full speed. */
-    private static final int PART = 256;
-
+public abstract class Kernels {
+    private final TensorPlace place;
     private final Attention attention;
+    private final Precision precision;
     private final ScalarType type;
-    private final boolean int8;
 
     /** Creates kernels whose linear layers compute in a precision. */
-    public Kernels(Attention attention, Precision precision) {
+    protected Kernels(TensorPlace place, Attention attention, Precision precision) {
+        this.place = place;
         this.attention = attention;
+        this.precision = precision;
         this.type = Tensors.scalarType(precision);
-        this.int8 = precision == Precision.INT8;
     }
 
-    /** Returns the type that attention and linear layers compute in, for 8-bit integers that of their results. */
-    public ScalarType type() {
+    /** Returns where tensors lie that these kernels compute with. */
+    public final TensorPlace place() {
+        return place;
+    }
+
+    /** Returns what linear layers compute in. */
+    public final Precision precision() {
+        return precision;
+    }
+
+    /** Returns the type that attention and linear layers compute in, for 8-bit numbers that of their results. */
+    public final ScalarType type() {
         return type;
+    }
+
+    /** Returns how attention is computed. */
+    public final Attention attention() {
+        return attention;
     }
 
     /**
@@ -47,43 +58,16 @@ public final class Kernels {
      *
      * @param name the layer's name, without {@code .weight}
      */
-    public Projection projection(TensorSource weights, String name, boolean bias) {
-        return int8 ? Int8Linear.load(store(weights), name, bias, false) : Linear.load(weights, name, bias, type);
-    }
+    public abstract Projection projection(TensorSource weights, String name, boolean bias);
 
     /** Loads a linear layer that takes what {@link #swiglu} makes. */
-    public Projection downProjection(TensorSource weights, String name) {
-        return int8 ? Int8Linear.load(store(weights), name, false, true) : Linear.load(weights, name, false, type);
-    }
+    public abstract Projection downProjection(TensorSource weights, String name);
 
-    private static WeightStore store(TensorSource weights) {
-        if (weights instanceof WeightStore store) {
-            return store;
-        }
-        throw new IllegalStateException(
-                "weights of 8-bit integers are made when they are loaded: they cannot be streamed");
-    }
+    /** As {@link #projection}, for layers that take the same. */
+    public abstract JointProjection jointProjection(TensorSource weights, List<String> names, boolean bias);
 
     /** Returns rows, [S, features] of any type, as linear layers take them. */
-    public Rows rows(Tensor x) {
-        return int8
-                ? rows(x.size(0), x.size(1), (row, count) -> Tensors.cast(x.narrow(0, row, count), ScalarType.Float))
-                : Rows.of(Tensors.cast(x, type));
-    }
-
-    private Rows rows(long rows, long features, FloatRows computation) {
-        Tensor values = Tensors.empty(int8 ? ScalarType.Byte : type, rows, features);
-        Tensor scale = int8 ? Tensors.empty(ScalarType.Float, rows, 1) : null;
-        byRows(rows, (row, count) -> {
-            Tensor floats = computation.compute(row, count);
-            if (scale == null) {
-                values.narrow(0, row, count).copy_(floats);
-            } else {
-                Int8Linear.roundRows(floats, values.narrow(0, row, count), scale.narrow(0, row, count));
-            }
-        });
-        return new Rows(values, scale);
-    }
+    public abstract Rows rows(Tensor x);
 
     /**
      * Returns {@code rms_norm(x) * scale}, for a linear layer.
@@ -92,9 +76,7 @@ public final class Kernels {
      * @param scale [dim] fp32
      * @return [S, dim]
      */
-    public Rows normScale(Tensor x, Tensor scale, double eps) {
-        return rows(x.size(0), x.size(1), (row, count) -> rmsNorm(x.narrow(0, row, count), scale, eps));
-    }
+    public abstract Rows normScale(Tensor x, Tensor scale, double eps);
 
     /**
      * Adds {@code rms_norm(y) * scale} to x, in place.
@@ -103,45 +85,23 @@ public final class Kernels {
      * @param y [S, dim], what a linear layer gave
      * @param scale [dim] fp32
      */
-    public void addNormScale(Tensor x, Rows y, Tensor scale, double eps) {
-        byRows(
-                x.size(0),
-                (row, count) -> x.narrow(0, row, count)
-                        .add_(rmsNorm(y.narrow(row, count).floats(), scale, eps)));
+    public abstract void addNormScale(Tensor x, Rows y, Tensor scale, double eps);
+
+    /** As {@link #addNormScale}, followed by {@link #normScale} of x by {@code nextScale}. */
+    public Rows addNormScaleNorm(Tensor x, Rows y, Tensor scale, Tensor nextScale, double eps) {
+        addNormScale(x, y, scale, eps);
+        return normScale(x, nextScale, eps);
     }
 
     /**
-     * Normalises the heads of queries or keys and rotates pairs of neighbouring features (interleaved RoPE).
+     * Makes queries, keys and values.
      *
-     * @param x [S, H * D], what a linear layer gave
-     * @param scale [D] fp32, or null for no norm
-     * @param freqsCis [S, 1, D/2] complex64; its magnitude scales the result
-     * @param result [S, H, D] of any type, which is filled
+     * @param x [S, dim] fp32
+     * @param norm the weight of the norm in front, [dim] fp32
+     * @param eps that of the norm
+     * @param qkv gives queries, keys and values, [S, H * D] each
      */
-    public void qkNormRope(Rows x, @Nullable Tensor scale, double eps, Tensor freqsCis, Tensor result) {
-        long h = result.size(1);
-        long d = result.size(2);
-        byRows(x.count(), (row, count) -> {
-            Tensor heads = x.narrow(row, count).floats().view(count, h, d);
-            Tensor normed = scale == null ? heads : rmsNorm(heads, scale, eps);
-            Tensor pairs = torch.view_as_complex(normed.view(count, h, d / 2, 2)); // [rows, H, D/2]
-            Tensor rotated = torch.view_as_real(pairs.mul(freqsCis.narrow(0, row, count))); // [rows, H, D/2, 2]
-            result.narrow(0, row, count).copy_(rotated.flatten(2, -1)); // [rows, H, D]
-        });
-    }
-
-    /**
-     * Copies what a linear layer gave.
-     *
-     * @param x [S, H * D]
-     * @param result [S, H, D] of any type, which is filled
-     */
-    public void copy(Rows x, Tensor result) {
-        byRows(
-                x.count(),
-                (row, count) -> result.narrow(0, row, count)
-                        .copy_(x.narrow(row, count).floats().view(count, result.size(1), result.size(2))));
-    }
+    public abstract Heads heads(Tensor x, Tensor norm, double eps, JointProjection qkv, Heads.Recipe recipe);
 
     /**
      * Computes attention over whole sequences.
@@ -152,6 +112,15 @@ public final class Kernels {
      * @return [S, H * D]
      */
     public Tensor attention(Tensor query, Tensor key, Tensor value, boolean causal) {
+        return attention(attention, query, key, value, causal);
+    }
+
+    /** As {@link #attention}, for a head of several hundred features, which not all kernels of a device can do. */
+    public Tensor wideAttention(Tensor query, Tensor key, Tensor value) {
+        return attention(attention, query, key, value, false);
+    }
+
+    static Tensor attention(Attention attention, Tensor query, Tensor key, Tensor value, boolean causal) {
         return Tensors.scoped(() -> {
             Tensor heads = attention.attend(
                     query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1), causal); // [H, S, D]
@@ -160,41 +129,42 @@ public final class Kernels {
     }
 
     /**
-     * Returns {@code silu(gate) * up}, for a layer of {@link #downProjection}. Its largest numbers are many times the typical one, so
-     * that 8-bit integers are made of them only after a {@link Rotation}.
+     * Returns {@code silu(gate) * up}, for a layer of {@link #downProjection}.
      *
      * @param gate [S, hidden], what a linear layer gave
      * @param up [S, hidden], likewise
      * @return [S, hidden]
      */
-    public Rows swiglu(Rows gate, Rows up) {
-        long hidden = gate.values().size(1);
-        Rotation rotation = int8 ? Rotation.of(hidden) : null;
-        return rows(gate.count(), hidden, (row, count) -> {
-            Tensor product = torch.silu(gate.narrow(row, count).floats())
-                    .mul_(up.narrow(row, count).floats());
-            return rotation == null ? product : rotation.turn(product);
-        });
-    }
+    public abstract Rows swiglu(Rows gate, Rows up);
 
     /**
-     * Runs a computation on a part of the rows at a time, so that what is computed on the way takes little memory and is still in the
-     * cache when it is needed.
+     * Runs a computation on all rows or, where that takes less memory or time, on a part of them after the other.
+     *
+     * @param rows how many there are
      */
-    public void inParts(long rows, RowRange computation) {
-        byRows(rows, PART, computation);
+    public abstract void inParts(long rows, RowRange computation);
+
+    /**
+     * Returns {@code silu(group_norm(x) * weight + bias)}.
+     *
+     * @param x [1, C, h, w] of any type, with the channels last in memory
+     * @param weight [C] of the type that is computed in
+     * @param bias [C], likewise
+     * @return [1, C, h, w] of the weight's type
+     */
+    public Tensor groupNormSilu(Tensor x, Tensor weight, Tensor bias, int groups, double eps) {
+        return torch.silu_(groupNorm(x, weight, bias, groups, eps));
     }
 
-    private static void byRows(long rows, RowRange computation) {
-        byRows(rows, ROWS, computation);
-    }
-
-    private static void byRows(long rows, long part, RowRange computation) {
-        for (long row = 0; row < rows; row += part) {
-            try (PointerScope scope = new PointerScope()) {
-                computation.run(row, Math.min(part, rows - row));
-            }
-        }
+    /** As {@link #groupNormSilu}, without SiLU. */
+    public Tensor groupNorm(Tensor x, Tensor weight, Tensor bias, int groups, double eps) {
+        return Tensors.scoped(() -> torch.group_norm(
+                Tensors.cast(x, weight.scalar_type()),
+                groups,
+                new TensorOptional(weight),
+                new TensorOptional(bias),
+                eps,
+                false));
     }
 
     /** A computation on some rows. */
@@ -208,11 +178,6 @@ public final class Kernels {
         void run(long row, long count);
     }
 
-    private interface FloatRows {
-        /** Returns [count, features] fp32. */
-        Tensor compute(long row, long count);
-    }
-
     /**
      * Returns {@code x / sqrt(mean(x^2) + eps) * scale} over the last dimension.
      *
@@ -221,5 +186,13 @@ public final class Kernels {
      */
     public static Tensor rmsNorm(Tensor x, Tensor scale, double eps) {
         return torch.rms_norm(x, new long[] {scale.size(0)}, new TensorOptional(scale), new DoubleOptional(eps));
+    }
+
+    /** Normalises heads [S, H, D] fp32, unless the weight is null, and rotates pairs of neighbouring features. */
+    static Tensor rotated(Tensor heads, @Nullable Tensor norm, double eps, Tensor rotation) {
+        Tensor normed = norm == null ? heads : rmsNorm(heads, norm, eps);
+        Tensor pairs =
+                torch.view_as_complex(normed.view(heads.size(0), heads.size(1), heads.size(2) / 2, 2)); // [S, H, D/2]
+        return torch.view_as_real(pairs.mul(rotation)).flatten(2, -1); // [S, H, D/2, 2] -> [S, H, D]
     }
 }

@@ -29,7 +29,7 @@ final class MatrixProduct {
      * @return [..., out] of x's type
      */
     static Tensor transposed(Tensor x, Tensor weight, @Nullable Tensor bias) {
-        OneDnn oneDnn = Tensors.isOf(x, ScalarType.Float) ? OneDnn.INSTANCE : null;
+        OneDnn oneDnn = Tensors.isOf(x, ScalarType.Float) && x.is_cpu() ? OneDnn.INSTANCE : null;
         if (oneDnn != null) {
             return oneDnn.linear(x, weight, bias);
         }

@@ -1,7 +1,7 @@
 package io.github.zimage.internal.nn;
 
 /** A linear layer of a block, of which there are hundreds, and which take nearly all of the time. */
-public sealed interface Projection permits Linear, Int8Linear {
+public interface Projection {
 
     /**
      * Applies the layer.

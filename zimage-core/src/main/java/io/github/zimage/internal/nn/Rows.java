@@ -25,7 +25,7 @@ public record Rows(Tensor values, @Nullable Tensor scale) {
     }
 
     /** Returns some of the rows. */
-    Rows narrow(long row, long count) {
+    public Rows narrow(long row, long count) {
         return new Rows(values.narrow(0, row, count), scale == null ? null : scale.narrow(0, row, count));
     }
 

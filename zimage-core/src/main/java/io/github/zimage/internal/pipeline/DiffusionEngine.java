@@ -10,10 +10,13 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.LinearProbe;
+import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.runtime.AvailableMemory;
 import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
@@ -96,21 +99,22 @@ public final class DiffusionEngine implements AutoCloseable {
 
     private ModelHolder<Qwen3Model> textEncoder() {
         Residence residence = options.residence(Component.TEXT_ENCODER);
-        Kernels kernels = new Kernels(attention, options.precision(Component.TEXT_ENCODER));
+        Kernels kernels = new CpuKernels(attention, options.precision(Component.TEXT_ENCODER));
         return new ModelHolder<>(
                 checkpoint.weights(Component.TEXT_ENCODER),
                 residence,
-                store -> new Qwen3Model(checkpoint.textEncoder(), store, kernels, residence),
+                store -> new Qwen3Model(checkpoint.textEncoder(), store, kernels, residence, BlockSource::files),
                 Qwen3Model::rest);
     }
 
     private ModelHolder<ZImageTransformer2DModel> transformer() {
         Residence residence = options.residence(Component.TRANSFORMER);
-        Kernels kernels = new Kernels(attention, options.precision(Component.TRANSFORMER));
+        Kernels kernels = new CpuKernels(attention, options.precision(Component.TRANSFORMER));
         return new ModelHolder<>(
                 checkpoint.weights(Component.TRANSFORMER),
                 residence,
-                store -> new ZImageTransformer2DModel(checkpoint.transformer(), store, kernels, residence),
+                store -> new ZImageTransformer2DModel(
+                        checkpoint.transformer(), store, kernels, residence, BlockSource::files),
                 ZImageTransformer2DModel::rest);
     }
 
@@ -124,9 +128,10 @@ public final class DiffusionEngine implements AutoCloseable {
                         checkpoint.vae(),
                         store,
                         () -> new WeightStore(checkpoint.weights(Component.VAE), done -> {}),
-                        attention,
+                        type -> new CpuKernels(attention, type),
                         precision,
-                        tiling),
+                        tiling,
+                        () -> AvailableMemory.bytes().orElse(Long.MAX_VALUE)),
                 model -> {});
     }
 

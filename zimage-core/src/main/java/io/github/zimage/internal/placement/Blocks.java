@@ -18,15 +18,17 @@ public final class Blocks<B> {
     private final List<String> names;
     private final Supplier<UnitLayout> layout;
     private final WeightStore weights;
+    private final BlockSource.Maker sourceMaker;
     private final BiFunction<TensorSource, String, B> maker;
     /** Null for those that come and go. */
     private final List<@Nullable B> blocks = new ArrayList<>();
 
     private final int slots;
+    private @Nullable BlockSource source;
     private @Nullable Ring<B> ring;
 
     /** Slots, and in each a block that has the weights of whichever block was brought there last. */
-    private record Ring<B>(SlotMemory memory, UnitSchedule<SlotMemory.Fill> schedule, List<B> blocks) {}
+    private record Ring<B>(Slots<?> memory, UnitSchedule<?> schedule, List<B> blocks) {}
 
     /**
      * Some of the blocks, one after the other.
@@ -46,6 +48,7 @@ public final class Blocks<B> {
      * @param lasting how many, from the first on, can stay when others do not
      * @param layout gives that of the weights of each of them
      * @param weights must stay open as long as the blocks are used
+     * @param sourceMaker makes what the blocks that do not stay come from
      * @param maker makes a block from weights and its name
      */
     public Blocks(
@@ -54,10 +57,12 @@ public final class Blocks<B> {
             Residence residence,
             Supplier<UnitLayout> layout,
             WeightStore weights,
+            BlockSource.Maker sourceMaker,
             BiFunction<TensorSource, String, B> maker) {
         this.names = List.copyOf(names);
         this.layout = layout;
         this.weights = weights;
+        this.sourceMaker = sourceMaker;
         this.maker = maker;
         int coming = 0;
         for (int i = 0; i < names.size(); i++) {
@@ -92,12 +97,21 @@ public final class Blocks<B> {
     private Ring<B> ring() {
         Ring<B> made = ring;
         if (made == null) {
-            SlotMemory memory = new SlotMemory(weights.index(), names, layout.get(), slots);
+            Slots<?> memory = source().open(slots);
             made = new Ring<>(memory, new UnitSchedule<>(memory, slots), new ArrayList<>());
             ring = made;
             for (int slot = 0; slot < slots; slot++) {
                 made.blocks().add(maker.apply(memory.weights(slot), names.get(0)));
             }
+        }
+        return made;
+    }
+
+    private BlockSource source() {
+        BlockSource made = source;
+        if (made == null) {
+            made = weights.own(sourceMaker.source(weights.index(), names, layout.get()));
+            source = made;
         }
         return made;
     }

@@ -1,10 +1,10 @@
 package io.github.zimage.internal.placement;
 
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TensorReader;
 import io.github.zimage.internal.weights.WeightIndex;
-import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Files are read, not mapped, so that the slots are all the memory that streamed weights take.
  */
-final class SlotMemory implements UnitSchedule.Device<SlotMemory.Fill>, AutoCloseable {
+final class SlotMemory implements Slots<SlotMemory.Fill> {
     /** More would only take time from the threads that compute. */
     private static final int MAX_READERS = 2;
 
@@ -40,7 +40,7 @@ final class SlotMemory implements UnitSchedule.Device<SlotMemory.Fill>, AutoClos
     private final List<Fill> fills = new ArrayList<>();
     private final List<Tensor> slots = new ArrayList<>();
     private final List<BytePointer> addresses = new ArrayList<>();
-    private final List<Tensor> views = new ArrayList<>();
+    private final List<SlotWeights> views = new ArrayList<>();
 
     /** The filling of a slot. */
     record Fill(CompletableFuture<?> end, AtomicBoolean abandoned) {}
@@ -73,22 +73,11 @@ final class SlotMemory implements UnitSchedule.Device<SlotMemory.Fill>, AutoClos
         }
     }
 
-    /** Returns the weights in a slot, whichever block's they are, as those of the first block. */
-    TensorSource weights(int slot) {
-        String prefix = units.get(0) + ".";
-        return (name, type) -> {
-            UnitLayout.Part part = layout.part(name.substring(prefix.length()));
-            if (WeightStore.storageType(type) != part.type()) {
-                throw new IllegalArgumentException("%s is %s in the layout, not %s".formatted(name, part.type(), type));
-            }
-            try (PointerScope scope = new PointerScope()) {
-                long[] shape = part.shape().stream().mapToLong(Long::longValue).toArray();
-                Tensor bytes = slots.get(slot).narrow(0, part.offset(), part.byteSize());
-                Tensor view = Tensors.keep(bytes.view(type).view(shape));
-                views.add(view);
-                return view;
-            }
-        };
+    @Override
+    public TensorSource weights(int slot) {
+        SlotWeights source = new SlotWeights(TensorPlace.CPU, layout, units.get(0), slots.get(slot));
+        views.add(source);
+        return source;
     }
 
     @Override
@@ -148,13 +137,12 @@ final class SlotMemory implements UnitSchedule.Device<SlotMemory.Fill>, AutoClos
         filled.abandoned().set(true);
     }
 
-    /** Ends the reading and frees the slots. */
     @Override
     public void close() {
         fills.forEach(fill -> fill.abandoned().set(true));
         fills.forEach(fill -> fill.end().handle((done, failure) -> fill).join());
         readers.shutdown();
-        views.forEach(Tensor::close);
+        views.forEach(SlotWeights::close);
         views.clear();
         addresses.clear();
         slots.forEach(Tensor::close);

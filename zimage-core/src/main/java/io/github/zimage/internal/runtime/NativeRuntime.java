@@ -2,6 +2,8 @@ package io.github.zimage.internal.runtime;
 
 import io.github.zimage.NativeLibraryException;
 import java.io.IOException;
+import java.util.ServiceConfigurationError;
+import java.util.ServiceLoader;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -41,9 +43,10 @@ public final class NativeRuntime {
         setUnlessSet("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setUnlessSet("org.bytedeco.javacpp.maxBytes", "0");
         try {
+            ServiceLoader.load(NativeLibraries.class).forEach(NativeLibraries::choose);
             Loader.load(torch.class);
             return null;
-        } catch (LinkageError | RuntimeException e) {
+        } catch (LinkageError | RuntimeException | ServiceConfigurationError e) {
             return e;
         }
     }

@@ -6,10 +6,7 @@ import java.util.function.Supplier;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptions;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** The life of tensors: how they come from the Java heap, go back to it, and outlive a scope. */
@@ -64,22 +61,20 @@ public final class Tensors {
         return pointer;
     }
 
-    /** Returns a tensor of a type with arbitrary content. */
+    /** Returns a tensor on the CPU of a type with arbitrary content. */
     public static Tensor empty(ScalarType type, long... shape) {
-        return torch.empty(shape, new TensorOptions(type), new MemoryFormatOptional());
+        return TensorPlace.CPU.empty(type, shape);
     }
 
-    /** Returns an FP32 tensor with a copy of the values. */
+    /** Returns an FP32 tensor on the CPU with a copy of the values. */
     public static Tensor of(float[] values, long... shape) {
-        Tensor tensor = empty(ScalarType.Float, shape);
-        new FloatPointer(tensor.data_ptr()).put(values, 0, values.length);
-        return tensor;
+        return TensorPlace.CPU.of(values, shape);
     }
 
-    /** Returns the values of a tensor of any type and layout as FP32, row by row. */
+    /** Returns the values of a tensor of any type, layout and place as FP32, row by row; waits for them. */
     public static float[] toFloats(Tensor tensor) {
         try (PointerScope scope = new PointerScope()) {
-            Tensor dense = tensor.to(ScalarType.Float).contiguous();
+            Tensor dense = TensorPlace.CPU.take(tensor).to(ScalarType.Float).contiguous();
             float[] values = new float[Math.toIntExact(dense.numel())];
             new FloatPointer(dense.data_ptr()).get(values, 0, values.length);
             return values;

@@ -1,11 +1,13 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Projection;
 import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TextEncoderConfig;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -15,9 +17,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class Qwen3Attention {
     private final TextEncoderConfig config;
     private final Kernels kernels;
-    private final Projection qProj;
-    private final Projection kProj;
-    private final Projection vProj;
+    private final JointProjection qkvProj;
     private final Projection oProj;
     private final Tensor qNorm;
     private final Tensor kNorm;
@@ -25,9 +25,8 @@ final class Qwen3Attention {
     Qwen3Attention(TensorSource weights, String name, TextEncoderConfig config, Kernels kernels) {
         this.config = config;
         this.kernels = kernels;
-        qProj = kernels.projection(weights, name + ".q_proj", config.attentionBias());
-        kProj = kernels.projection(weights, name + ".k_proj", config.attentionBias());
-        vProj = kernels.projection(weights, name + ".v_proj", config.attentionBias());
+        qkvProj = kernels.jointProjection(
+                weights, List.of(name + ".q_proj", name + ".k_proj", name + ".v_proj"), config.attentionBias());
         oProj = kernels.projection(weights, name + ".o_proj", config.attentionBias());
         qNorm = weights.get(name + ".q_norm.weight", ScalarType.Float);
         kNorm = weights.get(name + ".k_norm.weight", ScalarType.Float);
@@ -35,10 +34,10 @@ final class Qwen3Attention {
 
     /** Maps [T, hidden] to [T, hidden]. */
     Rows forward(Rows x, TextRotations rotations) {
-        Tensor query =
-                rotate(heads(qProj.forward(x), config.heads()), qNorm, rotations.queryCosine(), rotations.querySine());
-        Tensor key = rotate(heads(kProj.forward(x), config.kvHeads()), kNorm, rotations.cosine(), rotations.sine());
-        Tensor value = Tensors.cast(heads(vProj.forward(x), config.kvHeads()), kernels.type());
+        List<Rows> qkv = qkvProj.forward(x);
+        Tensor query = rotate(heads(qkv.get(0), config.heads()), qNorm, rotations.queryCosine(), rotations.querySine());
+        Tensor key = rotate(heads(qkv.get(1), config.kvHeads()), kNorm, rotations.cosine(), rotations.sine());
+        Tensor value = Tensors.cast(heads(qkv.get(2), config.kvHeads()), kernels.type());
         return oProj.forward(kernels.rows(kernels.attention(query, shared(key), shared(value), true)));
     }
 

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Projection;
 import io.github.zimage.internal.nn.Rows;
@@ -21,8 +22,7 @@ final class Qwen3DecoderLayer {
     private final Tensor inputLayerNorm;
     private final Qwen3Attention selfAttn;
     private final Tensor postAttentionLayerNorm;
-    private final Projection gateProj;
-    private final Projection upProj;
+    private final JointProjection gateUpProj;
     private final Projection downProj;
 
     Qwen3DecoderLayer(TensorSource weights, String name, TextEncoderConfig config, Kernels kernels) {
@@ -31,8 +31,7 @@ final class Qwen3DecoderLayer {
         inputLayerNorm = weights.get(name + ".input_layernorm.weight", ScalarType.Float);
         selfAttn = new Qwen3Attention(weights, name + ".self_attn", config, kernels);
         postAttentionLayerNorm = weights.get(name + ".post_attention_layernorm.weight", ScalarType.Float);
-        gateProj = kernels.projection(weights, name + ".mlp.gate_proj", false);
-        upProj = kernels.projection(weights, name + ".mlp.up_proj", false);
+        gateUpProj = kernels.jointProjection(weights, List.of(name + ".mlp.gate_proj", name + ".mlp.up_proj"), false);
         downProj = kernels.downProjection(weights, name + ".mlp.down_proj");
     }
 
@@ -66,7 +65,8 @@ final class Qwen3DecoderLayer {
         }
         try (PointerScope scope = new PointerScope()) {
             Rows normed = kernels.normScale(x, postAttentionLayerNorm, eps);
-            x.add_(downProj.forward(kernels.swiglu(gateProj.forward(normed), upProj.forward(normed)))
+            List<Rows> gateAndUp = gateUpProj.forward(normed);
+            x.add_(downProj.forward(kernels.swiglu(gateAndUp.get(0), gateAndUp.get(1)))
                     .floats());
         }
     }

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.text;
 
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.Blocks;
 import io.github.zimage.internal.placement.Blocks.Range;
 import io.github.zimage.internal.placement.Residence;
@@ -32,7 +33,12 @@ public final class Qwen3Model {
     private final Range allLayers;
 
     /** Takes the model's weights from a store, which must stay open as long as the model is used. */
-    public Qwen3Model(TextEncoderConfig config, WeightStore weights, Kernels kernels, Residence residence) {
+    public Qwen3Model(
+            TextEncoderConfig config,
+            WeightStore weights,
+            Kernels kernels,
+            Residence residence,
+            BlockSource.Maker blockSource) {
         this.config = config;
         this.kernels = kernels;
         this.weights = weights;
@@ -48,6 +54,7 @@ public final class Qwen3Model {
                 residence,
                 () -> Qwen3DecoderLayer.layout(weights.index(), config, WeightStore.storageType(kernels.type())),
                 weights,
+                blockSource,
                 (source, name) -> new Qwen3DecoderLayer(source, name, config, kernels));
     }
 

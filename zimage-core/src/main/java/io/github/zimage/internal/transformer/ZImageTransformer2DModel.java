@@ -2,6 +2,7 @@ package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.Blocks;
 import io.github.zimage.internal.placement.Blocks.Range;
 import io.github.zimage.internal.placement.Residence;
@@ -59,7 +60,11 @@ public final class ZImageTransformer2DModel {
      * for that; the rest, embedders, norms and final layer, stays, since it is small.
      */
     public ZImageTransformer2DModel(
-            TransformerConfig config, WeightStore weights, Kernels kernels, Residence residence) {
+            TransformerConfig config,
+            WeightStore weights,
+            Kernels kernels,
+            Residence residence,
+            BlockSource.Maker blockSource) {
         this.config = config;
         this.weights = weights;
         xEmbedder = Linear.load(weights, "all_x_embedder." + PATCH_KEY, true, kernels.type());
@@ -81,6 +86,7 @@ public final class ZImageTransformer2DModel {
                 residence,
                 () -> ZImageTransformerBlock.layout(weights.index(), config, WeightStore.storageType(kernels.type())),
                 weights,
+                blockSource,
                 (source, name) -> new ZImageTransformerBlock(source, name, config, kernels));
         names.forEach(name -> norms.add(BlockNorms.load(weights, name)));
         adaLnModulations = residence.kind() == Residence.Kind.STREAMED

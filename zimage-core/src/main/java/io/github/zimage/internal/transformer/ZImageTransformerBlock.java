@@ -1,6 +1,7 @@
 package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.weights.StorageType;
@@ -50,18 +51,16 @@ final class ZImageTransformerBlock {
     void forward(Tensor x, Rotations rotations, BlockNorms step) {
         try (PointerScope scope = new PointerScope()) {
             Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotations);
-            kernels.inParts(
-                    x.size(0),
-                    (row, count) -> kernels.addNormScale(
-                            x.narrow(0, row, count),
-                            attention.out(attended.narrow(0, row, count)),
-                            step.attentionNorm2(),
-                            eps));
+            kernels.inParts(x.size(0), (row, count) -> {
+                Tensor rows = x.narrow(0, row, count);
+                Rows normed = kernels.addNormScaleNorm(
+                        rows,
+                        attention.out(attended.narrow(0, row, count)),
+                        step.attentionNorm2(),
+                        step.ffnNorm1(),
+                        eps);
+                kernels.addNormScale(rows, feedForward.forward(normed), step.ffnNorm2(), eps);
+            });
         }
-        kernels.inParts(x.size(0), (row, count) -> {
-            Tensor rows = x.narrow(0, row, count);
-            kernels.addNormScale(
-                    rows, feedForward.forward(kernels.normScale(rows, step.ffnNorm1(), eps)), step.ffnNorm2(), eps);
-        });
     }
 }

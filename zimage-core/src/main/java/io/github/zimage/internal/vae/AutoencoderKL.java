@@ -1,10 +1,9 @@
 package io.github.zimage.internal.vae;
 
-import io.github.zimage.Precision;
+import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.VaeConfig;
 import io.github.zimage.internal.weights.WeightStore;
-import io.github.zimage.spi.Attention;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -29,27 +28,27 @@ final class AutoencoderKL {
     private final Conv2d convOut;
 
     /** Takes the decoder's weights from a store, which must stay open as long as the decoder is used. */
-    AutoencoderKL(VaeConfig config, WeightStore weights, Attention attention, Precision precision) {
+    AutoencoderKL(VaeConfig config, WeightStore weights, Kernels kernels) {
         this.config = config;
-        ScalarType type = Tensors.scalarType(precision);
+        ScalarType type = kernels.type();
         int groups = config.normNumGroups();
         postQuantConv = config.usePostQuantConv() ? new Conv2d(weights, "post_quant_conv", type) : null;
         convIn = new Conv2d(weights, "decoder.conv_in", type);
-        midResnet0 = new ResnetBlock2D(weights, "decoder.mid_block.resnets.0", groups, false, type);
+        midResnet0 = new ResnetBlock2D(weights, "decoder.mid_block.resnets.0", groups, false, kernels);
         midAttention = config.midBlockAddAttention()
-                ? new MidBlockAttention(weights, "decoder.mid_block.attentions.0", groups, attention, type)
+                ? new MidBlockAttention(weights, "decoder.mid_block.attentions.0", groups, kernels)
                 : null;
-        midResnet1 = new ResnetBlock2D(weights, "decoder.mid_block.resnets.1", groups, false, type);
+        midResnet1 = new ResnetBlock2D(weights, "decoder.mid_block.resnets.1", groups, false, kernels);
         List<Integer> channels = new ArrayList<>(config.blockOutChannels());
         Collections.reverse(channels);
         for (int i = 0; i < channels.size(); i++) {
             boolean changes = i > 0 && !channels.get(i).equals(channels.get(i - 1));
             boolean upsample = i < channels.size() - 1;
             String name = "decoder.up_blocks." + i;
-            upBlocks.add(
-                    new UpDecoderBlock2D(weights, name, config.layersPerBlock() + 1, changes, upsample, groups, type));
+            upBlocks.add(new UpDecoderBlock2D(
+                    weights, name, config.layersPerBlock() + 1, changes, upsample, groups, kernels));
         }
-        convNormOut = new GroupNorm(weights, "decoder.conv_norm_out", groups, ScalarType.Float);
+        convNormOut = new GroupNorm(weights, "decoder.conv_norm_out", groups, ScalarType.Float, kernels);
         convOut = new Conv2d(weights, "decoder.conv_out", ScalarType.Float);
     }
 

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.vae;
 
+import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.List;
@@ -17,8 +18,10 @@ final class GroupNorm {
     private final Tensor weight;
     private final Tensor bias;
     private final int groups;
+    private final Kernels kernels;
 
-    GroupNorm(WeightStore weights, String name, int groups, ScalarType type) {
+    GroupNorm(WeightStore weights, String name, int groups, ScalarType type, Kernels kernels) {
+        this.kernels = kernels;
         this.groups = groups;
         weight = weights.get(name + ".weight", type);
         bias = weights.get(name + ".bias", type);
@@ -26,18 +29,12 @@ final class GroupNorm {
 
     /** Maps [1, C, h, w] of any type to [1, C, h, w] of the norm's type. */
     Tensor forward(Tensor x) {
-        return Tensors.scoped(() -> torch.group_norm(
-                Tensors.cast(x, weight.scalar_type()),
-                groups,
-                new TensorOptional(weight),
-                new TensorOptional(bias),
-                EPS,
-                false));
+        return kernels.groupNorm(x, weight, bias, groups, EPS);
     }
 
     /** As {@link #forward}, followed by SiLU. */
     Tensor forwardSilu(Tensor x) {
-        return torch.silu_(forward(x));
+        return kernels.groupNormSilu(x, weight, bias, groups, EPS);
     }
 
     /** Returns statistics without any rows yet. */
@@ -69,8 +66,9 @@ final class GroupNorm {
         int channels = Math.toIntExact(weight.size(0));
         TensorOptional scale = new TensorOptional(Tensors.cast(weight, ScalarType.Float));
         TensorOptional shift = new TensorOptional(Tensors.cast(bias, ScalarType.Float));
-        TensorOptional mean = new TensorOptional(Tensors.of(statistics.meanOfChannels(channels), channels));
-        TensorOptional variance = new TensorOptional(Tensors.of(statistics.varianceOfChannels(channels), channels));
+        TensorOptional mean = new TensorOptional(kernels.place().of(statistics.meanOfChannels(channels), channels));
+        TensorOptional variance =
+                new TensorOptional(kernels.place().of(statistics.varianceOfChannels(channels), channels));
         return rows -> torch.silu_(Tensors.scoped(() -> torch.batch_norm(
                 Tensors.cast(rows, weight.scalar_type()), scale, shift, mean, variance, false, 0, EPS, false)));
     }

@@ -3,12 +3,13 @@ package io.github.zimage.internal.vae;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.DecodeMemory;
-import io.github.zimage.internal.runtime.AvailableMemory;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.VaeConfig;
 import io.github.zimage.internal.weights.WeightStore;
-import io.github.zimage.spi.Attention;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -30,7 +31,8 @@ public final class PictureDecoder {
     private final AutoencoderKL vae;
     private final Precision precision;
     private final Supplier<WeightStore> reopened;
-    private final Attention attention;
+    private final Function<Precision, Kernels> kernels;
+    private final LongSupplier freeMemory;
     private final VaeTiling tiling;
     private boolean warned;
 
@@ -38,19 +40,23 @@ public final class PictureDecoder {
      * Takes the decoder's weights from a store, which must stay open as long as the decoder is used.
      *
      * @param reopened opens the store a second time, for other weights in case these fail; called each time they do
+     * @param kernels gives those of a precision
+     * @param freeMemory tells how much memory there is for a picture on the way
      */
     public PictureDecoder(
             VaeConfig config,
             WeightStore weights,
             Supplier<WeightStore> reopened,
-            Attention attention,
+            Function<Precision, Kernels> kernels,
             Precision precision,
-            VaeTiling tiling) {
+            VaeTiling tiling,
+            LongSupplier freeMemory) {
         this.config = config;
-        this.vae = new AutoencoderKL(config, weights, attention, precision);
+        this.vae = new AutoencoderKL(config, weights, kernels.apply(precision));
         this.precision = precision;
         this.reopened = reopened;
-        this.attention = attention;
+        this.kernels = kernels;
+        this.freeMemory = freeMemory;
         this.tiling = tiling;
     }
 
@@ -87,7 +93,7 @@ public final class PictureDecoder {
             warned = true;
         }
         try (WeightStore store = reopened.get()) {
-            AutoencoderKL fallback = new AutoencoderKL(config, store, attention, Precision.FP32);
+            AutoencoderKL fallback = new AutoencoderKL(config, store, kernels.apply(Precision.FP32));
             Tensor image = image(fallback, Precision.FP32, latents, cancellation);
             if (!isFinite(image)) {
                 throw notFinite();
@@ -114,8 +120,7 @@ public final class PictureDecoder {
             case ON -> true;
             case OFF -> false;
             case AUTO ->
-                DecodeMemory.peakBytes(config, height, width, type, 0)
-                        > SHARE_OF_AVAILABLE * AvailableMemory.bytes().orElse(Long.MAX_VALUE);
+                DecodeMemory.peakBytes(config, height, width, type, 0) > SHARE_OF_AVAILABLE * freeMemory.getAsLong();
         };
     }
 

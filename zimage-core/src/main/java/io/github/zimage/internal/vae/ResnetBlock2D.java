@@ -1,5 +1,6 @@
 package io.github.zimage.internal.vae;
 
+import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.List;
@@ -19,10 +20,11 @@ final class ResnetBlock2D {
     private final Conv2d conv2;
     private final @Nullable Conv2d convShortcut;
 
-    ResnetBlock2D(WeightStore weights, String name, int groups, boolean shortcut, ScalarType type) {
-        norm1 = new GroupNorm(weights, name + ".norm1", groups, type);
+    ResnetBlock2D(WeightStore weights, String name, int groups, boolean shortcut, Kernels kernels) {
+        ScalarType type = kernels.type();
+        norm1 = new GroupNorm(weights, name + ".norm1", groups, type, kernels);
         conv1 = new Conv2d(weights, name + ".conv1", type);
-        norm2 = new GroupNorm(weights, name + ".norm2", groups, type);
+        norm2 = new GroupNorm(weights, name + ".norm2", groups, type, kernels);
         conv2 = new Conv2d(weights, name + ".conv2", type);
         convShortcut = shortcut ? new Conv2d(weights, name + ".conv_shortcut", type) : null;
     }

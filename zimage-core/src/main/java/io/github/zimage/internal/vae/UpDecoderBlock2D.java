@@ -1,5 +1,6 @@
 package io.github.zimage.internal.vae;
 
+import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
@@ -8,7 +9,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** A level of the decoder: residual blocks, then, but for the last level, twice the height and width. */
@@ -23,11 +23,11 @@ final class UpDecoderBlock2D {
             boolean changesChannels,
             boolean upsample,
             int groups,
-            ScalarType type) {
+            Kernels kernels) {
         for (int i = 0; i < resnetCount; i++) {
-            resnets.add(new ResnetBlock2D(weights, name + ".resnets." + i, groups, i == 0 && changesChannels, type));
+            resnets.add(new ResnetBlock2D(weights, name + ".resnets." + i, groups, i == 0 && changesChannels, kernels));
         }
-        upsampler = upsample ? new Conv2d(weights, name + ".upsamplers.0.conv", type) : null;
+        upsampler = upsample ? new Conv2d(weights, name + ".upsamplers.0.conv", kernels.type()) : null;
     }
 
     /** Maps [1, in, h, w], which is closed, to [1, out, h, w] or [1, out, 2h, 2w]. */

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.weights;
 
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import java.io.EOFException;
@@ -16,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -26,6 +28,7 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The weights of a component as tensors. One that is stored in the type it is wanted in is a view of the mapped file and takes no
@@ -36,30 +39,44 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     private static final long MATRIX_PIECE = 4 << 20;
 
     private final WeightIndex index;
+    private final TensorPlace place;
     private final LongConsumer progress;
     private final Map<Path, Tensor> mappings = new HashMap<>();
     private final List<Tensor> tensors = new ArrayList<>();
+    private final List<Owned> owned = new ArrayList<>();
     private long bytesDone;
     private long convertedBytes;
+
+    /** As {@link #WeightStore(WeightIndex, TensorPlace, LongConsumer)}, for weights in the machine's memory. */
+    public WeightStore(WeightIndex index, LongConsumer progress) {
+        this(index, TensorPlace.CPU, progress);
+    }
 
     /**
      * Opens the weights that an index lists.
      *
+     * @param place where the tensors shall lie
      * @param progress hears how many bytes of the files have been taken over
      */
-    public WeightStore(WeightIndex index, LongConsumer progress) {
+    public WeightStore(WeightIndex index, TensorPlace place, LongConsumer progress) {
         this.index = index;
+        this.place = place;
         this.progress = progress;
     }
 
-    /** Returns where the weights lie. */
+    @Override
+    public TensorPlace place() {
+        return place;
+    }
+
+    /** Returns where the weights lie in the files. */
     public WeightIndex index() {
         return index;
     }
 
     /** Opens the same weights again, for what is used once and let go. */
     public WeightStore reopened() {
-        return new WeightStore(index, done -> {});
+        return new WeightStore(index, place, done -> {});
     }
 
     @Override
@@ -67,9 +84,12 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         return get(name, type, UnaryOperator.identity());
     }
 
-    /** Returns a weight in the type it is stored in, so that only those parts of it are read that are used. */
+    /**
+     * Returns a weight in the type it is stored in, in the machine's memory wherever others lie, so that only those parts of it are read
+     * that are used.
+     */
     public Tensor getStored(String name) {
-        return get(name, scalarType(index.get(name).type()));
+        return own(name, () -> stored(name, scalarType(index.get(name).type())));
     }
 
     /** Returns the weight of a convolution [out, in, k, k] in a type, with its channels last in memory. */
@@ -78,17 +98,47 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     }
 
     private Tensor get(String name, ScalarType type, UnaryOperator<Tensor> layout) {
-        TensorEntry entry = index.get(name);
+        return own(name, () -> place.take(layout.apply(stored(name, type))));
+    }
+
+    private Tensor own(String name, Supplier<Tensor> maker) {
         try (PointerScope scope = new PointerScope()) {
-            boolean asStored = entry.type() == storageType(type)
-                    && entry.offset() % entry.type().bytes() == 0;
-            Tensor tensor = own(layout.apply(
-                    asStored
-                            ? view(entry, type)
-                            : read(entry, type, 0, entry.elements()).view(shape(entry))));
-            convertedBytes += asStored ? 0 : entry.byteSize();
+            Tensor tensor = own(maker.get());
             advance(name);
             return tensor;
+        }
+    }
+
+    /** Returns a weight in the machine's memory, in the current scope. */
+    private Tensor stored(String name, ScalarType type) {
+        TensorEntry entry = index.get(name);
+        boolean asStored = entry.type() == storageType(type)
+                && entry.offset() % entry.type().bytes() == 0;
+        convertedBytes += asStored ? 0 : entry.byteSize();
+        return asStored
+                ? view(entry, type)
+                : read(entry, type, 0, entry.elements()).view(shape(entry));
+    }
+
+    /** Elsewhere than in the machine's memory, where all weights are copies, one tensor is in flight at a time. */
+    @Override
+    public @Nullable Tensor joined(List<String> names, ScalarType type) {
+        if (place.isCpu()) {
+            return null;
+        }
+        long rows = names.stream().mapToLong(name -> shape(name).get(0)).sum();
+        try (PointerScope scope = new PointerScope()) {
+            Tensor all = own(place.empty(type, rows, shape(names.get(0)).get(1)));
+            long row = 0;
+            for (String name : names) {
+                long count = shape(name).get(0);
+                try (PointerScope copying = new PointerScope()) {
+                    all.narrow(0, row, count).copy_(stored(name, type));
+                }
+                row += count;
+                advance(name);
+            }
+            return all;
         }
     }
 
@@ -124,7 +174,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         void accept(long row, Tensor rows);
     }
 
-    /** Returns the shape of a weight. */
+    @Override
     public List<Long> shape(String name) {
         return index.get(name).shape();
     }
@@ -133,6 +183,18 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     public Tensor own(Tensor tensor) {
         tensors.add(Tensors.keep(tensor));
         return tensor;
+    }
+
+    /** Something that is used with the weights and closed with them. */
+    public interface Owned {
+        /** Frees it. */
+        void close();
+    }
+
+    /** Closes something when the store is closed. */
+    public <C extends Owned> C own(C user) {
+        owned.add(user);
+        return user;
     }
 
     private static Tensor read(TensorEntry entry, ScalarType type, long first, long elements) {
@@ -244,6 +306,8 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     /** Frees all tensors. */
     @Override
     public void close() {
+        owned.forEach(Owned::close);
+        owned.clear();
         tensors.forEach(Tensor::close);
         tensors.clear();
         mappings.values().forEach(Tensor::close);

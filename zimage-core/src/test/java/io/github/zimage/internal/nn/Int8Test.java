@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Holds linear layers of 8-bit integers against FP64, and the integers inside against exact sums. */
 final class Int8Test {
-    private static final Kernels INT8 = new Kernels(BlockwiseAttention.INSTANCE, Precision.INT8);
+    private static final CpuKernels INT8 = new CpuKernels(BlockwiseAttention.INSTANCE, Precision.INT8);
 
     private final Random random = new Random(20261123);
     private PointerScope scope;

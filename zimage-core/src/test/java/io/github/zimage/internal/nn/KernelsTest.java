@@ -20,8 +20,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Holds the kernels against their formulas, written out in FP64. */
 final class KernelsTest {
-    private static final Kernels FP32 = new Kernels(BlockwiseAttention.INSTANCE, Precision.FP32);
-    private static final Kernels BF16 = new Kernels(BlockwiseAttention.INSTANCE, Precision.BF16);
+    private static final CpuKernels FP32 = new CpuKernels(BlockwiseAttention.INSTANCE, Precision.FP32);
+    private static final CpuKernels BF16 = new CpuKernels(BlockwiseAttention.INSTANCE, Precision.BF16);
 
     /** FP32 rounds to 6e-8 of a number; sums of a hundred terms and a square root add some. */
     private static final double FP32_ERROR = 1e-6;

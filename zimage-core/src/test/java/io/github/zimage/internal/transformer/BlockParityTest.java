@@ -6,7 +6,9 @@ import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Tensors;
@@ -59,9 +61,9 @@ final class BlockParityTest {
                 PointerScope scope = new PointerScope();
                 WeightStore weights = new WeightStore(checkpoint.weights(Component.TRANSFORMER), bytes -> {})) {
             Kernels kernels =
-                    new Kernels(AttentionSelector.select(AttentionBackend.AUTO, Precision.FP32), Precision.FP32);
+                    new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, Precision.FP32), Precision.FP32);
             ZImageTransformer2DModel model =
-                    new ZImageTransformer2DModel(config, weights, kernels, Residence.resident());
+                    new ZImageTransformer2DModel(config, weights, kernels, Residence.resident(), BlockSource::files);
             Tensor noise = tensor(truth, "noise");
 
             Caption caption = model.captions(List.of(tensor(truth, "text.positive")), () -> {})

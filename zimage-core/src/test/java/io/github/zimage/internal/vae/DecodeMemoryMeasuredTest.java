@@ -9,6 +9,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.placement.DecodeMemory;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -46,9 +47,10 @@ final class DecodeMemoryMeasuredTest {
                     checkpoint.vae(),
                     store,
                     () -> store,
-                    AttentionSelector.select(new AttentionBackend("blockwise"), precision),
+                    type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
                     precision,
-                    tiling);
+                    tiling,
+                    () -> Long.MAX_VALUE);
             decode(decoder, 8); // so that code and constants are there
 
             Files.writeString(CLEAR_REFS, "5"); // the peak starts anew

@@ -10,6 +10,7 @@ import io.github.zimage.SyntheticModel;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.TensorEntry;
@@ -172,9 +173,10 @@ final class PictureDecoderTest {
                         reopened.add(store(checkpoint));
                         return reopened.get(reopened.size() - 1);
                     },
-                    AttentionSelector.select(new AttentionBackend("blockwise"), precision),
+                    type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
                     precision,
-                    tiling);
+                    tiling,
+                    () -> Long.MAX_VALUE);
             Tensor picture = decoder.decode(latents(height / 8, width / 8), cancellation);
             byte[] rgb = new byte[Math.toIntExact(picture.numel())];
             new BytePointer(picture.data_ptr()).get(rgb);

@@ -7,7 +7,9 @@ import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.text.Qwen3Model;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
@@ -46,9 +48,11 @@ class EngineLayoutTest {
         try (PointerScope scope = new PointerScope();
                 WeightStore textStore = new WeightStore(text, done -> {});
                 WeightStore transformerStore = new WeightStore(transformer, done -> {})) {
-            Kernels kernels = new Kernels(AttentionSelector.select(AttentionBackend.BLOCKWISE, precision), precision);
-            new Qwen3Model(checkpoint.textEncoder(), textStore, kernels, Residence.resident());
-            new ZImageTransformer2DModel(checkpoint.transformer(), transformerStore, kernels, Residence.resident());
+            Kernels kernels =
+                    new CpuKernels(AttentionSelector.select(AttentionBackend.BLOCKWISE, precision), precision);
+            new Qwen3Model(checkpoint.textEncoder(), textStore, kernels, Residence.resident(), BlockSource::files);
+            new ZImageTransformer2DModel(
+                    checkpoint.transformer(), transformerStore, kernels, Residence.resident(), BlockSource::files);
             assertThat(textStore.convertedBytes()).isZero();
             assertThat(transformerStore.convertedBytes()).isZero();
         }
