@@ -2,14 +2,15 @@ package io.github.zimage;
 
 import io.github.zimage.internal.pipeline.EngineOptions;
 import io.github.zimage.internal.pipeline.Relief;
+import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Planner;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.ResidentMemory;
 import io.github.zimage.internal.placement.Workload;
-import io.github.zimage.internal.runtime.AvailableMemory;
 import io.github.zimage.internal.runtime.NativeErrors;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -65,22 +66,29 @@ final class MemoryBudget {
         return plan.residences();
     }
 
+    /** Returns what to do when an allocation fails while weights are loaded. */
+    Relief loadingRelief() {
+        return new SmallerPlan(plan.work(), MemoryBudget::loading);
+    }
+
     /** Returns what to do when an allocation fails while a prompt is encoded. */
     Relief relief() {
-        return new SmallerPlan(plan.work());
+        return new SmallerPlan(plan.work(), MemoryBudget::doing);
     }
 
     /** Returns what to do when an allocation fails in a generation. */
     Relief reliefFor(GenerationRequest request) {
-        return new SmallerPlan(Workload.of(request, maxPromptTokens));
+        return new SmallerPlan(Workload.of(request, maxPromptTokens), MemoryBudget::doing);
     }
 
     /** Goes on with the next smaller plan, and stays with it. */
     private final class SmallerPlan implements Relief {
         private final Workload work;
+        private final Function<Phase, String> doing;
 
-        SmallerPlan(Workload work) {
+        SmallerPlan(Workload work, Function<Phase, String> doing) {
             this.work = work;
+            this.doing = doing;
         }
 
         @Override
@@ -90,7 +98,7 @@ final class MemoryBudget {
             plan = planner.with(next, plan.work());
             LOG.warn(
                     "Out of memory while {}, with {} planned: freed caches, and trying once more with {} planned ({}). {}",
-                    doing(phase),
+                    doing.apply(phase),
                     new MemorySize(before.peak(phase)),
                     new MemorySize(next.peak(phase)),
                     summary(),
@@ -101,11 +109,11 @@ final class MemoryBudget {
         @Override
         public OutOfDeviceMemoryException explained(Phase phase, OutOfDeviceMemoryException failure) {
             long requested = NativeErrors.requestedBytes(failure);
-            OptionalLong free = AvailableMemory.bytes();
+            OptionalLong free = new MachineMemory(Path.of("/")).available();
             return new OutOfDeviceMemoryException(
                     "out of memory while %s, also with caches freed and less in memory: requested %s, free %s, planned %s; draw smaller"
                                     .formatted(
-                                            doing(phase),
+                                            doing.apply(phase),
                                             requested == 0 ? "unknown" : new MemorySize(requested),
                                             free.isEmpty() ? "unknown" : new MemorySize(Math.max(1, free.getAsLong())),
                                             new MemorySize(
@@ -114,6 +122,14 @@ final class MemoryBudget {
                             + " fewer weights stay in memory",
                     failure);
         }
+    }
+
+    private static String loading(Phase phase) {
+        return switch (phase) {
+            case TEXT -> "loading the text encoder";
+            case DENOISE -> "loading the transformer";
+            case DECODE -> "loading the VAE";
+        };
     }
 
     private static String doing(Phase phase) {
@@ -194,7 +210,7 @@ final class MemoryBudget {
                     peaks.getOrDefault(Phase.DENOISE, 0L),
                     peaks.getOrDefault(Phase.DECODE, 0L));
             measured = found;
-            LOG.info("Memory in use: {}; predicted: {}", found, plan(request).peaks());
+            LOG.debug("Memory in use: {}; predicted: {}", found, plan(request).peaks());
             return result;
         }
     }

@@ -579,8 +579,8 @@ public final class ZImagePipeline implements AutoCloseable {
             try {
                 CompletableFuture<DiffusionEngine> future = new CompletableFuture<>();
                 device.execute(future, () -> {
-                    DiffusionEngine made =
-                            new DiffusionEngine(checkpoint, promptTokens, options, untilCancelled(future));
+                    DiffusionEngine made = new DiffusionEngine(
+                            checkpoint, promptTokens, options, untilCancelled(future), memory.loadingRelief());
                     loaded.set(made);
                     return made;
                 });

@@ -14,9 +14,9 @@ import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.LinearProbe;
 import io.github.zimage.internal.placement.BlockSource;
+import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
-import io.github.zimage.internal.runtime.AvailableMemory;
 import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
@@ -28,9 +28,11 @@ import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.ReadAhead;
 import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -66,14 +68,29 @@ public final class DiffusionEngine implements AutoCloseable {
     private final Attention attention;
     private final PromptTokens promptTokens;
     private final PromptEncoder promptEncoder;
+    private final ReadAhead readAhead = new ReadAhead();
     private EngineOptions options;
     private ModelHolder<Qwen3Model> textEncoder;
     private ModelHolder<ZImageTransformer2DModel> transformer;
     private ModelHolder<PictureDecoder> vae;
 
-    /** Loads a checkpoint. */
+    /** As the other one, letting an allocation's failure stand. */
     public DiffusionEngine(
             Checkpoint checkpoint, PromptTokens promptTokens, EngineOptions options, GenerationListener listener) {
+        this(checkpoint, promptTokens, options, listener, Relief.NONE);
+    }
+
+    /**
+     * Loads a checkpoint.
+     *
+     * @param relief asked when an allocation fails
+     */
+    public DiffusionEngine(
+            Checkpoint checkpoint,
+            PromptTokens promptTokens,
+            EngineOptions options,
+            GenerationListener listener,
+            Relief relief) {
         this.checkpoint = checkpoint;
         this.promptTokens = promptTokens;
         try (PointerScope scope = new PointerScope()) {
@@ -88,13 +105,19 @@ public final class DiffusionEngine implements AutoCloseable {
         transformer = transformer();
         vae = vae();
         try {
-            textEncoder.prepare(progress(Component.TEXT_ENCODER, listener, () -> {}));
-            transformer.prepare(progress(Component.TRANSFORMER, listener, () -> {}));
-            vae.prepare(progress(Component.VAE, listener, () -> {}));
+            AtomicBoolean mayRetry = new AtomicBoolean(true);
+            relieved(Phase.TEXT, relief, mayRetry, () -> prepare(textEncoder, Component.TEXT_ENCODER, listener));
+            relieved(Phase.DENOISE, relief, mayRetry, () -> prepare(transformer, Component.TRANSFORMER, listener));
+            relieved(Phase.DECODE, relief, mayRetry, () -> prepare(vae, Component.VAE, listener));
         } catch (RuntimeException | Error e) {
             close();
             throw e;
         }
+    }
+
+    private <M> ModelHolder<M> prepare(ModelHolder<M> holder, Component component, GenerationListener listener) {
+        holder.prepare(progress(component, listener, () -> {}));
+        return holder;
     }
 
     private ModelHolder<Qwen3Model> textEncoder() {
@@ -104,7 +127,8 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.TEXT_ENCODER),
                 residence,
                 store -> new Qwen3Model(checkpoint.textEncoder(), store, kernels, residence, BlockSource::files),
-                Qwen3Model::rest);
+                Qwen3Model::rest,
+                readAhead);
     }
 
     private ModelHolder<ZImageTransformer2DModel> transformer() {
@@ -115,7 +139,8 @@ public final class DiffusionEngine implements AutoCloseable {
                 residence,
                 store -> new ZImageTransformer2DModel(
                         checkpoint.transformer(), store, kernels, residence, BlockSource::files),
-                ZImageTransformer2DModel::rest);
+                ZImageTransformer2DModel::rest,
+                readAhead);
     }
 
     private ModelHolder<PictureDecoder> vae() {
@@ -131,8 +156,9 @@ public final class DiffusionEngine implements AutoCloseable {
                         type -> new CpuKernels(attention, type),
                         precision,
                         tiling,
-                        () -> AvailableMemory.bytes().orElse(Long.MAX_VALUE)),
-                model -> {});
+                        () -> new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE)),
+                model -> {},
+                readAhead);
     }
 
     /** Frees what is kept to be used again, and places weights anew; they are loaded when they are needed. */
@@ -156,9 +182,9 @@ public final class DiffusionEngine implements AutoCloseable {
     }
 
     /**
-     * Runs a phase and, if an allocation fails in it, once more with less memory.
+     * Runs a phase, or loads for it, and, if an allocation fails, does it once more with less memory.
      *
-     * @param mayRetry whether it has not been tried again for this request
+     * @param mayRetry whether nothing has been tried again yet
      */
     private <T> T relieved(Phase phase, Relief relief, AtomicBoolean mayRetry, Supplier<T> work) {
         try {
@@ -267,6 +293,7 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees the weights. */
     @Override
     public void close() {
+        readAhead.close();
         textEncoder.close();
         transformer.close();
         vae.close();

@@ -2,6 +2,7 @@ package io.github.zimage.internal.pipeline;
 
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.weights.FileState;
+import io.github.zimage.internal.weights.ReadAhead;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.function.Consumer;
@@ -21,6 +22,7 @@ final class ModelHolder<M> implements AutoCloseable {
     private final Residence residence;
     private final Function<WeightStore, M> maker;
     private final Consumer<M> rest;
+    private final ReadAhead readAhead;
     private @Nullable WeightStore store;
     private @Nullable M model;
     private boolean inUse;
@@ -30,13 +32,20 @@ final class ModelHolder<M> implements AutoCloseable {
      *
      * @param maker makes the model from weights
      * @param rest frees what the model only needs while it computes
+     * @param readAhead reads what the model has mapped
      */
-    ModelHolder(WeightIndex index, Residence residence, Function<WeightStore, M> maker, Consumer<M> rest) {
+    ModelHolder(
+            WeightIndex index,
+            Residence residence,
+            Function<WeightStore, M> maker,
+            Consumer<M> rest,
+            ReadAhead readAhead) {
         this.index = index;
         this.files = new FileState(index);
         this.residence = residence;
         this.maker = maker;
         this.rest = rest;
+        this.readAhead = readAhead;
     }
 
     /** Loads the model now if it will not be parked. */
@@ -65,6 +74,7 @@ final class ModelHolder<M> implements AutoCloseable {
         try (PointerScope scope = new PointerScope()) {
             M made = maker.apply(opened);
             model = made;
+            readAhead.add(opened.mapped());
             return made;
         } catch (RuntimeException | Error e) {
             close();

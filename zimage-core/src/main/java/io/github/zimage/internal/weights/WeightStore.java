@@ -44,6 +44,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     private final Map<Path, Tensor> mappings = new HashMap<>();
     private final List<Tensor> tensors = new ArrayList<>();
     private final List<Owned> owned = new ArrayList<>();
+    private final List<TensorEntry> mapped = new ArrayList<>();
     private long bytesDone;
     private long convertedBytes;
 
@@ -81,7 +82,20 @@ public final class WeightStore implements TensorSource, AutoCloseable {
 
     @Override
     public Tensor get(String name, ScalarType type) {
+        if (place.isCpu() && isStored(index.get(name), type)) {
+            mapped.add(index.get(name));
+        }
         return get(name, type, UnaryOperator.identity());
+    }
+
+    /** Returns the weights that were given out and are read from the disk when they are used, in the order of {@link #get}. */
+    public List<TensorEntry> mapped() {
+        return List.copyOf(mapped);
+    }
+
+    private static boolean isStored(TensorEntry entry, ScalarType type) {
+        return entry.type() == storageType(type)
+                && entry.offset() % entry.type().bytes() == 0;
     }
 
     /**
@@ -112,8 +126,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     /** Returns a weight in the machine's memory, in the current scope. */
     private Tensor stored(String name, ScalarType type) {
         TensorEntry entry = index.get(name);
-        boolean asStored = entry.type() == storageType(type)
-                && entry.offset() % entry.type().bytes() == 0;
+        boolean asStored = isStored(entry, type);
         convertedBytes += asStored ? 0 : entry.byteSize();
         return asStored
                 ? view(entry, type)

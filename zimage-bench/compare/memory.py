@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Compares the memory that `zimage generate` plans with what the process has, phase by phase, from outside. Linux only.
+
+    python3 zimage-bench/compare/memory.py turbo --budgets none,16g,8g,4g,3g --size 512 --steps 2
+
+All that is in memory counts: the process's own pages and those of mapped files, the JVM included (Rss in /proc/PID/smaps_rollup and
+/proc/PID/statm). Pictures of all runs must be the same, to the last bit.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+GIB = 2**30
+PHASES = ["text", "denoise", "decode"]
+PLAN_TOLERANCE = 300e6
+NUMBER = r"([0-9.]+) (GiB|MiB|KiB|B)"
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--jar", default="zimage-examples/target/zimage.jar")
+    parser.add_argument("--budgets", default="none,16g,8g,4g,3g", help="values of --memory; none stands for no limit")
+    parser.add_argument("--size", default="512", help="as --size of zimage generate")
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--cache", choices=["as-is", "warm", "cold"], default="as-is",
+                        help="what of the model is in the page cache when a run starts: warm reads the transformer, cold drops all")
+    parser.add_argument("--option", action="append", default=[], help="one more option for zimage generate, such as --option=--vae-tiling=on")
+    parser.add_argument("--disk", action="store_true", help="measure how fast the disk is read past the page cache")
+    return parser.parse_args()
+
+
+def files(model, folders=("text_encoder", "transformer", "vae")):
+    for folder in folders:
+        for name in sorted(os.listdir(os.path.join(model, folder))):
+            if name.endswith(".safetensors"):
+                yield os.path.join(model, folder, name)
+
+
+def set_cache(model, state):
+    if state == "cold":
+        for file in files(model):
+            handle = os.open(file, os.O_RDONLY)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(handle)
+    elif state == "warm":
+        for file in files(model, ["transformer"]):
+            with open(file, "rb", buffering=0) as opened:
+                while opened.read(8 << 20):
+                    pass
+
+
+def disk_speed(model):
+    """Reads 4 GB of the transformer with O_DIRECT."""
+    largest = max(files(model, ["transformer"]), key=os.path.getsize)
+    command = ["dd", f"if={largest}", "of=/dev/null", "bs=8M", "count=500", "iflag=direct"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()[-1]
+
+
+def rollup(pid):
+    sizes = {}
+    with open(f"/proc/{pid}/smaps_rollup") as lines:
+        for line in lines:
+            match = re.match(r"(\w+):\s+(\d+) kB", line)
+            if match:
+                sizes[match[1]] = int(match[2]) * 1024
+    return sizes
+
+
+class Sampler(threading.Thread):
+    """Looks fifty times a second at how much there is, and about once a second at what it is."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.resident = []
+        self.kinds = []
+
+    def run(self):
+        next_rollup = 0
+        try:
+            while True:
+                now = time.monotonic()
+                if now >= next_rollup:
+                    sizes = rollup(self.pid)
+                    private = sizes["Private_Clean"] + sizes["Private_Dirty"]
+                    self.kinds.append((now, sizes["Rss"], sizes.get("Anonymous", 0), private))
+                    self.resident.append((now, sizes["Rss"]))
+                    next_rollup = time.monotonic() + max(1, 20 * (time.monotonic() - now))
+                with open(f"/proc/{self.pid}/statm") as statm:
+                    self.resident.append((time.monotonic(), int(statm.read().split()[1]) * PAGE))
+                time.sleep(0.02)
+        except (OSError, ValueError, IndexError, KeyError):
+            pass  # the process is gone
+
+
+def size(match):
+    return float(match[0]) * {"GiB": GIB, "MiB": 2**20, "KiB": 1024, "B": 1}[match[1]]
+
+
+def peaks(text):
+    """'1.23 GiB (text 1.00 GiB, denoise 1.23 GiB, decode 0.90 GiB)' to bytes by phase."""
+    return {phase: size(re.search(phase + " " + NUMBER, text).groups()) for phase in PHASES}
+
+
+def run(args, budget, picture):
+    command = ["java", "-jar", args.jar, "generate", "--verbose", "--model", args.model, "--size", args.size, "--steps", str(args.steps),
+               "--seed", "1", "--no-metadata", "--out", picture, *args.option, "a red fox in the snow, early morning light"]
+    if budget != "none":
+        command += ["--memory", budget]
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    sampler = Sampler(process.pid)
+    sampler.start()
+    log = []
+    done = None
+    for line in process.stderr:
+        log.append(line.rstrip())
+        if "Memory in use:" in line:
+            done = (time.monotonic(), line)
+    output = process.stdout.read()
+    if process.wait() != 0 or done is None:
+        sys.exit("\n".join(log[-30:]))
+    whole = time.monotonic() - started
+    end, line = done
+    seconds = {
+        "load": float(re.search(r"load ([0-9.]+) s", output)[1]),
+        "text": float(re.search(r"text ([0-9.]+) s", output)[1]),
+        "denoise": float(re.search(r"steps? ([0-9.]+) s", output)[1]),
+        "decode": float(re.search(r"decode ([0-9.]+) s", output)[1]),
+    }
+    starts = {}
+    for phase in reversed(PHASES):
+        starts[phase] = (end - seconds[phase], end)
+        end -= seconds[phase]
+    measured = {
+        phase: max((rss for at, rss in sampler.resident if first <= at <= last), default=0)
+        for phase, (first, last) in starts.items()
+    }
+    before = max((rss for at, rss in sampler.resident if at < starts["text"][0]), default=0)
+    anonymous = {
+        phase: max((anonymous for at, _, anonymous, _ in sampler.kinds if first <= at <= last), default=0)
+        for phase, (first, last) in starts.items()
+    }
+    own, predicted = re.search(r"in use: (.*); predicted: (.*)", line).groups()
+    with open(picture, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()[:12]
+    placed = next((entry for entry in log if "attention backend" in entry), "")
+    return {"seconds": seconds, "measured": measured, "predicted": peaks(predicted), "own": peaks(own), "before": before,
+            "anonymous": anonymous, "whole": whole, "picture": digest, "placed": placed}
+
+
+def main():
+    args = options()
+    if args.disk:
+        print("disk, O_DIRECT:", disk_speed(args.model))
+    pictures = set()
+    table = ["| budget | phase | predicted | measured | off | own pages | as the pipeline saw it |", "|---|---|--:|--:|--:|--:|--:|"]
+    times = ["| budget | load | text | a step | decode | whole command |", "|---|--:|--:|--:|--:|--:|"]
+    good = True
+    with tempfile.TemporaryDirectory() as folder:
+        for budget in args.budgets.split(","):
+            set_cache(args.model, args.cache)
+            result = run(args, budget, os.path.join(folder, "picture.png"))
+            pictures.add(result["picture"])
+            for phase in PHASES:
+                predicted, measured = result["predicted"][phase], result["measured"][phase]
+                off = measured - predicted
+                within = abs(off) <= max(PLAN_TOLERANCE, 0.1 * predicted)
+                good &= within
+                table.append(f"| {budget} | {phase} | {predicted / GIB:.2f} | {measured / GIB:.2f} | {off / 1e6:+.0f} MB{'' if within else ' !'} "
+                             f"| {result['anonymous'][phase] / GIB:.2f} | {result['own'][phase] / GIB:.2f} |")
+            seconds = result["seconds"]
+            times.append(f"| {budget} | {seconds['load']:.2f} s | {seconds['text']:.2f} s | {seconds['denoise'] / args.steps:.2f} s "
+                         f"| {seconds['decode']:.2f} s | {result['whole']:.1f} s |")
+            print(f"{budget}: {result['placed']}; before the text {result['before'] / GIB:.2f} GiB; picture {result['picture']}",
+                  flush=True)
+            print("\n".join(table[-3:] + times[-1:]), flush=True)
+    print("\n".join(["", "GiB at the peak:", "", *table, "", *times, ""]))
+    print("pictures: " + ("the same" if len(pictures) == 1 else "DIFFERENT"))
+    if not good or len(pictures) != 1:
+        sys.exit("the plan is more than 10 % and 300 MB off, or pictures differ")
+
+
+if __name__ == "__main__":
+    main()
