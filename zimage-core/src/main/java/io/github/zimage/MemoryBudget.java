@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.pipeline.EngineOptions;
 import io.github.zimage.internal.pipeline.Relief;
 import io.github.zimage.internal.placement.MachineMemory;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -62,6 +64,17 @@ final class MemoryBudget {
         return planner.with(plan, Workload.of(request, maxPromptTokens));
     }
 
+    /** Returns how much of the limit is left to tensors. */
+    long tensorBytes() {
+        return plan.machine().tensorBytes();
+    }
+
+    /** Returns whether the machine has room for the blocks of a component, beside what it needs anyway. */
+    boolean mayWaitInMemory(Component component) {
+        long bytes = plan.layout().part(component).bytes();
+        return new MachineMemory(Path.of("/")).available().orElse(0) > bytes + bytes / 4;
+    }
+
     Map<Component, Residence> residences() {
         return plan.residences();
     }
@@ -103,13 +116,13 @@ final class MemoryBudget {
                     new MemorySize(next.peak(phase)),
                     summary(),
                     failure.getMessage());
-            return new EngineOptions(options.precisions(), options.attention(), tiling(), plan.residences());
+            return options.with(tiling(), plan.residences());
         }
 
         @Override
         public OutOfDeviceMemoryException explained(Phase phase, OutOfDeviceMemoryException failure) {
             long requested = NativeErrors.requestedBytes(failure);
-            OptionalLong free = new MachineMemory(Path.of("/")).available();
+            OptionalLong free = free();
             return new OutOfDeviceMemoryException(
                     "out of memory while %s, also with caches freed and less in memory: requested %s, free %s, planned %s; draw smaller"
                                     .formatted(
@@ -130,6 +143,13 @@ final class MemoryBudget {
             case DENOISE -> "loading the transformer";
             case DECODE -> "loading the VAE";
         };
+    }
+
+    private OptionalLong free() {
+        Device device = plan.machine().device();
+        return device.kind() == Device.Kind.CPU
+                ? new MachineMemory(Path.of("/")).available()
+                : OptionalLong.of(Devices.card(device).freeBytes());
     }
 
     private static String doing(Phase phase) {
@@ -197,22 +217,34 @@ final class MemoryBudget {
     }
 
     /** Runs a generation while the memory is watched, and says afterwards what it had beside what was predicted. */
-    <T> T watched(GenerationRequest request, GenerationListener listener, Function<GenerationListener, T> generation) {
+    <T> T watched(
+            GenerationRequest request,
+            GenerationListener listener,
+            Function<GenerationListener, T> generation,
+            Supplier<Map<Phase, Long>> devicePeaks) {
+        if (plan.machine().device().kind() != Device.Kind.CPU) {
+            T result = generation.apply(listener);
+            found(request, devicePeaks.get());
+            return result;
+        }
         Optional<ResidentMemory> started = ResidentMemory.start();
         if (started.isEmpty()) {
             return generation.apply(listener);
         }
         try (ResidentMemory memory = started.get()) {
             T result = generation.apply(new PhaseListener(listener, memory));
-            Map<Phase, Long> peaks = memory.peaks();
-            MemoryPlan.Peaks found = new MemoryPlan.Peaks(
-                    peaks.getOrDefault(Phase.TEXT, 0L),
-                    peaks.getOrDefault(Phase.DENOISE, 0L),
-                    peaks.getOrDefault(Phase.DECODE, 0L));
-            measured = found;
-            LOG.debug("Memory in use: {}; predicted: {}", found, plan(request).peaks());
+            found(request, memory.peaks());
             return result;
         }
+    }
+
+    private void found(GenerationRequest request, Map<Phase, Long> peaks) {
+        MemoryPlan.Peaks found = new MemoryPlan.Peaks(
+                peaks.getOrDefault(Phase.TEXT, 0L),
+                peaks.getOrDefault(Phase.DENOISE, 0L),
+                peaks.getOrDefault(Phase.DECODE, 0L));
+        measured = found;
+        LOG.debug("Memory in use: {}; predicted: {}", found, plan(request).peaks());
     }
 
     Optional<MemoryPlan.Peaks> measured() {

@@ -120,7 +120,7 @@ public record MemoryPlan(
         Residence known = residence == null ? Residence.resident() : residence;
         return new Part(
                 component,
-                residence == null ? Device.cpu() : plan.machine().device(),
+                Objects.requireNonNull(plan.devices().get(component)),
                 Objects.requireNonNull(plan.layout().precisions().get(component)),
                 switch (known.kind()) {
                     case RESIDENT -> Placement.Kind.ON;

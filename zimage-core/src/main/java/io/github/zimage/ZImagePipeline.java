@@ -1,10 +1,11 @@
 package io.github.zimage;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
-import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.pipeline.DiffusionEngine;
 import io.github.zimage.internal.pipeline.DrawnImage;
 import io.github.zimage.internal.pipeline.EngineOptions;
+import io.github.zimage.internal.pipeline.Hardware;
 import io.github.zimage.internal.pipeline.PromptTokens;
 import io.github.zimage.internal.pipeline.RequestCheck;
 import io.github.zimage.internal.placement.Machine;
@@ -23,10 +24,13 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -167,7 +171,8 @@ public final class ZImagePipeline implements AutoCloseable {
                     watched -> described(
                             request,
                             seed,
-                            engine.generate(request, seed, watched, cancellation, memory.reliefFor(request))));
+                            engine.generate(request, seed, watched, cancellation, memory.reliefFor(request))),
+                    engine::devicePeaks);
             listener.onDone(images);
             return images;
         });
@@ -199,8 +204,9 @@ public final class ZImagePipeline implements AutoCloseable {
 
     /**
      * Returns what the latest generation that finished really had in memory, to be compared with {@link #plan(GenerationRequest)}:
-     * the whole process's, other pipelines included. Looked at some fifty times a second. Nothing before the first generation, and
-     * nothing where the system does not tell, which only Linux does.
+     * on the CPU the whole process's, other pipelines included, looked at some fifty times a second; on a graphics card what
+     * LibTorch's allocator held of it, to which driver and libraries add half a gigabyte. Nothing before the first generation, and
+     * nothing where the system does not tell, which for the CPU only Linux does.
      */
     public Optional<MemoryPlan.Peaks> measuredPeaks() {
         return memory.measured();
@@ -338,6 +344,7 @@ public final class ZImagePipeline implements AutoCloseable {
         private Map<Component, Precision> profilePrecisions = Map.of();
         private GenerationListener listener = new GenerationListener() {};
         private final Map<Component, Placement> placements = new EnumMap<>(Component.class);
+        private @Nullable Device device;
         private @Nullable MemorySize memoryBudget;
         private GenerationRequest plannedRequest =
                 GenerationRequest.builder().prompt("").build();
@@ -445,6 +452,25 @@ public final class ZImagePipeline implements AutoCloseable {
             return this;
         }
 
+        /**
+         * Sets what computes all components that are not {@linkplain #place placed} elsewhere. Unless set, it is the first graphics card
+         * that can be used, if the module for it, {@code zimage-cuda}, is there; or else the CPU.
+         */
+        @CanIgnoreReturnValue
+        public Builder device(Device device) {
+            this.device = Objects.requireNonNull(device, "device");
+            return this;
+        }
+
+        private Device chosenDevice() {
+            Device chosen = device;
+            if (chosen == null) {
+                return Devices.automatic();
+            }
+            Devices.require(chosen, "device " + chosen + " cannot be used");
+            return chosen;
+        }
+
         private Checkpoint open() {
             Checkpoint checkpoint = Checkpoint.open(folder(), variant);
             if (profile != null && !profile.modelKey().equals(ProfileFile.modelKey(checkpoint))) {
@@ -478,7 +504,10 @@ public final class ZImagePipeline implements AutoCloseable {
          * are mapped. Unless set, it is what the machine has available when the pipeline is built. Weights that do not fit are
          * read from the files again whenever they are needed.
          *
-         * <p>The budget is kept by planning, not by force. {@link ZImagePipeline#generateAll} refuses requests that would need more.
+         * <p>If the pipeline computes on a graphics card, it is the card's memory that is meant, and beside planning LibTorch is told
+         * not to take more. The machine's memory is taken to suffice.
+         *
+         * <p>On the CPU the budget is kept by planning, not by force. {@link ZImagePipeline#generateAll} refuses requests that would need more.
          */
         @CanIgnoreReturnValue
         public Builder memoryBudget(MemorySize budget) {
@@ -506,12 +535,11 @@ public final class ZImagePipeline implements AutoCloseable {
          *     would do
          */
         public MemoryPlan plan() {
-            return memory(open()).plan();
+            return memory(open(), chosenDevice()).plan();
         }
 
         /**
-         * Returns the plan for a graphics card, as {@link #plan} does for the CPU. It is arithmetic: pipelines compute on the CPU
-         * so far. Of the card's memory a twentieth is left to screen and driver; the CPU's memory is taken to suffice.
+         * Returns the plan for a graphics card that need not be there, as {@link #plan} does for the device at hand. Of the card's memory a twentieth is left to screen and driver; the CPU's memory is taken to suffice.
          *
          * @throws IllegalStateException if no model was set
          * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
@@ -523,8 +551,12 @@ public final class ZImagePipeline implements AutoCloseable {
             return MemoryPlan.of(checkpoint.name(), planner.plan(Machine.card(card.bytes()), plannedWork()));
         }
 
-        private MemoryBudget memory(Checkpoint checkpoint) {
+        private MemoryBudget memory(Checkpoint checkpoint, Device computing) {
+            requireUsable(computing);
             Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, vaeTiling);
+            if (computing.kind() != Device.Kind.CPU) {
+                return memoryOfCard(checkpoint, planner, computing);
+            }
             if (memoryBudget != null) {
                 Plan plan = planner.plan(Machine.cpu(memoryBudget.bytes()), plannedWork());
                 return new MemoryBudget(checkpoint.name(), planner, plan, vaeTiling, maxPromptTokens, true);
@@ -532,6 +564,62 @@ public final class ZImagePipeline implements AutoCloseable {
             long available = new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
             Plan plan = planner.planAnyway(Machine.cpu(available), plannedWork());
             return new MemoryBudget(checkpoint.name(), planner, plan, vaeTiling, maxPromptTokens, false);
+        }
+
+        private MemoryBudget memoryOfCard(Checkpoint checkpoint, Planner planner, Device computing) {
+            long free = Devices.card(computing).freeBytes();
+            Plan plan = memoryBudget == null
+                    ? planner.planAnyway(Machine.card(computing, free), plannedWork())
+                    : planner.plan(Machine.partOfCard(computing, Math.min(free, memoryBudget.bytes())), plannedWork());
+            return new MemoryBudget(checkpoint.name(), planner, plan, vaeTiling, maxPromptTokens, memoryBudget != null);
+        }
+
+        /** Checks that all components can compute where they are placed, in their precision. */
+        private void requireUsable(Device computing) {
+            Map<Component, Precision> all = allPrecisions();
+            for (Component component : Component.values()) {
+                Device where = deviceOf(component, computing);
+                if (!where.equals(computing)) {
+                    Devices.require(
+                            where,
+                            "%s cannot be placed on %s"
+                                    .formatted(component.folder().replace('_', ' '), where));
+                }
+                Precision wanted = Objects.requireNonNull(all.get(component));
+                if (!Devices.has(where, wanted)) {
+                    throw new IllegalArgumentException("%s cannot compute in %s on %s: use BF16 or FP32"
+                            .formatted(component.folder().replace('_', ' '), wanted, where));
+                }
+            }
+        }
+
+        private Device deviceOf(Component component, Device computing) {
+            Placement placement = placements.get(component);
+            return placement != null && placement.kind() == Placement.Kind.ON
+                    ? Objects.requireNonNull(placement.device())
+                    : computing;
+        }
+
+        private Hardware hardware(Device computing, MemoryBudget memory) {
+            Map<Component, Device> devices = new EnumMap<>(Component.class);
+            Set<Component> inMemory = EnumSet.noneOf(Component.class);
+            for (Component component : Component.values()) {
+                devices.put(component, deviceOf(component, computing));
+                Placement placement = placements.get(component);
+                if (placement == null || placement.kind() != Placement.Kind.STREAMED) {
+                    if (memory.mayWaitInMemory(component)) {
+                        inMemory.add(component);
+                    }
+                } else if (placement.device() != null) {
+                    inMemory.add(component);
+                }
+            }
+            boolean limited = memoryBudget != null && computing.kind() != Device.Kind.CPU;
+            return new Hardware(
+                    computing,
+                    devices,
+                    inMemory,
+                    limited ? OptionalLong.of(memory.tensorBytes()) : OptionalLong.empty());
         }
 
         private Workload plannedWork() {
@@ -558,19 +646,22 @@ public final class ZImagePipeline implements AutoCloseable {
          * @throws IllegalArgumentException if there is no attention backend of the name that was set, if the profile is for another
          *     model, if a placement is impossible, or if the memory budget is too small
          * @throws ZImageException if a precision is {@link Precision#INT8} and the processor has no instructions for it
+         * @throws IllegalArgumentException if a device that was asked for cannot be used; the message says why and what to do
          */
         public ZImagePipeline build() {
             long start = System.nanoTime();
-            AttentionSelector.require(attention);
+            Devices.require(attention);
+            Device computing = chosenDevice();
             Checkpoint checkpoint = conversionCache.applied(open(), allPrecisions(), listener);
-            MemoryBudget memory = memory(checkpoint);
+            MemoryBudget memory = memory(checkpoint, computing);
             memory.log();
-            EngineOptions options = new EngineOptions(allPrecisions(), attention, memory.tiling(), memory.residences());
+            EngineOptions options = new EngineOptions(
+                    allPrecisions(), attention, memory.tiling(), memory.residences(), hardware(computing, memory));
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             DeviceThread device;
             try {
                 NativeRuntime.load();
-                device = new DeviceThread("zimage-cpu");
+                device = new DeviceThread("zimage-" + computing.toString().replace(':', '-'));
             } catch (RuntimeException e) {
                 promptTokens.close();
                 throw e;
@@ -619,11 +710,11 @@ public final class ZImagePipeline implements AutoCloseable {
          */
         public void check(GenerationRequest request) {
             Checkpoint checkpoint = open();
-            AttentionSelector.require(attention);
+            Devices.require(attention);
             try (PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow)) {
                 new RequestCheck(checkpoint, promptTokens).check(request);
             }
-            memory(checkpoint).check(request);
+            memory(checkpoint, chosenDevice()).check(request);
         }
 
         /**
@@ -682,6 +773,14 @@ public final class ZImagePipeline implements AutoCloseable {
             return all;
         }
 
+        private static String described(Device device) {
+            if (device.kind() != Device.Kind.CPU) {
+                return "%s (%s)".formatted(device, Devices.card(device).name());
+            }
+            int threads = torch.get_num_threads();
+            return "the CPU with %d %s".formatted(threads, threads == 1 ? "thread" : "threads");
+        }
+
         private static void logChoices(
                 Checkpoint checkpoint,
                 EngineOptions options,
@@ -689,9 +788,9 @@ public final class ZImagePipeline implements AutoCloseable {
                 DiffusionEngine engine,
                 Duration elapsed) {
             LOG.info(
-                    "Using {} attention backend on the CPU with {} threads; text encoder {}, transformer {}, VAE {}; {}; loaded {} in {} s",
+                    "Using {} attention backend on {}; text encoder {}, transformer {}, VAE {}; {}; loaded {} in {} s",
                     engine.attentionName(),
-                    torch.get_num_threads(),
+                    described(options.hardware().device(Component.TRANSFORMER)),
                     options.precision(Component.TEXT_ENCODER),
                     options.precision(Component.TRANSFORMER),
                     options.precision(Component.VAE),

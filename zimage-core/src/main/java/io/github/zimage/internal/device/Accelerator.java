@@ -16,7 +16,10 @@ public interface Accelerator {
     /** Returns what components can compute in. */
     List<Precision> precisions();
 
-    /** Looks for devices, loading native libraries if need be. Always tells the same. Never throws because there are none. */
+    /**
+     * Looks for devices, loading native libraries if need be. Always tells of the same devices, with the memory that is free now. Never
+     * throws because there are none.
+     */
     Status status();
 
     /**

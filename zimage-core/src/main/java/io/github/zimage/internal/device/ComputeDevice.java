@@ -55,6 +55,9 @@ public interface ComputeDevice extends AutoCloseable {
     /** Waits for all that has been ordered. */
     void synchronize();
 
+    /** Returns how many more bytes could be allocated; {@link Long#MAX_VALUE} if that is not known. */
+    long freeBytes();
+
     /** Returns how many bytes of tensors and slots are allocated. */
     long allocatedBytes();
 

@@ -8,11 +8,14 @@ import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.LinearProbe;
 import io.github.zimage.internal.placement.BlockSource;
+import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.spi.Attention;
+import java.nio.file.Path;
 import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
 
 /** The processor. What is ordered is done when the order returns; memory is the system's affair. */
 public final class CpuDevice implements ComputeDevice {
@@ -34,7 +37,9 @@ public final class CpuDevice implements ComputeDevice {
     @Override
     public Kernels kernels(Attention attention, Precision precision) {
         if (precision == Precision.INT8) {
-            LinearProbe.requireInt8();
+            try (PointerScope scope = new PointerScope()) {
+                LinearProbe.requireInt8();
+            }
         }
         return new CpuKernels(attention, precision);
     }
@@ -56,6 +61,11 @@ public final class CpuDevice implements ComputeDevice {
 
     @Override
     public void synchronize() {}
+
+    @Override
+    public long freeBytes() {
+        return new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
+    }
 
     @Override
     public long allocatedBytes() {

@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * per cent of the time and keeps the result nearer to the truth than rounding after each operation would.
  */
 public abstract class Kernels {
+    private static final long[] ONE = {1, 1};
+
     private final TensorPlace place;
     private final Attention attention;
     private final Precision precision;
@@ -145,6 +147,17 @@ public abstract class Kernels {
     public abstract void inParts(long rows, RowRange computation);
 
     /**
+     * Returns {@code layer_norm(x) * scale} over the last dimension.
+     *
+     * @param x [S, dim] fp32
+     * @param scale [dim] fp32
+     * @return [S, dim] fp32
+     */
+    public Tensor layerNorm(Tensor x, Tensor scale, double eps) {
+        return torch.layer_norm(x, new long[] {x.size(1)}, new TensorOptional(scale), new TensorOptional(), eps, false);
+    }
+
+    /**
      * Returns {@code silu(group_norm(x) * weight + bias)}.
      *
      * @param x [1, C, h, w] of any type, with the channels last in memory
@@ -165,6 +178,18 @@ public abstract class Kernels {
                 new TensorOptional(bias),
                 eps,
                 false));
+    }
+
+    /**
+     * Returns a convolution of stride 1.
+     *
+     * @param x [1, in, h, w] of the weight's type, with the channels last in memory
+     * @param weight [out, in, k, k], likewise
+     * @param bias [out]
+     * @param padding how many zeros are put before and behind rows and columns
+     */
+    public Tensor conv2d(Tensor x, Tensor weight, Tensor bias, long[] padding) {
+        return torch.conv2d(x, weight, new TensorOptional(bias), ONE, padding, ONE, 1);
     }
 
     /** A computation on some rows. */

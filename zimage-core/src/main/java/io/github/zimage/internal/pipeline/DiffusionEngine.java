@@ -1,6 +1,7 @@
 package io.github.zimage.internal.pipeline;
 
 import io.github.zimage.Component;
+import io.github.zimage.Device;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.GenerationTimings;
@@ -9,15 +10,12 @@ import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.VaeTiling;
-import io.github.zimage.internal.nn.AttentionSelector;
-import io.github.zimage.internal.nn.CpuKernels;
+import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.nn.Kernels;
-import io.github.zimage.internal.nn.LinearProbe;
-import io.github.zimage.internal.placement.BlockSource;
-import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.NativeErrors;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
 import io.github.zimage.internal.text.Qwen3Model;
@@ -31,11 +29,12 @@ import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.ReadAhead;
 import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightStore;
-import io.github.zimage.spi.Attention;
-import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Deque;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -65,7 +64,8 @@ public final class DiffusionEngine implements AutoCloseable {
     private static final int PICTURES_AT_ONCE = 4;
 
     private final Checkpoint checkpoint;
-    private final Attention attention;
+    private final OpenDevices devices;
+    private final Map<Phase, Long> peaks = new EnumMap<>(Phase.class);
     private final PromptTokens promptTokens;
     private final PromptEncoder promptEncoder;
     private final ReadAhead readAhead = new ReadAhead();
@@ -93,17 +93,18 @@ public final class DiffusionEngine implements AutoCloseable {
             Relief relief) {
         this.checkpoint = checkpoint;
         this.promptTokens = promptTokens;
-        try (PointerScope scope = new PointerScope()) {
-            if (options.precisions().containsValue(Precision.INT8)) {
-                LinearProbe.requireInt8();
-            }
-            attention = AttentionSelector.select(options.attention(), options.precision(Component.TRANSFORMER));
-        }
-        promptEncoder = new PromptEncoder(promptTokens);
         this.options = options;
-        textEncoder = textEncoder();
-        transformer = transformer();
-        vae = vae();
+        promptEncoder = new PromptEncoder(promptTokens);
+        devices = new OpenDevices(options);
+        try {
+            textEncoder = textEncoder();
+            transformer = transformer();
+            vae = vae();
+        } catch (RuntimeException | Error e) {
+            readAhead.close();
+            devices.close();
+            throw e;
+        }
         try {
             AtomicBoolean mayRetry = new AtomicBoolean(true);
             relieved(Phase.TEXT, relief, mayRetry, () -> prepare(textEncoder, Component.TEXT_ENCODER, listener));
@@ -116,29 +117,42 @@ public final class DiffusionEngine implements AutoCloseable {
     }
 
     private <M> ModelHolder<M> prepare(ModelHolder<M> holder, Component component, GenerationListener listener) {
-        holder.prepare(progress(component, listener, () -> {}));
-        return holder;
+        try (ComputeDevice.Guard guard = devices.of(component).enter()) {
+            holder.prepare(progress(component, listener, () -> {}));
+            return holder;
+        }
     }
 
     private ModelHolder<Qwen3Model> textEncoder() {
         Residence residence = options.residence(Component.TEXT_ENCODER);
-        Kernels kernels = new CpuKernels(attention, options.precision(Component.TEXT_ENCODER));
+        Kernels kernels = devices.kernels(Component.TEXT_ENCODER, options.precision(Component.TEXT_ENCODER));
         return new ModelHolder<>(
                 checkpoint.weights(Component.TEXT_ENCODER),
+                kernels.place(),
                 residence,
-                store -> new Qwen3Model(checkpoint.textEncoder(), store, kernels, residence, BlockSource::files),
+                store -> new Qwen3Model(
+                        checkpoint.textEncoder(),
+                        store,
+                        kernels,
+                        residence,
+                        devices.blockSource(Component.TEXT_ENCODER)),
                 Qwen3Model::rest,
                 readAhead);
     }
 
     private ModelHolder<ZImageTransformer2DModel> transformer() {
         Residence residence = options.residence(Component.TRANSFORMER);
-        Kernels kernels = new CpuKernels(attention, options.precision(Component.TRANSFORMER));
+        Kernels kernels = devices.kernels(Component.TRANSFORMER, options.precision(Component.TRANSFORMER));
         return new ModelHolder<>(
                 checkpoint.weights(Component.TRANSFORMER),
+                kernels.place(),
                 residence,
                 store -> new ZImageTransformer2DModel(
-                        checkpoint.transformer(), store, kernels, residence, BlockSource::files),
+                        checkpoint.transformer(),
+                        store,
+                        kernels,
+                        residence,
+                        devices.blockSource(Component.TRANSFORMER)),
                 ZImageTransformer2DModel::rest,
                 readAhead);
     }
@@ -146,17 +160,19 @@ public final class DiffusionEngine implements AutoCloseable {
     private ModelHolder<PictureDecoder> vae() {
         Precision precision = options.precision(Component.VAE);
         VaeTiling tiling = options.vaeTiling();
+        ComputeDevice device = devices.of(Component.VAE);
         return new ModelHolder<>(
                 checkpoint.weights(Component.VAE),
+                device.place(),
                 options.residence(Component.VAE),
                 store -> new PictureDecoder(
                         checkpoint.vae(),
                         store,
-                        () -> new WeightStore(checkpoint.weights(Component.VAE), done -> {}),
-                        type -> new CpuKernels(attention, type),
+                        () -> new WeightStore(checkpoint.weights(Component.VAE), device.place(), done -> {}),
+                        type -> devices.kernels(Component.VAE, type),
                         precision,
                         tiling,
-                        () -> new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE)),
+                        device::freeBytes),
                 model -> {},
                 readAhead);
     }
@@ -179,6 +195,23 @@ public final class DiffusionEngine implements AutoCloseable {
             vae.close();
             vae = vae();
         }
+        devices.emptyCaches();
+    }
+
+    /** Runs a phase on the device of its component. */
+    private <T> T on(Phase phase, Supplier<T> work) {
+        ComputeDevice planned = devices.main();
+        planned.resetPeak();
+        try (ComputeDevice.Guard guard = devices.of(phase.component()).enter()) {
+            return work.get();
+        } finally {
+            peaks.put(phase, planned.peakBytes());
+        }
+    }
+
+    /** Returns the most bytes that the pipeline's device held in each phase of the latest request; zeros of the CPU. */
+    public Map<Phase, Long> devicePeaks() {
+        return Map.copyOf(peaks);
     }
 
     /**
@@ -211,7 +244,7 @@ public final class DiffusionEngine implements AutoCloseable {
 
     /** Returns the name of the attention backend that was chosen. */
     public String attentionName() {
-        return attention.name();
+        return devices.attention(Component.TRANSFORMER).name();
     }
 
     /** As {@link #encode(String, Runnable, Relief)}, letting an allocation's failure stand. */
@@ -230,7 +263,7 @@ public final class DiffusionEngine implements AutoCloseable {
                 Phase.TEXT,
                 relief,
                 new AtomicBoolean(true),
-                () -> encode(List.of(prompt), new GenerationListener() {}, cancellation));
+                () -> on(Phase.TEXT, () -> encode(List.of(prompt), new GenerationListener() {}, cancellation)));
         return Objects.requireNonNull(encoded.get(prompt));
     }
 
@@ -297,6 +330,7 @@ public final class DiffusionEngine implements AutoCloseable {
         textEncoder.close();
         transformer.close();
         vae.close();
+        devices.close();
         promptTokens.close();
     }
 
@@ -334,13 +368,14 @@ public final class DiffusionEngine implements AutoCloseable {
 
         List<DrawnImage> run() {
             // 1. Prompts to embeddings
-            Embeddings embeddings = relieved(Phase.TEXT, relief, mayRetry, this::embeddings);
+            Embeddings embeddings = relieved(Phase.TEXT, relief, mayRetry, () -> on(Phase.TEXT, this::embeddings));
 
             // 2. Noise, embeddings and schedule to latents
-            List<Tensor> latents = relieved(Phase.DENOISE, relief, mayRetry, () -> latents(embeddings));
+            List<Tensor> latents =
+                    relieved(Phase.DENOISE, relief, mayRetry, () -> on(Phase.DENOISE, () -> latents(embeddings)));
 
             // 3. Latents to pictures
-            return relieved(Phase.DECODE, relief, mayRetry, () -> images(latents));
+            return relieved(Phase.DECODE, relief, mayRetry, () -> on(Phase.DECODE, () -> images(latents)));
         }
 
         private List<Tensor> latents(Embeddings embeddings) {
@@ -390,10 +425,10 @@ public final class DiffusionEngine implements AutoCloseable {
             long[] shape = {checkpoint.transformer().inChannels(), latentHeight, latentWidth};
             List<Tensor> noise = new ArrayList<>();
             for (int i = 0; i < request.totalCount(); i++) {
-                noise.add(
-                        request.latents().isEmpty()
-                                ? reduced(request.seedOf(i, firstSeed), request.noiseReduction(), shape)
-                                : Tensors.of(request.latents().get(i).values(), shape));
+                Tensor each = request.latents().isEmpty()
+                        ? reduced(request.seedOf(i, firstSeed), request.noiseReduction(), shape)
+                        : Tensors.of(request.latents().get(i).values(), shape);
+                noise.add(devices.of(Component.TRANSFORMER).place().take(each));
             }
             return noise;
         }
@@ -417,8 +452,8 @@ public final class DiffusionEngine implements AutoCloseable {
             List<StepModulation> modulations = model.modulations(schedule.timesteps());
 
             // Steps
+            StepClock clock = new StepClock();
             for (int step = 0; step < request.steps(); step++) {
-                long stepStart = System.nanoTime();
                 boolean guided = guidance.actsAt(schedule.timesteps()[step]);
                 float sigmaChange = schedule.sigmas()[step + 1] - schedule.sigmas()[step];
                 for (int first = 0; first < latents.size(); first += PICTURES_AT_ONCE) {
@@ -440,17 +475,49 @@ public final class DiffusionEngine implements AutoCloseable {
                         }
                     }
                 }
-                steps.add(since(stepStart));
-                listener.onStep(step + 1, request.steps(), steps.get(step));
+                clock.ordered();
             }
+            clock.finish();
             denoise = since(denoiseStart);
+        }
+
+        /**
+         * Tells the listener of steps when they are done. On a card, a step is waited for only once the next one has been ordered, so
+         * that the card never waits.
+         */
+        private final class StepClock {
+            private final ComputeDevice device = devices.of(Component.TRANSFORMER);
+            private final int ahead = device.device().kind() == Device.Kind.CPU ? 0 : 1;
+            private final Deque<ComputeDevice.Mark> marks = new ArrayDeque<>();
+            private long last = System.nanoTime();
+
+            void ordered() {
+                marks.add(device.mark());
+                while (marks.size() > ahead) {
+                    await();
+                }
+            }
+
+            void finish() {
+                while (!marks.isEmpty()) {
+                    await();
+                }
+            }
+
+            private void await() {
+                marks.remove().await();
+                steps.add(since(last));
+                listener.onStep(steps.size(), request.steps(), steps.get(steps.size() - 1));
+                last = System.nanoTime();
+            }
         }
 
         private Map<PromptEmbeddings, Caption> captions(ZImageTransformer2DModel model, Embeddings embeddings) {
             List<PromptEmbeddings> distinct = embeddings.distinct();
+            TensorPlace place = devices.of(Component.TRANSFORMER).place();
             List<Caption> captions = model.captions(
                     distinct.stream()
-                            .map(each -> Tensors.of(each.values(), each.tokens(), each.features()))
+                            .map(each -> place.of(each.values(), each.tokens(), each.features()))
                             .toList(),
                     cancellation);
             Map<PromptEmbeddings, Caption> map = new HashMap<>();
@@ -505,7 +572,7 @@ public final class DiffusionEngine implements AutoCloseable {
             try (PointerScope scope = new PointerScope()) {
                 long decodeStart = System.nanoTime();
                 cancellation.run();
-                Tensor image = model.decode(latents, cancellation); // [height, width, 3]
+                Tensor image = TensorPlace.CPU.take(model.decode(latents, cancellation)); // [height, width, 3]
                 int height = Math.toIntExact(image.size(0));
                 int width = Math.toIntExact(image.size(1));
                 byte[] rgb = new byte[Math.multiplyExact(height * 3, width)];

@@ -12,15 +12,31 @@ import java.util.Objects;
  * How an engine computes.
  *
  * @param precisions each component's precision
- * @param attention the attention backend's name
+ * @param attention the attention backend's name, for components on the transformer's device
  * @param vaeTiling whether pictures are decoded in tiles
  * @param residences how components' weights stay in memory, for those whose weights are not resident
+ * @param hardware what is computed on
  */
 public record EngineOptions(
         Map<Component, Precision> precisions,
         AttentionBackend attention,
         VaeTiling vaeTiling,
-        Map<Component, Residence> residences) {
+        Map<Component, Residence> residences,
+        Hardware hardware) {
+
+    /** Returns options for the CPU. */
+    public EngineOptions(
+            Map<Component, Precision> precisions,
+            AttentionBackend attention,
+            VaeTiling vaeTiling,
+            Map<Component, Residence> residences) {
+        this(precisions, attention, vaeTiling, residences, Hardware.CPU);
+    }
+
+    /** Returns the same with another decoding and other residences. */
+    public EngineOptions with(VaeTiling tiling, Map<Component, Residence> otherResidences) {
+        return new EngineOptions(precisions, attention, tiling, otherResidences, hardware);
+    }
 
     /** Copies the maps. */
     public EngineOptions {

@@ -31,11 +31,10 @@ record Guidance(double scale, double normalization, double truncation) {
     Tensor combine(Tensor positive, Tensor negative) {
         Tensor guided = positive.add(positive.sub(negative), new Scalar(scale));
         if (normalization > 0) {
-            float limit = torch.linalg_vector_norm(positive).item_float() * (float) normalization;
-            float length = torch.linalg_vector_norm(guided).item_float();
-            if (length > limit) {
-                guided.mul_(new Scalar(limit / length));
-            }
+            // Without asking how long it is, so that nobody waits for the device.
+            Tensor limit = torch.linalg_vector_norm(positive).mul(new Scalar(normalization));
+            Tensor length = torch.linalg_vector_norm(guided);
+            guided.mul_(torch.where(length.gt(limit), limit.div(length), torch.ones_like(length)));
         }
         return guided;
     }

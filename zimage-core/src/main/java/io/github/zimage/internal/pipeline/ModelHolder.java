@@ -1,6 +1,7 @@
 package io.github.zimage.internal.pipeline;
 
 import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.FileState;
 import io.github.zimage.internal.weights.ReadAhead;
 import io.github.zimage.internal.weights.WeightIndex;
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ModelHolder<M> implements AutoCloseable {
     private final WeightIndex index;
+    private final TensorPlace place;
     private final FileState files;
     private final Residence residence;
     private final Function<WeightStore, M> maker;
@@ -36,11 +38,13 @@ final class ModelHolder<M> implements AutoCloseable {
      */
     ModelHolder(
             WeightIndex index,
+            TensorPlace place,
             Residence residence,
             Function<WeightStore, M> maker,
             Consumer<M> rest,
             ReadAhead readAhead) {
         this.index = index;
+        this.place = place;
         this.files = new FileState(index);
         this.residence = residence;
         this.maker = maker;
@@ -69,7 +73,7 @@ final class ModelHolder<M> implements AutoCloseable {
     }
 
     private M load(LongConsumer progress) {
-        WeightStore opened = new WeightStore(index, progress);
+        WeightStore opened = new WeightStore(index, place, progress);
         store = opened;
         try (PointerScope scope = new PointerScope()) {
             M made = maker.apply(opened);

@@ -27,7 +27,22 @@ public record Machine(Device device, long limit, long base) {
 
     /** Returns a graphics card of so many bytes. */
     public static Machine card(long bytes) {
-        return new Machine(Device.cuda(0), bytes - bytes / CARD_SPARE, CARD_BASE);
+        return card(Device.cuda(0), bytes);
+    }
+
+    /** Returns a certain graphics card of so many bytes. */
+    public static Machine card(Device device, long bytes) {
+        return new Machine(device, bytes - bytes / CARD_SPARE, CARD_BASE);
+    }
+
+    /** Returns a certain graphics card of which so many bytes may be used. */
+    public static Machine partOfCard(Device device, long bytes) {
+        return new Machine(device, bytes, CARD_BASE);
+    }
+
+    /** Returns how much of the limit is left to tensors. */
+    public long tensorBytes() {
+        return Math.max(0, limit - base);
     }
 
     boolean isCpu() {

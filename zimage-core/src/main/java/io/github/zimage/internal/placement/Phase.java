@@ -18,7 +18,7 @@ public enum Phase {
     }
 
     /** Returns the component that runs. */
-    Component component() {
+    public Component component() {
         return component;
     }
 }

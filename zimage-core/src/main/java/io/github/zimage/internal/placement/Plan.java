@@ -1,6 +1,7 @@
 package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
+import io.github.zimage.Device;
 import java.util.Map;
 import java.util.Objects;
 
@@ -10,7 +11,8 @@ import java.util.Objects;
  * @param machine what it is made for
  * @param layout the model
  * @param work what is drawn
- * @param residences how the weights stay on the machine's device; a component that is not in it lives on the CPU beside a card
+ * @param residences how the weights stay on the machine's device; a component that is not in it lives on another
+ * @param devices what each component computes on
  * @param tile how many rows of a picture are decoded at a time, or 0 for whole pictures
  * @param weights the bytes of each component's weights on the device while it runs; none for one beside a card
  * @param peaks the most bytes in use on the device in each phase
@@ -21,6 +23,7 @@ public record Plan(
         ModelLayout layout,
         Workload work,
         Map<Component, Residence> residences,
+        Map<Component, Device> devices,
         int tile,
         Map<Component, Long> weights,
         Map<Phase, Long> peaks,
@@ -29,6 +32,7 @@ public record Plan(
     /** Copies the maps. */
     public Plan {
         residences = Map.copyOf(residences);
+        devices = Map.copyOf(devices);
         weights = Map.copyOf(weights);
         peaks = Map.copyOf(peaks);
     }

@@ -244,14 +244,6 @@ public final class Planner {
 
     private void check(Machine machine, Component component, Placement placement) {
         Device device = placement.device();
-        if (placement.kind() == Placement.Kind.ON
-                && device != null
-                && device.kind() == Device.Kind.CUDA
-                && machine.isCpu()) {
-            throw new IllegalArgumentException(
-                    "%s cannot be placed on %s: no part of this program computes on graphics cards; leave it on the CPU"
-                            .formatted(name(component), device));
-        }
         if (placement.kind() == Placement.Kind.PARKED && device != null && machine.isCpu()) {
             throw new IllegalArgumentException(
                     "%s cannot be parked on the CPU, because it computes there: park it on the disk"
@@ -318,6 +310,12 @@ public final class Planner {
             return part.slotBytes() * (coming * runs + once) + part.modulation();
         }
 
+        private Device device(Component component, @Nullable Residence residence) {
+            Placement placement = placements.get(component);
+            Device elsewhere = placement == null ? null : placement.device();
+            return residence != null || elsewhere == null ? machine.device() : elsewhere;
+        }
+
         /** Returns what is in use while a component runs. */
         long peak(Phase phase, Option runs, int tile, Option text, Option transformer, Option vae) {
             long idle = machine.base() + text.idle + transformer.idle + vae.idle;
@@ -327,6 +325,7 @@ public final class Planner {
 
         Plan plan(Candidate chosen) {
             Map<Component, Residence> residences = new EnumMap<>(Component.class);
+            Map<Component, Device> devices = new EnumMap<>(Component.class);
             Map<Component, Long> weights = new EnumMap<>(Component.class);
             Map<Phase, Long> peaks = new EnumMap<>(Phase.class);
             for (Phase phase : Phase.values()) {
@@ -335,13 +334,14 @@ public final class Planner {
                     case DENOISE -> chosen.transformer;
                     case DECODE -> chosen.vae;
                 };
+                devices.put(phase.component(), device(phase.component(), option.residence));
                 if (option.residence != null) {
                     residences.put(phase.component(), option.residence);
                     weights.put(phase.component(), option.running);
                 }
                 peaks.put(phase, peak(phase, option, chosen.tile, chosen.text, chosen.transformer, chosen.vae));
             }
-            return new Plan(machine, layout, work, residences, chosen.tile, weights, peaks, chosen.moved);
+            return new Plan(machine, layout, work, residences, devices, chosen.tile, weights, peaks, chosen.moved);
         }
     }
 

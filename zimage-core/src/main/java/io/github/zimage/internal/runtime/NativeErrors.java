@@ -26,7 +26,8 @@ public final class NativeErrors {
                 || lower.contains("cannot allocate memory")
                 || lower.contains("bad_alloc")
                 || lower.contains("not enough memory")
-                || lower.contains("out of memory")) {
+                || lower.contains("out of memory")
+                || lower.contains("alloc_failed")) {
             return new OutOfDeviceMemoryException(
                     "not enough memory (" + line + "); draw a smaller picture, fewer at once, or in a lower precision",
                     e);

@@ -70,7 +70,7 @@ public final class Qwen3Model {
         List<TextRotations> rotations = new ArrayList<>();
         for (int[] ids : prompts) {
             hidden.add(embedded(ids));
-            rotations.add(TextRotations.of(config, ids.length));
+            rotations.add(TextRotations.of(config, ids.length, kernels.place()));
         }
         try (Blocks<Qwen3DecoderLayer>.Pass pass = layers.pass(allLayers, Range.NONE)) {
             for (int i = allLayers.from(); i < allLayers.to(); i++) {
@@ -98,7 +98,8 @@ public final class Qwen3Model {
         return Tensors.scoped(() -> {
             Tensor index = Tensors.empty(ScalarType.Int, ids.length);
             new IntPointer(index.data_ptr()).put(ids, 0, ids.length);
-            return Tensors.cast(Tensors.cast(table.index_select(0, index), kernels.type()), ScalarType.Float);
+            Tensor rows = kernels.place().take(table.index_select(0, index));
+            return Tensors.cast(Tensors.cast(rows, kernels.type()), ScalarType.Float);
         });
     }
 

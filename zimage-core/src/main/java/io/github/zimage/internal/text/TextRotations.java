@@ -1,5 +1,6 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TextEncoderConfig;
 import org.bytedeco.pytorch.Scalar;
@@ -12,7 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 record TextRotations(Tensor cosine, Tensor sine, Tensor queryCosine, Tensor querySine) {
 
     /** Returns the rotations of positions 0 to {@code tokens - 1}, rounded to FP32 where transformers' {@code Qwen3RotaryEmbedding} does. */
-    static TextRotations of(TextEncoderConfig config, int tokens) {
+    static TextRotations of(TextEncoderConfig config, int tokens, TensorPlace place) {
         int half = config.headDim() / 2;
         float[] angles = new float[tokens * half];
         for (int i = 0; i < half; i++) {
@@ -26,6 +27,7 @@ record TextRotations(Tensor cosine, Tensor sine, Tensor queryCosine, Tensor quer
         Tensor cosine = angle.cos();
         Tensor sine = angle.sin();
         Scalar scale = new Scalar(1 / Math.sqrt(config.headDim()));
-        return new TextRotations(cosine, sine, cosine.mul(scale), sine.mul(scale));
+        return new TextRotations(
+                place.take(cosine), place.take(sine), place.take(cosine.mul(scale)), place.take(sine.mul(scale)));
     }
 }

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -15,10 +14,12 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class FinalLayer {
     private static final double EPS = 1e-6;
 
+    private final Kernels kernels;
     private final Linear linear;
     private final Linear adaLnModulation;
 
     FinalLayer(TensorSource weights, String name, Kernels kernels) {
+        this.kernels = kernels;
         linear = Linear.load(weights, name + ".linear", true, kernels.type());
         adaLnModulation = Linear.load(weights, name + ".adaLN_modulation.1", true, ScalarType.Float);
     }
@@ -45,8 +46,6 @@ final class FinalLayer {
      * @return [N, patch size^2 * channels]
      */
     Tensor forward(Tensor x, Tensor scale) {
-        Tensor normed = torch.layer_norm(
-                x, new long[] {x.size(1)}, new TensorOptional(scale), new TensorOptional(), EPS, false);
-        return linear.forward(normed);
+        return linear.forward(kernels.layerNorm(x, scale, EPS));
     }
 }

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TransformerConfig;
 import java.util.List;
@@ -15,8 +16,10 @@ final class RopeEmbedder {
     private final List<Integer> axesDims;
     private final double theta;
     private final int headDim;
+    private final TensorPlace place;
 
-    RopeEmbedder(TransformerConfig config) {
+    RopeEmbedder(TransformerConfig config, TensorPlace place) {
+        this.place = place;
         axesDims = config.axesDims();
         theta = config.ropeTheta();
         headDim = config.headDim();
@@ -42,6 +45,6 @@ final class RopeEmbedder {
         }
         Tensor angle = Tensors.of(angles, positions.length, 1, pairs); // [S, 1, D/2]
         Tensor key = torch.polar(torch.ones_like(angle), angle);
-        return new Rotations(key.mul(new Scalar(1 / Math.sqrt(headDim))), key);
+        return new Rotations(place.take(key.mul(new Scalar(1 / Math.sqrt(headDim)))), place.take(key));
     }
 }

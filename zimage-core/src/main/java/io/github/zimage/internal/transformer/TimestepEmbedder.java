@@ -1,6 +1,7 @@
 package io.github.zimage.internal.transformer;
 
 import io.github.zimage.internal.nn.Linear;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TransformerConfig;
@@ -13,10 +14,12 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class TimestepEmbedder {
     private static final double MAX_PERIOD = 10_000;
 
+    private final TensorPlace place;
     private final Linear mlp0;
     private final Linear mlp2;
 
     TimestepEmbedder(TensorSource weights) {
+        place = weights.place();
         mlp0 = Linear.load(weights, "t_embedder.mlp.0", true, ScalarType.Float);
         mlp2 = Linear.load(weights, "t_embedder.mlp.2", true, ScalarType.Float);
     }
@@ -28,7 +31,7 @@ final class TimestepEmbedder {
      * @return [steps, adaLnDim] fp32
      */
     Tensor forward(float[] timesteps) {
-        return mlp2.forward(torch.silu(mlp0.forward(timestepEmbedding(timesteps))));
+        return mlp2.forward(torch.silu(mlp0.forward(place.take(timestepEmbedding(timesteps)))));
     }
 
     /**

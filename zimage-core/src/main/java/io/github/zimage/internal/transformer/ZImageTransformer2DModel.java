@@ -95,7 +95,7 @@ public final class ZImageTransformer2DModel {
                         .map(name -> adaLnModulation(weights, name))
                         .toList();
         finalLayer = new FinalLayer(weights, "all_final_layer." + PATCH_KEY, kernels);
-        ropeEmbedder = new RopeEmbedder(config);
+        ropeEmbedder = new RopeEmbedder(config, weights.place());
     }
 
     private static void addNames(List<String> names, String prefix, int count) {
@@ -278,9 +278,9 @@ public final class ZImageTransformer2DModel {
     }
 
     /** Appends pad tokens until the length is a multiple of 32, and turns the type to FP32. */
-    private static Tensor padded(Tensor x, Tensor padToken) {
+    private Tensor padded(Tensor x, Tensor padToken) {
         long length = x.size(0);
-        Tensor result = Tensors.empty(ScalarType.Float, padded((int) length), x.size(1));
+        Tensor result = weights.place().empty(ScalarType.Float, padded((int) length), x.size(1));
         try (PointerScope scope = new PointerScope()) {
             result.narrow(0, 0, length).copy_(x);
             result.narrow(0, length, result.size(0) - length).copy_(padToken);

@@ -32,8 +32,8 @@ final class AutoencoderKL {
         this.config = config;
         ScalarType type = kernels.type();
         int groups = config.normNumGroups();
-        postQuantConv = config.usePostQuantConv() ? new Conv2d(weights, "post_quant_conv", type) : null;
-        convIn = new Conv2d(weights, "decoder.conv_in", type);
+        postQuantConv = config.usePostQuantConv() ? new Conv2d(weights, "post_quant_conv", type, kernels) : null;
+        convIn = new Conv2d(weights, "decoder.conv_in", type, kernels);
         midResnet0 = new ResnetBlock2D(weights, "decoder.mid_block.resnets.0", groups, false, kernels);
         midAttention = config.midBlockAddAttention()
                 ? new MidBlockAttention(weights, "decoder.mid_block.attentions.0", groups, kernels)
@@ -49,7 +49,7 @@ final class AutoencoderKL {
                     weights, name, config.layersPerBlock() + 1, changes, upsample, groups, kernels));
         }
         convNormOut = new GroupNorm(weights, "decoder.conv_norm_out", groups, ScalarType.Float, kernels);
-        convOut = new Conv2d(weights, "decoder.conv_out", ScalarType.Float);
+        convOut = new Conv2d(weights, "decoder.conv_out", ScalarType.Float, kernels);
     }
 
     /**

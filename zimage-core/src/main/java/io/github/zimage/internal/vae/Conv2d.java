@@ -1,21 +1,20 @@
 package io.github.zimage.internal.vae;
 
+import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** A convolution of stride 1 that keeps height and width. */
 final class Conv2d {
-    private static final long[] ONE = {1, 1};
-
+    private final Kernels kernels;
     private final Tensor weight;
     private final Tensor bias;
     private final long[] padding;
 
-    Conv2d(WeightStore weights, String name, ScalarType type) {
+    Conv2d(WeightStore weights, String name, ScalarType type, Kernels kernels) {
+        this.kernels = kernels;
         weight = weights.getChannelsLast(name + ".weight", type);
         bias = weights.get(name + ".bias", type);
         padding = new long[] {weight.size(2) / 2, weight.size(3) / 2};
@@ -41,12 +40,13 @@ final class Conv2d {
 
     private Tensor convolved(Tensor x, long[] zeros) {
         Tensor input = Tensors.cast(x, weight.scalar_type());
-        return torch.conv2d(input, weight, new TensorOptional(bias), ONE, zeros, ONE, 1);
+        return kernels.conv2d(input, weight, bias, zeros);
     }
 
     /** Returns a tensor [1, out, h, w] for this convolution's output, with arbitrary content and the channels last in memory. */
     Tensor emptyOutput(long height, long width) {
-        return Tensors.empty(weight.scalar_type(), 1, height, width, weight.size(0))
+        return kernels.place()
+                .empty(weight.scalar_type(), 1, height, width, weight.size(0))
                 .permute(0, 3, 1, 2);
     }
 }

@@ -5,6 +5,7 @@ import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.DecodeMemory;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.VaeConfig;
 import io.github.zimage.internal.weights.WeightStore;
@@ -28,6 +29,7 @@ public final class PictureDecoder {
     private static final double SHARE_OF_AVAILABLE = 0.5;
 
     private final VaeConfig config;
+    private final TensorPlace place;
     private final AutoencoderKL vae;
     private final Precision precision;
     private final Supplier<WeightStore> reopened;
@@ -53,6 +55,7 @@ public final class PictureDecoder {
             LongSupplier freeMemory) {
         this.config = config;
         this.vae = new AutoencoderKL(config, weights, kernels.apply(precision));
+        this.place = weights.place();
         this.precision = precision;
         this.reopened = reopened;
         this.kernels = kernels;
@@ -63,17 +66,18 @@ public final class PictureDecoder {
     /**
      * Decodes latents.
      *
-     * @param latents [C, h, w] fp32, as the transformer leaves them
+     * @param latents [C, h, w] fp32, as the transformer leaves them, on any device
      * @param cancellation called often; throws to cancel
      * @return [height, width, 3] uint8
      * @throws ZImageException if the picture has infinite values, or none at all, in FP32 too
      */
     public Tensor decode(Tensor latents, Runnable cancellation) {
         return Tensors.scoped(() -> {
-            Tensor image = image(vae, precision, latents, cancellation);
+            Tensor here = place.take(latents);
+            Tensor image = image(vae, precision, here, cancellation);
             if (!isFinite(image)) {
                 image.close();
-                image = imageInFp32(latents, cancellation);
+                image = imageInFp32(here, cancellation);
             }
             return levels(image);
         });

@@ -23,10 +23,10 @@ final class ResnetBlock2D {
     ResnetBlock2D(WeightStore weights, String name, int groups, boolean shortcut, Kernels kernels) {
         ScalarType type = kernels.type();
         norm1 = new GroupNorm(weights, name + ".norm1", groups, type, kernels);
-        conv1 = new Conv2d(weights, name + ".conv1", type);
+        conv1 = new Conv2d(weights, name + ".conv1", type, kernels);
         norm2 = new GroupNorm(weights, name + ".norm2", groups, type, kernels);
-        conv2 = new Conv2d(weights, name + ".conv2", type);
-        convShortcut = shortcut ? new Conv2d(weights, name + ".conv_shortcut", type) : null;
+        conv2 = new Conv2d(weights, name + ".conv2", type, kernels);
+        convShortcut = shortcut ? new Conv2d(weights, name + ".conv_shortcut", type, kernels) : null;
     }
 
     /** Maps [1, in, h, w] to [1, out, h, w]. */

@@ -27,7 +27,7 @@ final class UpDecoderBlock2D {
         for (int i = 0; i < resnetCount; i++) {
             resnets.add(new ResnetBlock2D(weights, name + ".resnets." + i, groups, i == 0 && changesChannels, kernels));
         }
-        upsampler = upsample ? new Conv2d(weights, name + ".upsamplers.0.conv", kernels.type()) : null;
+        upsampler = upsample ? new Conv2d(weights, name + ".upsamplers.0.conv", kernels.type(), kernels) : null;
     }
 
     /** Maps [1, in, h, w], which is closed, to [1, out, h, w] or [1, out, 2h, 2w]. */

@@ -243,7 +243,6 @@ class PlannerTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "TRANSFORMER | cuda:1     | transformer cannot be placed on cuda:1: no part of this program computes on graphics cards",
                 "VAE         | park:cpu   | vae cannot be parked on the CPU, because it computes there",
                 "VAE         | stream:cpu | vae cannot be streamed, because it has no equal blocks",
             })

@@ -1,0 +1,31 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.Component;
+import io.github.zimage.Device;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Set;
+
+/**
+ * What an engine computes on.
+ *
+ * @param device the pipeline's device, whose memory is planned
+ * @param devices those of components that compute elsewhere
+ * @param inMemory components whose blocks, if they come and go, may wait in main memory
+ * @param limit how many bytes tensors may take on a card, if that is limited
+ */
+public record Hardware(Device device, Map<Component, Device> devices, Set<Component> inMemory, OptionalLong limit) {
+    /** The processor, for all. */
+    public static final Hardware CPU = new Hardware(Device.cpu(), Map.of(), Set.of(), OptionalLong.empty());
+
+    /** Copies the collections. */
+    public Hardware {
+        devices = Map.copyOf(devices);
+        inMemory = Set.copyOf(inMemory);
+    }
+
+    /** Returns what a component computes on. */
+    public Device device(Component component) {
+        return devices.getOrDefault(component, device);
+    }
+}
