@@ -133,7 +133,7 @@ public final class ConversionCache {
             throw new IllegalStateException("there must be a folder for converted weights, but the cache is off or the"
                     + " user has no home: name one with ConversionCache.in or in ZIMAGE_CACHE");
         }
-        if (precisions.containsValue(Precision.INT8)) {
+        if (precisions.values().stream().anyMatch(Precision::isEightBit)) {
             throw new IllegalArgumentException("precision must be FP32 or BF16 to keep converted weights, but was INT8:"
                     + " 8-bit integers are made of the checkpoint's own weights at every start");
         }
@@ -162,7 +162,7 @@ public final class ConversionCache {
             if (EngineLayout.supports(component)) {
                 WeightIndex own = checkpoint.weights(component);
                 Precision precision = Objects.requireNonNull(precisions.get(component));
-                if (precision != Precision.INT8
+                if (!precision.isEightBit()
                         && EngineLayout.unsuitedBytes(component, own, precision) > own.byteSize() / 2) {
                     components.add(component);
                 }

@@ -27,7 +27,7 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
     /**
      * Copies the map.
      *
-     * @throws IllegalArgumentException if a component is missing in it, or the VAE's precision is {@link Precision#INT8}
+     * @throws IllegalArgumentException if a component is missing in it, or the VAE's precision is one of 8 bits
      */
     public Profile {
         Objects.requireNonNull(modelKey, "modelKey");
@@ -38,8 +38,9 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
                 throw new IllegalArgumentException("precisions must name every component, but lack " + component);
             }
         }
-        if (precisions.get(Component.VAE) == Precision.INT8) {
-            throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was INT8");
+        Precision vae = Objects.requireNonNull(precisions.get(Component.VAE));
+        if (vae.isEightBit()) {
+            throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + vae);
         }
     }
 

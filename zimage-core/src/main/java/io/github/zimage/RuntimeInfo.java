@@ -1,5 +1,8 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.device.Card;
+import io.github.zimage.internal.device.Devices;
+import io.github.zimage.internal.device.Status;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.LinearProbe;
 import io.github.zimage.internal.runtime.DeviceThread;
@@ -31,6 +34,7 @@ import org.bytedeco.pytorch.global.torch;
  * @param attentionTeraflops measured speed of each attention backend, likewise, by precision and name; {@link Precision#INT8} has none
  *     of its own
  * @param attentionChoice the attention backend that {@link AttentionBackend#AUTO} takes, by precision
+ * @param devices graphics cards that pipelines can use, or why they cannot; empty without a module for them
  * @param physicalMemoryBytes memory of the machine or container; 0 if the system does not tell it
  * @param availableMemoryBytes memory that is free or can be freed; 0 if the system does not tell it
  * @param maxHeapBytes limit of the Java heap, which holds finished pictures but no weights
@@ -45,6 +49,7 @@ public record RuntimeInfo(
         Map<Precision, Double> linearTeraflops,
         Map<Precision, Map<String, Double>> attentionTeraflops,
         Map<Precision, String> attentionChoice,
+        List<String> devices,
         long physicalMemoryBytes,
         long availableMemoryBytes,
         long maxHeapBytes) {
@@ -52,6 +57,7 @@ public record RuntimeInfo(
     /** Copies the collections. */
     public RuntimeInfo {
         processorFeatures = List.copyOf(processorFeatures);
+        devices = List.copyOf(devices);
         linearTeraflops = Map.copyOf(linearTeraflops);
         attentionTeraflops = Map.copyOf(attentionTeraflops);
         attentionChoice = Map.copyOf(attentionChoice);
@@ -78,7 +84,7 @@ public record RuntimeInfo(
         Map<Precision, Double> linear = new EnumMap<>(Precision.class);
         Map<Precision, Map<String, Double>> attention = new EnumMap<>(Precision.class);
         Map<Precision, String> choice = new EnumMap<>(Precision.class);
-        for (Precision precision : Precision.values()) {
+        for (Precision precision : List.of(Precision.FP32, Precision.BF16, Precision.INT8)) {
             linear.put(precision, LinearProbe.teraflops(precision));
             if (precision == Precision.INT8) {
                 continue; // attention computes in BF16 then
@@ -105,9 +111,29 @@ public record RuntimeInfo(
                 linear,
                 attention,
                 choice,
+                describedDevices(),
                 Pointer.totalPhysicalBytes(),
                 Pointer.availablePhysicalBytes(),
                 Runtime.getRuntime().maxMemory());
+    }
+
+    private static List<String> describedDevices() {
+        List<String> lines = new ArrayList<>();
+        for (Status status : Devices.statuses()) {
+            for (Card card : status.cards()) {
+                lines.add("%s %s, %s, %s free, compute capability %s"
+                        .formatted(
+                                card.device(),
+                                card.name(),
+                                gibibytes(card.totalBytes()),
+                                gibibytes(card.freeBytes()),
+                                card.capability()));
+            }
+            if (!status.problem().isEmpty()) {
+                lines.add(status.explanation());
+            }
+        }
+        return lines;
     }
 
     /** Returns a table. */
@@ -121,8 +147,9 @@ public record RuntimeInfo(
         lines.add(line("LibTorch", libTorch + ", " + threads + (threads == 1 ? " thread" : " threads")));
         lines.add(
                 line("Memory", gibibytes(physicalMemoryBytes) + ", " + gibibytes(availableMemoryBytes) + " available"));
+        devices.forEach(device -> lines.add(line("Card", device)));
         lines.add(line("Java heap", "at most " + gibibytes(maxHeapBytes)));
-        for (Precision precision : Precision.values()) {
+        for (Precision precision : List.of(Precision.FP32, Precision.BF16, Precision.INT8)) {
             double teraflops = linearTeraflops.getOrDefault(precision, 0.0);
             lines.add(line("Linear " + precision, teraflops > 0 ? rate(teraflops) : "not on this processor"));
         }

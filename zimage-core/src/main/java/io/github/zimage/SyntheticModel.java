@@ -25,7 +25,7 @@ public final class SyntheticModel {
     /**
      * Returns how many bytes the weights of a model take on the disk.
      *
-     * @throws IllegalArgumentException if the format is {@link Precision#INT8}
+     * @throws IllegalArgumentException if the format is one of 8 bits
      */
     public static long byteSize(Size size, Precision storage) {
         return SyntheticCheckpoint.of(size, storage).byteSize();
@@ -40,7 +40,7 @@ public final class SyntheticModel {
      * @param storage the format that all weights are stored in
      * @param seed makes the same weights again
      * @param onProgress hears how many bytes of weights have been written, often, the last time {@link #byteSize}
-     * @throws IllegalArgumentException if the folder is not empty, or is a file, or if the format is {@link Precision#INT8}
+     * @throws IllegalArgumentException if the folder is not empty, or is a file, or if the format is one of 8 bits
      * @throws ZImageException if the disk has too little space
      * @throws UncheckedIOException if anything cannot be written
      */

@@ -359,8 +359,8 @@ public final class ZImagePipeline implements AutoCloseable {
         }
 
         /**
-         * Sets the precision of all components that have none of their own, {@link Precision#BF16} unless set. With {@link
-         * Precision#INT8} the VAE has {@link Precision#BF16}.
+         * Sets the precision of all components that have none of their own, {@link Precision#BF16} unless set. With one of
+         * 8 bits the VAE has {@link Precision#BF16}.
          */
         @CanIgnoreReturnValue
         public Builder precision(Precision precision) {
@@ -372,14 +372,14 @@ public final class ZImagePipeline implements AutoCloseable {
         /**
          * Sets the precision of one component. {@link Precision#FP32} for the VAE costs time and smooths faint bands.
          *
-         * @throws IllegalArgumentException for the VAE and {@link Precision#INT8}
+         * @throws IllegalArgumentException for the VAE and a precision of 8 bits
          */
         @CanIgnoreReturnValue
         public Builder precision(Component component, Precision precision) {
             Objects.requireNonNull(component, "component");
             Objects.requireNonNull(precision, "precision");
-            if (component == Component.VAE && precision == Precision.INT8) {
-                throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was INT8");
+            if (component == Component.VAE && precision.isEightBit()) {
+                throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + precision);
             }
             precisions.put(component, precision);
             return this;
@@ -652,7 +652,7 @@ public final class ZImagePipeline implements AutoCloseable {
             long start = System.nanoTime();
             Devices.require(attention);
             Device computing = chosenDevice();
-            Checkpoint checkpoint = conversionCache.applied(open(), allPrecisions(), listener);
+            Checkpoint checkpoint = conversionCache.applied(open(), keptPrecisions(computing), listener);
             MemoryBudget memory = memory(checkpoint, computing);
             memory.log();
             EngineOptions options = new EngineOptions(
@@ -761,11 +761,20 @@ public final class ZImagePipeline implements AutoCloseable {
             promptTokens.close();
         }
 
+        /** Returns what weights are converted to: cards make their 8-bit numbers of BF16. */
+        private Map<Component, Precision> keptPrecisions(Device computing) {
+            Map<Component, Precision> kept = allPrecisions();
+            kept.replaceAll((component, precision) ->
+                    precision.isEightBit() && deviceOf(component, computing).kind() != Device.Kind.CPU
+                            ? Precision.BF16
+                            : precision);
+            return kept;
+        }
+
         private Map<Component, Precision> allPrecisions() {
             Map<Component, Precision> all = new EnumMap<>(Component.class);
             for (Component component : Component.values()) {
-                Precision otherwise =
-                        component == Component.VAE && precision == Precision.INT8 ? Precision.BF16 : precision;
+                Precision otherwise = component == Component.VAE && precision.isEightBit() ? Precision.BF16 : precision;
                 all.put(
                         component,
                         precisions.getOrDefault(component, profilePrecisions.getOrDefault(component, otherwise)));

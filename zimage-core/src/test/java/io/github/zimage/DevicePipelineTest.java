@@ -139,6 +139,12 @@ final class DevicePipelineTest {
                 .withMessage("text encoder cannot compute in INT8 on cuda:0: use BF16 or FP32");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> TinyModel.pipeline(folder)
+                        .device(Device.cpu())
+                        .precision(Component.TRANSFORMER, Precision.FP8)
+                        .build())
+                .withMessage("transformer cannot compute in FP8 on cpu: use BF16 or FP32");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> TinyModel.pipeline(folder)
                         .attention(new AttentionBackend("_flash_3"))
                         .build())
                 .withMessage("attention _flash_3 cannot run on cuda:0: its library was not named");

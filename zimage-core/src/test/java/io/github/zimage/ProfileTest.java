@@ -116,7 +116,7 @@ class ProfileTest {
                 "\"math\"                       | \"\"        | attention must be the name of an attention backend, but was",
                 "\"math\"                       | 7           | attention must be a text, but was 7",
                 "\"attention\"                  | \"atention\" | atention is not a setting; those are attention, model, precision, zimageProfile",
-                "\"fp32\"                       | \"fp8\"     | precision.transformer must be one of",
+                "\"fp32\"                       | \"fp4\"     | precision.transformer must be one of",
                 "\"vae\": \"bf16\"              | \"vae\": \"int8\" | precision.vae must be one of bf16, fp32, but was",
                 "\"vae\"                        | \"vea\"     | precision.vea is not a setting; those are text_encoder, transformer, vae",
                 ", \"vae\": \"bf16\"            | ``          | precision.vae must be there, but was absent",

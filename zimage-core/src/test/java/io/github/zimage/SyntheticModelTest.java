@@ -32,7 +32,10 @@ class SyntheticModelTest {
     }
 
     @ParameterizedTest
-    @EnumSource(value = Precision.class, names = "INT8", mode = EnumSource.Mode.EXCLUDE)
+    @EnumSource(
+            value = Precision.class,
+            names = {"INT8", "FP8"},
+            mode = EnumSource.Mode.EXCLUDE)
     void tinyModel_canBeOpenedAndReportsProgress(Precision storage) {
         List<Long> progress = new ArrayList<>();
         SyntheticModel.write(parent, SyntheticModel.Size.TINY, storage, 3, progress::add);

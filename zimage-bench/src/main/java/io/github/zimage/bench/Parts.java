@@ -150,7 +150,7 @@ final class Parts implements Callable<Integer> {
     }
 
     private Precision vaePrecision() {
-        return precision == Precision.INT8 ? Precision.BF16 : precision;
+        return precision.isEightBit() ? Precision.BF16 : precision;
     }
 
     /** Returns the seconds of each run that counts. */

@@ -182,15 +182,16 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Option(
             names = "--dtype",
-            paramLabel = "fp32|bf16|int8",
+            paramLabel = "fp32|bf16|int8|fp8",
             description =
-                    "Number format to compute in (default: bf16, or what --profile says); int8 needs half the memory and time.")
+                    "Number format to compute in (default: bf16, or what --profile says); int8 needs half the memory and time;"
+                            + " fp8, too, on graphics cards only.")
     private @Nullable Precision precision;
 
     @Option(
             names = "--vae-precision",
             paramLabel = "fp32|bf16",
-            description = "Number format of the VAE (default: that of --dtype, bf16 for int8).")
+            description = "Number format of the VAE (default: that of --dtype, bf16 for int8 and fp8).")
     private @Nullable Precision vaePrecision;
 
     @Option(
@@ -205,8 +206,10 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--attention",
             paramLabel = "NAME",
-            description = "How attention is computed: auto, sdpa, flash, math, blockwise, or the name of one that is"
-                    + " plugged in (default: auto, or what --profile says).")
+            description =
+                    "How attention is computed: auto, sdpa, flash, math, blockwise, on cards also cudnn, mem_efficient and _flash_3, or"
+                            + " the name of one that is"
+                            + " plugged in (default: auto, or what --profile says).")
     private @Nullable String attention;
 
     @Option(

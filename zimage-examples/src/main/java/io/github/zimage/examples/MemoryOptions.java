@@ -1,6 +1,7 @@
 package io.github.zimage.examples;
 
 import io.github.zimage.Component;
+import io.github.zimage.Device;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
 import io.github.zimage.ZImagePipeline;
@@ -14,6 +15,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /** The options that say where weights are. */
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class MemoryOptions {
     private static final Map<String, Component> NAMES =
             Map.of("text", Component.TEXT_ENCODER, "transformer", Component.TRANSFORMER, "vae", Component.VAE);
@@ -28,8 +30,20 @@ final class MemoryOptions {
             converter = PlaceConverter.class)
     private List<Place> places = new ArrayList<>();
 
-    /** Sets the placements, checking that no part has two. */
+    @Option(
+            names = "--device",
+            paramLabel = "auto|cpu|cuda:N",
+            defaultValue = "auto",
+            description =
+                    "What computes: auto takes the first graphics card that can be used, if there is one, or else the"
+                            + " CPU (default: ${DEFAULT-VALUE}).")
+    private String device;
+
+    /** Sets the device and the placements, checking that no part has two. */
     void place(ZImagePipeline.Builder builder) {
+        if (!device.equalsIgnoreCase("auto")) {
+            builder.device(parsed(device));
+        }
         Map<Component, Placement> all = new EnumMap<>(Component.class);
         for (Place place : places) {
             if (all.put(place.component(), place.placement()) != null) {
@@ -38,6 +52,14 @@ final class MemoryOptions {
             }
         }
         all.forEach(builder::place);
+    }
+
+    private static Device parsed(String device) {
+        try {
+            return Device.parse(device.toLowerCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("--device must be auto, cpu or cuda:N, but was '" + device + "'", e);
+        }
     }
 
     /** A part of the model, and where it is. */

@@ -1,6 +1,7 @@
 package io.github.zimage.examples;
 
 import io.github.zimage.Component;
+import io.github.zimage.Device;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
@@ -207,6 +208,7 @@ final class PlanCommand implements Callable<Integer> {
     private ZImagePipeline.Builder pipeline(GenerationRequest request) {
         ZImagePipeline.Builder builder =
                 ZImagePipeline.builder().model(model).precision(precision).planFor(request);
+        builder.device(Device.cpu()); // unless said otherwise
         places.place(builder);
         if (vaePrecision != null) {
             builder.precision(Component.VAE, vaePrecision);

@@ -175,7 +175,7 @@ final class TuneCommand implements Callable<Integer> {
         long parameters = ModelInfo.read(model).parts().stream()
                 .mapToLong(ModelInfo.Part::parameters)
                 .sum();
-        List<Precision> precisions = new ArrayList<>(List.of(Precision.values()));
+        List<Precision> precisions = new ArrayList<>(List.of(Precision.FP32, Precision.BF16, Precision.INT8));
         if (parameters * Precision.FP32.bytes() > MEMORY_SHARE * memory()) {
             precisions.remove(Precision.FP32);
             spec.commandLine().getErr().println("zimage: fp32 is left out: its weights do not fit into memory");
@@ -233,7 +233,7 @@ final class TuneCommand implements Callable<Integer> {
     private static Map<Component, Precision> formats(Precision precision) {
         Map<Component, Precision> formats = new EnumMap<>(Component.class);
         for (Component component : Component.values()) {
-            boolean eightBits = precision == Precision.INT8;
+            boolean eightBits = precision.isEightBit();
             formats.put(component, eightBits && component == Component.VAE ? Precision.BF16 : precision);
         }
         return formats;

@@ -81,7 +81,8 @@ public final class Devices {
     /** Returns whether something can be computed in a precision on a device. Calls no native code. */
     public static boolean has(Device device, Precision precision) {
         return device.kind() == Device.Kind.CPU
-                || accelerator(device)
+                ? precision != Precision.FP8
+                : accelerator(device)
                         .map(each -> each.precisions().contains(precision))
                         .orElse(false);
     }

@@ -17,7 +17,7 @@ import org.bytedeco.javacpp.PointerScope;
 final class OpenDevices implements AutoCloseable {
     private final EngineOptions options;
     private final Map<Device, ComputeDevice> devices = new HashMap<>();
-    private final Map<Device, Attention> attentions = new HashMap<>();
+    private final Map<Use, Attention> attentions = new HashMap<>();
 
     OpenDevices(EngineOptions options) {
         this.options = options;
@@ -51,22 +51,31 @@ final class OpenDevices implements AutoCloseable {
         return open(options.hardware().device(component));
     }
 
-    /** Returns how a component computes attention. What was asked for is meant for the transformer's device. */
+    /**
+     * Returns how a component computes attention. What was asked for is meant for the transformer, and for what computes on the same
+     * device in the same type. On the CPU, all backends compute in all types.
+     */
     Attention attention(Component component) {
         Device device = options.hardware().device(component);
-        Attention known = attentions.get(device);
+        boolean cpu = device.kind() == Device.Kind.CPU;
+        Precision precision = options.precision(cpu ? Component.TRANSFORMER : component);
+        Use use = new Use(device, precision == Precision.FP32);
+        Use transformer = new Use(
+                options.hardware().device(Component.TRANSFORMER),
+                options.precision(Component.TRANSFORMER) == Precision.FP32);
+        Attention known = attentions.get(use);
         if (known == null) {
-            AttentionBackend wanted = device.equals(options.hardware().device(Component.TRANSFORMER))
-                    ? options.attention()
-                    : AttentionBackend.AUTO;
             ComputeDevice opened = open(device);
             try (ComputeDevice.Guard guard = opened.enter()) {
-                known = opened.attention(wanted, options.precision(Component.TRANSFORMER));
+                known = opened.attention(
+                        use.equals(transformer) ? options.attention() : AttentionBackend.AUTO, precision);
             }
-            attentions.put(device, known);
+            attentions.put(use, known);
         }
         return known;
     }
+
+    private record Use(Device device, boolean fp32) {}
 
     /** Returns a component's kernels of a precision. */
     Kernels kernels(Component component, Precision precision) {

@@ -124,7 +124,7 @@ public record ModelLayout(
         for (Map.Entry<String, List<Long>> tensor : tensors.entrySet()) {
             String name = tensor.getKey();
             Matcher block = BLOCK.matcher(name);
-            long width = precision == Precision.INT8 && !block.matches() ? Short.BYTES : precision.bytes();
+            long width = precision.isEightBit() && !block.matches() ? Short.BYTES : precision.bytes();
             width = fp32.matcher(name).matches() ? Float.BYTES : width;
             long bytes = tensor.getValue().stream().reduce(width, Math::multiplyExact);
             if (name.equals(EMBEDDINGS)) {

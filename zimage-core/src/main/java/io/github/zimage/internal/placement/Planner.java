@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -238,8 +239,12 @@ public final class Planner {
         return residences;
     }
 
+    private Precision precision(Component component) {
+        return Objects.requireNonNull(layout.precisions().get(component));
+    }
+
     private boolean canStream(Component component) {
-        return layout.precisions().get(component) != Precision.INT8;
+        return !precision(component).isEightBit();
     }
 
     private void check(Machine machine, Component component, Placement placement) {
@@ -251,8 +256,8 @@ public final class Planner {
         }
         if (placement.kind() == Placement.Kind.STREAMED && !canStream(component)) {
             throw new IllegalArgumentException(
-                    "%s cannot be streamed in INT8, whose weights are made when they are loaded: use BF16, or leave it resident"
-                            .formatted(name(component)));
+                    "%s cannot be streamed in %s, whose weights are made when they are loaded: use BF16, or leave it resident"
+                            .formatted(name(component), precision(component)));
         }
         if (placement.kind() == Placement.Kind.STREAMED
                 && layout.part(component).blocks().isEmpty()) {

@@ -17,7 +17,7 @@ public final class Tensors {
     public static ScalarType scalarType(Precision precision) {
         return switch (precision) {
             case FP32 -> ScalarType.Float;
-            case BF16, INT8 -> ScalarType.BFloat16;
+            case BF16, INT8, FP8 -> ScalarType.BFloat16;
         };
     }
 

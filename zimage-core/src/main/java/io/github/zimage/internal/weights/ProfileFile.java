@@ -87,7 +87,7 @@ public final class ProfileFile {
         Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         for (Component component : Component.values()) {
             if (component == Component.VAE) {
-                byName.remove("int8");
+                byName.values().removeIf(Precision::isEightBit);
             }
             Precision precision = byName.get(formats.text(component.folder(), ""));
             if (precision == null) {

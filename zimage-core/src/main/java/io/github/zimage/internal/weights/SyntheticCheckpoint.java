@@ -52,8 +52,8 @@ public final class SyntheticCheckpoint {
      * @throws IllegalArgumentException if weights cannot be stored so
      */
     public static SyntheticCheckpoint of(SyntheticModel.Size size, Precision storage) {
-        if (storage == Precision.INT8) {
-            throw new IllegalArgumentException("weights must be stored as FP32 or BF16, but was INT8");
+        if (storage.isEightBit()) {
+            throw new IllegalArgumentException("weights must be stored as FP32 or BF16, but was " + storage);
         }
         return switch (size) {
             case TINY ->
