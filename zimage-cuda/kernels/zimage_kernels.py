@@ -1,0 +1,229 @@
+"""The kernels of zimage-cuda, in Triton. build.py compiles them ahead of time to PTX; test_kernels.py compares them with ATen.
+
+The arithmetic is that of zimage-core's Kernels: FP32 inside, the residual stream FP32 in memory, inputs and outputs of linear layers BF16.
+Rows are [S], one program each unless said otherwise. A constexpr of a kernel is part of its name in the manifest.
+"""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _row(pointer, row, stride, dim, BLOCK: tl.constexpr):
+    columns = tl.arange(0, BLOCK)
+    return tl.load(pointer + row.to(tl.int64) * stride + columns, mask=columns < dim, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def _rms(x, dim, eps):
+    return x * tl.rsqrt(tl.sum(x * x, axis=0) / dim + eps)
+
+
+@triton.jit
+def norm_scale(x, scale, out, dim, eps, BLOCK: tl.constexpr):
+    """out = rms_norm(x) * scale. x [S, dim] fp32, scale [dim] fp32, out [S, dim] bf16; dim <= BLOCK. Grid: S."""
+    row = tl.program_id(0)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < dim
+    y = _rms(_row(x, row, dim, dim, BLOCK), dim, eps) * tl.load(scale + columns, mask=inside, other=0.0)
+    tl.store(out + row.to(tl.int64) * dim + columns, y.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def add_norm_scale(x, y, scale, dim, eps, BLOCK: tl.constexpr):
+    """x += rms_norm(y) * scale, in place. x [S, dim] fp32, y [S, dim] bf16, scale [dim] fp32; dim <= BLOCK. Grid: S."""
+    row = tl.program_id(0)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < dim
+    change = _rms(_row(y, row, dim, dim, BLOCK), dim, eps) * tl.load(scale + columns, mask=inside, other=0.0)
+    tl.store(x + row.to(tl.int64) * dim + columns, _row(x, row, dim, dim, BLOCK) + change, mask=inside)
+
+
+@triton.jit
+def add_norm_scale_norm_scale(x, y, scale, next_scale, out, dim, eps, BLOCK: tl.constexpr):
+    """x += rms_norm(y) * scale, then out = rms_norm(x) * next_scale: the end of one half of a block and the start of the next.
+
+    x [S, dim] fp32, in place; y, out [S, dim] bf16; scale, next_scale [dim] fp32; dim <= BLOCK. Grid: S.
+    """
+    row = tl.program_id(0)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < dim
+    change = _rms(_row(y, row, dim, dim, BLOCK), dim, eps) * tl.load(scale + columns, mask=inside, other=0.0)
+    stream = _row(x, row, dim, dim, BLOCK) + change
+    tl.store(x + row.to(tl.int64) * dim + columns, stream, mask=inside)
+    normed = _rms(stream, dim, eps) * tl.load(next_scale + columns, mask=inside, other=0.0)
+    tl.store(out + row.to(tl.int64) * dim + columns, normed.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def qk_norm_rope(
+    x, scale, rotations, out, count, heads, dim, stride, row_stride, head_stride, eps, ROWS: tl.constexpr, HALF: tl.constexpr
+):
+    """Normalises the heads of queries or keys and rotates neighbouring pairs.
+
+    x: rows of heads * dim bf16 that lie stride elements apart; scale [dim] fp32; rotations [S, dim / 2, 2] fp32 (cosine and sine,
+    times any factor of the result); out [S, heads, dim] bf16, whose rows and heads lie row_stride and head_stride elements apart;
+    count = S * heads; dim / 2 <= HALF. Grid: ceil(count / ROWS).
+    """
+    head = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    pair = tl.arange(0, HALF)
+    half = dim // 2
+    inside = (head < count)[:, None] & (pair < half)[None, :]
+    row = (head // heads).to(tl.int64)
+    start = (row * stride + (head % heads) * dim)[:, None] + 2 * pair[None, :]
+    even = tl.load(x + start, mask=inside, other=0.0).to(tl.float32)
+    odd = tl.load(x + start + 1, mask=inside, other=0.0).to(tl.float32)
+    factor = tl.rsqrt(tl.sum(even * even + odd * odd, axis=1) / dim + eps)[:, None]
+    even *= factor * tl.load(scale + 2 * pair, mask=pair < half, other=0.0)[None, :]
+    odd *= factor * tl.load(scale + 2 * pair + 1, mask=pair < half, other=0.0)[None, :]
+    angle = row[:, None] * dim + 2 * pair[None, :]
+    cosine = tl.load(rotations + angle, mask=inside, other=0.0)
+    sine = tl.load(rotations + angle + 1, mask=inside, other=0.0)
+    to = (row * row_stride + (head % heads).to(tl.int64) * head_stride)[:, None] + 2 * pair[None, :]
+    tl.store(out + to, (even * cosine - odd * sine).to(out.dtype.element_ty), mask=inside)
+    tl.store(out + to + 1, (even * sine + odd * cosine).to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _silu(x):
+    return x / (1.0 + tl.exp(-x))
+
+
+@triton.jit
+def swiglu(gate, up, out, dim, stride, BLOCK: tl.constexpr):
+    """out = silu(gate) * up. gate, up: rows of dim bf16, stride elements apart; out [S, dim] bf16. Grid: S, ceil(dim / BLOCK)."""
+    row = tl.program_id(0).to(tl.int64)
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = columns < dim
+    g = tl.load(gate + row * stride + columns, mask=inside, other=0.0).to(tl.float32)
+    u = tl.load(up + row * stride + columns, mask=inside, other=0.0).to(tl.float32)
+    tl.store(out + row * dim + columns, (_silu(g) * u).to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _quantised(y, FP8: tl.constexpr):
+    """A row as what 8 bits can hold, and the number that each of them counts for. A row of zeros counts for 1e-12 / limit, not 0."""
+    limit = 448.0 if FP8 else 127.0
+    unit = tl.maximum(tl.max(tl.abs(y), axis=0), 1e-12) / limit
+    y = y / unit
+    if FP8:
+        return tl.minimum(tl.maximum(y, -448.0), 448.0), unit
+    # adding and subtracting 1.5 * 2^23 rounds to the nearest integer, ties to even
+    return (y + 12582912.0) - 12582912.0, unit
+
+
+@triton.jit
+def norm_scale_quantise(x, scale, out, units, dim, eps, FP8: tl.constexpr, BLOCK: tl.constexpr):
+    """As norm_scale, into 8 bits a number with one unit a row: value = out * unit. out [S, dim] int8 or e4m3; units [S] fp32. Grid: S."""
+    row = tl.program_id(0)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < dim
+    y = _rms(_row(x, row, dim, dim, BLOCK), dim, eps) * tl.load(scale + columns, mask=inside, other=0.0)
+    q, unit = _quantised(y, FP8)
+    tl.store(out + row.to(tl.int64) * dim + columns, q.to(out.dtype.element_ty), mask=inside)
+    tl.store(units + row, unit)
+
+
+@triton.jit
+def quantise(x, out, units, dim, stride, FP8: tl.constexpr, BLOCK: tl.constexpr):
+    """Rows of dim bf16, stride elements apart, into 8 bits a number with one unit a row. dim <= BLOCK. Grid: S."""
+    row = tl.program_id(0)
+    columns = tl.arange(0, BLOCK)
+    q, unit = _quantised(_row(x, row, stride, dim, BLOCK), FP8)
+    tl.store(out + row.to(tl.int64) * dim + columns, q.to(out.dtype.element_ty), mask=columns < dim)
+    tl.store(units + row, unit)
+
+
+@triton.jit
+def swiglu_quantise(gate, up, out, units, dim, stride, FP8: tl.constexpr, BLOCK: tl.constexpr):
+    """As swiglu, into 8 bits a number with one unit a row. dim <= BLOCK. Grid: S."""
+    row = tl.program_id(0)
+    columns = tl.arange(0, BLOCK)
+    q, unit = _quantised(_silu(_row(gate, row, stride, dim, BLOCK)) * _row(up, row, stride, dim, BLOCK), FP8)
+    tl.store(out + row.to(tl.int64) * dim + columns, q.to(out.dtype.element_ty), mask=columns < dim)
+    tl.store(units + row, unit)
+
+
+@triton.jit
+def rescale(product, row_units, column_units, bias, out, dim, BIAS: tl.constexpr, BLOCK: tl.constexpr):
+    """out = product * row_units * column_units (+ bias): what follows an int8 product.
+
+    product [S, dim] int32; row_units [S], column_units [dim], bias [dim] fp32; out [S, dim] bf16. Grid: S, ceil(dim / BLOCK).
+    """
+    row = tl.program_id(0).to(tl.int64)
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = columns < dim
+    y = tl.load(product + row * dim + columns, mask=inside, other=0).to(tl.float32)
+    y *= tl.load(row_units + row) * tl.load(column_units + columns, mask=inside, other=0.0)
+    if BIAS:
+        y += tl.load(bias + columns, mask=inside, other=0.0)
+    tl.store(out + row * dim + columns, y.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def group_statistics(x, partial, pixels, GROUPS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+    """Mean and squared deviations of each group over BLOCK pixels. Grid: ceil(pixels / BLOCK).
+
+    x [pixels, GROUPS * WIDTH] bf16, channels last; partial [grid, 2, GROUPS] fp32: means, then sums of squared deviations.
+    """
+    block = tl.program_id(0)
+    pixel = block * BLOCK + tl.arange(0, BLOCK)
+    channel = tl.arange(0, GROUPS * WIDTH)
+    inside = (pixel < pixels)[:, None] & (channel >= 0)[None, :]
+    at = pixel.to(tl.int64)[:, None] * (GROUPS * WIDTH) + channel[None, :]
+    values = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+    count = (tl.minimum(pixels - block * BLOCK, BLOCK) * WIDTH).to(tl.float32)
+    sums = tl.sum(tl.reshape(tl.sum(values, axis=0), (GROUPS, WIDTH)), axis=1)
+    mean = sums / count
+    spread = tl.reshape(tl.broadcast_to(tl.expand_dims(mean, 1), (GROUPS, WIDTH)), (GROUPS * WIDTH,))
+    off = tl.where(inside, values - spread[None, :], 0.0)
+    squares = tl.sum(tl.reshape(tl.sum(off * off, axis=0), (GROUPS, WIDTH)), axis=1)
+    group = tl.arange(0, GROUPS)
+    tl.store(partial + block * 2 * GROUPS + group, mean)
+    tl.store(partial + (block * 2 + 1) * GROUPS + group, squares)
+
+
+@triton.jit
+def group_merge(partial, statistics, pixels, eps, blocks, block_pixels, width, BLOCK: tl.constexpr):
+    """Merges the blocks' statistics of a group (Chan's formula). Grid: groups. statistics [2, groups] fp32: mean, 1 / deviation.
+
+    block_pixels is group_statistics' BLOCK, width the channels of a group; blocks = ceil(pixels / block_pixels).
+    """
+    group = tl.program_id(0)
+    groups = tl.num_programs(0)
+    total = 0.0
+    mean = 0.0
+    squares = 0.0
+    first = 0
+    while first < blocks:
+        block = first + tl.arange(0, BLOCK)
+        inside = block < blocks
+        counts = tl.where(inside, tl.minimum(pixels - block * block_pixels, block_pixels) * width, 0).to(tl.float32)
+        means = tl.load(partial + block * 2 * groups + group, mask=inside, other=0.0)
+        inner = tl.load(partial + (block * 2 + 1) * groups + group, mask=inside, other=0.0)
+        count = tl.sum(counts, axis=0)
+        here = tl.sum(counts * means, axis=0) / count
+        away = means - here
+        within = tl.sum(inner + counts * away * away, axis=0)
+        step = here - mean
+        squares += within + step * step * (total * count / (total + count))
+        mean += step * (count / (total + count))
+        total += count
+        first += BLOCK
+    tl.store(statistics + group, mean)
+    tl.store(statistics + groups + group, tl.rsqrt(squares / total + eps))
+
+
+@triton.jit
+def group_norm_silu(x, statistics, weight, bias, out, pixels, SILU: tl.constexpr, GROUPS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+    """out = silu((x - mean) / deviation * weight + bias), or without the silu. weight, bias [channels] fp32. Grid: ceil(pixels / BLOCK)."""
+    pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    channel = tl.arange(0, GROUPS * WIDTH)
+    inside = (pixel < pixels)[:, None] & (channel >= 0)[None, :]
+    at = pixel.to(tl.int64)[:, None] * (GROUPS * WIDTH) + channel[None, :]
+    mean = tl.load(statistics + channel // WIDTH)
+    factor = tl.load(statistics + GROUPS + channel // WIDTH) * tl.load(weight + channel)
+    y = (tl.load(x + at, mask=inside, other=0.0).to(tl.float32) - mean[None, :]) * factor[None, :] + tl.load(bias + channel)[None, :]
+    if SILU:
+        y = _silu(y)
+    tl.store(out + at, y.to(out.dtype.element_ty), mask=inside)

@@ -1,0 +1,2 @@
+/** Draws on NVIDIA cards. */
+package io.github.zimage.cuda;
