@@ -227,19 +227,28 @@ final class CudaLibraries {
         List<String> problems = new ArrayList<>();
         Path cuDnn = null;
         for (String name : NEEDED) {
-            Loaded loaded = load(name, cuDnn == null ? find(name) : List.of(cuDnn.resolveSibling(name)), loader);
+            Loaded loaded = load(name, candidates(name, cuDnn), loader);
             if (loaded.problem() != null) {
                 problems.add(loaded.problem());
             } else if (name.startsWith(CUDNN)) {
                 cuDnn = loaded.file();
             }
         }
-        if (problems.isEmpty() && cuDnn != null) {
+        if (problems.isEmpty()) {
             for (String name : USEFUL) {
-                load(name, name.startsWith(CUDNN) ? List.of(cuDnn.resolveSibling(name)) : find(name), loader);
+                load(name, candidates(name, cuDnn), loader);
             }
         }
         return problems;
+    }
+
+    private List<Path> candidates(String name, @Nullable Path cuDnn) {
+        List<Path> all = find(name);
+        if (cuDnn == null || !name.startsWith(CUDNN)) {
+            return all;
+        }
+        Path sibling = cuDnn.resolveSibling(name);
+        return all.stream().filter(sibling::equals).toList();
     }
 
     /** What became of a library: its file or a problem. */
