@@ -81,8 +81,7 @@ final class ResidenceTest {
                 request().build(),
                 request().count(5).seed(3).build(),
                 request()
-                        .prompt("two")
-                        .prompt("prompts")
+                        .prompts(List.of("two", "prompts"))
                         .guidance(2)
                         .negativePrompt("no")
                         .build());
