@@ -4,7 +4,8 @@
     python3 zimage-bench/compare/memory.py turbo --budgets none,16g,8g,4g,3g --size 512 --steps 2
 
 All that is in memory counts: the process's own pages and those of mapped files, the JVM included (Rss in /proc/PID/smaps_rollup and
-/proc/PID/statm). Pictures of all runs must be the same, to the last bit.
+/proc/PID/statm). Pictures of all runs must be the same, to the last bit. In the text phase of the first picture, which is the one that
+is drawn here, what is mapped of the transformer has not come into memory yet, so less than planned is right there.
 """
 
 import argparse
@@ -174,7 +175,8 @@ def main():
             for phase in PHASES:
                 predicted, measured = result["predicted"][phase], result["measured"][phase]
                 off = measured - predicted
-                within = abs(off) <= max(PLAN_TOLERANCE, 0.1 * predicted)
+                tolerance = max(PLAN_TOLERANCE, 0.1 * predicted)
+                within = off <= tolerance if phase == "text" else abs(off) <= tolerance
                 good &= within
                 table.append(f"| {budget} | {phase} | {predicted / GIB:.2f} | {measured / GIB:.2f} | {off / 1e6:+.0f} MB{'' if within else ' !'} "
                              f"| {result['anonymous'][phase] / GIB:.2f} | {result['own'][phase] / GIB:.2f} |")

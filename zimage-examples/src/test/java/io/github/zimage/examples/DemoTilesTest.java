@@ -70,7 +70,8 @@ final class DemoTilesTest {
         return Latents.of(channels, side, side, values);
     }
 
-    // In FP32 nothing but the order of sums differs, which moves a level in 60 to its neighbour (66 dB). In BF16 tiles round elsewhere
+    // In FP32 nothing but the order of sums differs, which moves a level in 60 to its neighbour (66 dB). In BF16 tiles
+    // round elsewhere
     // (59 dB); at 45 dB every level could be off by one, and nobody would see it.
     @ParameterizedTest
     @CsvSource({"FP32, 0, 60", "BF16, 0, 45", "BF16, 24, 45"})
