@@ -3,7 +3,6 @@ package io.github.zimage;
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.pipeline.DiffusionEngine;
-import io.github.zimage.internal.pipeline.DrawnImage;
 import io.github.zimage.internal.pipeline.EngineOptions;
 import io.github.zimage.internal.pipeline.Hardware;
 import io.github.zimage.internal.pipeline.PromptTokens;
@@ -14,7 +13,6 @@ import io.github.zimage.internal.placement.ModelLayout;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Planner;
 import io.github.zimage.internal.placement.Workload;
-import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.ProfileFile;
@@ -23,8 +21,10 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -36,7 +36,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -57,7 +56,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A pipeline is thread-safe:
  * any number of threads may share one. Their calls wait for each other and are served in order by one thread that belongs to the
- * pipeline.
+ * pipeline, or one for each of its devices.
  *
  * <p>Interrupting a thread that waits in a blocking method, cancelling a future, or closing the pipeline ends the generation
  * concerned within a step. The same request with the same seed gives the same picture on the same machine.
@@ -65,28 +64,17 @@ import org.slf4j.LoggerFactory;
 public final class ZImagePipeline implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ZImagePipeline.class);
 
-    private final Checkpoint checkpoint;
-    private final EngineOptions options;
+    /** One for each device. */
+    private final List<Worker> workers;
+
     private final RequestCheck requestCheck;
-    private final MemoryBudget memory;
-    private final DiffusionEngine engine;
-    private final DeviceThread device;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final SecureRandom seeds = new SecureRandom();
     private final Thread shutdownHook;
 
-    private ZImagePipeline(
-            RequestCheck requestCheck,
-            EngineOptions options,
-            MemoryBudget memory,
-            DiffusionEngine engine,
-            DeviceThread device) {
+    private ZImagePipeline(RequestCheck requestCheck, List<Worker> workers) {
         this.requestCheck = requestCheck;
-        this.memory = memory;
-        this.checkpoint = requestCheck.checkpoint();
-        this.options = options;
-        this.engine = engine;
-        this.device = device;
+        this.workers = List.copyOf(workers);
         this.shutdownHook = closeAtShutdown(new WeakReference<>(this));
     }
 
@@ -162,20 +150,73 @@ public final class ZImagePipeline implements AutoCloseable {
             GenerationRequest request, GenerationListener listener) {
         rejectIfClosed();
         requestCheck.check(request);
-        memory.check(request);
-        return submit(cancellation -> {
-            long seed = Objects.requireNonNullElseGet(request.seed(), () -> seeds.nextLong() >>> 32);
-            List<GeneratedImage> images = memory.watched(
-                    request,
-                    listener,
-                    watched -> described(
-                            request,
-                            seed,
-                            engine.generate(request, seed, watched, cancellation, memory.reliefFor(request))),
-                    engine::devicePeaks);
+        first().memory().check(request);
+        long seed = Objects.requireNonNullElseGet(request.seed(), () -> seeds.nextLong() >>> 32);
+        List<Worker> free = idle();
+        if (free.size() > 1 && request.totalCount() > 1) {
+            return split(RequestSplit.of(request, seed, free.size(), listener), free, seed, listener);
+        }
+        Worker worker = free.get(0);
+        return submit(worker, cancellation -> {
+            List<GeneratedImage> images = worker.draw(request, seed, listener, cancellation);
             listener.onDone(images);
             return images;
         });
+    }
+
+    /** Returns the devices that have nothing to do, or else the one that has the least to do. */
+    private List<Worker> idle() {
+        List<Worker> idle =
+                workers.stream().filter(worker -> worker.waiting() == 0).toList();
+        return idle.isEmpty()
+                ? List.of(workers.stream()
+                        .min(Comparator.comparingInt(Worker::waiting))
+                        .orElseThrow())
+                : idle;
+    }
+
+    @SuppressWarnings("FutureReturnValueIgnored") // all ends in the result
+    private CompletableFuture<List<GeneratedImage>> split(
+            RequestSplit request, List<Worker> free, long seed, GenerationListener listener) {
+        CompletableFuture<List<GeneratedImage>> result = new CompletableFuture<>();
+        Runnable cancellation = cancellation(result);
+        List<CompletableFuture<List<GeneratedImage>>> parts = new ArrayList<>();
+        for (int i = 0; i < request.parts().size(); i++) {
+            Worker worker = free.get(i);
+            GenerationRequest part = request.parts().get(i);
+            GenerationListener heard = request.listener(i);
+            CompletableFuture<List<GeneratedImage>> future = new CompletableFuture<>();
+            // The first failure ends the other parts.
+            future.exceptionally(failure -> {
+                result.completeExceptionally(failure);
+                return List.of();
+            });
+            parts.add(future);
+            try {
+                worker.execute(future, () -> {
+                    cancellation.run();
+                    return worker.draw(part, seed, heard, cancellation);
+                });
+            } catch (RuntimeException e) {
+                result.completeExceptionally(e);
+                throw e;
+            }
+        }
+        CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new)).thenRun(() -> {
+            try {
+                List<GeneratedImage> images =
+                        parts.stream().flatMap(part -> part.join().stream()).toList();
+                listener.onDone(images);
+                result.complete(images);
+            } catch (RuntimeException e) {
+                result.completeExceptionally(e);
+            }
+        });
+        return result;
+    }
+
+    private Worker first() {
+        return workers.get(0);
     }
 
     /**
@@ -189,17 +230,21 @@ public final class ZImagePipeline implements AutoCloseable {
         Objects.requireNonNull(prompt, "prompt");
         rejectIfClosed();
         rejectDeviceThread();
-        return await(submit(cancellation -> engine.encode(prompt, cancellation, memory.relief())));
+        Worker worker = idle().get(0);
+        return await(submit(
+                worker,
+                cancellation -> worker.engine()
+                        .encode(prompt, cancellation, worker.memory().relief())));
     }
 
     /** Returns where the weights are and what the request that the pipeline was planned for needs; see {@link Builder#planFor}. */
     public MemoryPlan plan() {
-        return memory.plan();
+        return first().memory().plan();
     }
 
     /** Returns what another request would need with the weights where they are. */
     public MemoryPlan plan(GenerationRequest request) {
-        return memory.plan(request);
+        return first().memory().plan(request);
     }
 
     /**
@@ -209,55 +254,57 @@ public final class ZImagePipeline implements AutoCloseable {
      * nothing where the system does not tell, which for the CPU only Linux does.
      */
     public Optional<MemoryPlan.Peaks> measuredPeaks() {
-        return memory.measured();
+        return workers.stream()
+                .map(worker -> worker.memory().measured())
+                .flatMap(Optional::stream)
+                .max(Comparator.comparingLong(MemoryPlan.Peaks::highest));
+    }
+
+    /** Draws a picture of each size on each device. */
+    private void warmUp(List<ImageSize> sizes) {
+        for (ImageSize size : sizes) {
+            GenerationRequest request = GenerationRequest.builder()
+                    .prompt("")
+                    .size(size)
+                    .steps(1)
+                    .seed(0)
+                    .build();
+            requestCheck.check(request);
+            first().memory().check(request);
+            List<CompletableFuture<?>> drawn = new ArrayList<>();
+            for (Worker worker : workers) {
+                drawn.add(submit(
+                        worker, cancellation -> worker.draw(request, 0, new GenerationListener() {}, cancellation)));
+            }
+            drawn.forEach(ZImagePipeline::await);
+        }
     }
 
     /** Returns the name of the attention backend in use, which for {@link AttentionBackend#AUTO} is the one that was chosen. */
     public String attentionBackend() {
-        return engine.attentionName();
-    }
-
-    private List<GeneratedImage> described(GenerationRequest request, long firstSeed, List<DrawnImage> drawn) {
-        List<GeneratedImage> images = new ArrayList<>();
-        for (int i = 0; i < drawn.size(); i++) {
-            DrawnImage image = drawn.get(i);
-            ImageParameters parameters = new ImageParameters(
-                    request.prompts().isEmpty() ? null : request.prompts().get(i / request.count()),
-                    request.guidance() > 0 ? request.negativePrompt() : null,
-                    image.width(),
-                    image.height(),
-                    request.steps(),
-                    request.guidance(),
-                    request.cfgNormalization(),
-                    request.cfgTruncation(),
-                    request.latents().isEmpty() ? request.seedOf(i, firstSeed) : null,
-                    request.sigmas(),
-                    checkpoint.name(),
-                    options.precision(Component.TRANSFORMER),
-                    options.precision(Component.VAE),
-                    request.noiseReduction());
-            images.add(new GeneratedImage(
-                    image.width(), image.height(), image.rgb(), image.latents(), parameters, image.timings()));
-        }
-        return List.copyOf(images);
+        return first().engine().attentionName();
     }
 
     /** Runs a task on the device, giving it a check that throws once its future is cancelled or the pipeline closed. */
-    private <T> CompletableFuture<T> submit(Function<Runnable, T> task) {
+    private <T> CompletableFuture<T> submit(Worker worker, Function<Runnable, T> task) {
         CompletableFuture<T> result = new CompletableFuture<>();
-        Runnable cancellation = () -> {
-            if (result.isCancelled()) {
+        Runnable cancellation = cancellation(result);
+        worker.execute(result, () -> {
+            cancellation.run();
+            return task.apply(cancellation);
+        });
+        return result;
+    }
+
+    private Runnable cancellation(CompletableFuture<?> result) {
+        return () -> {
+            if (result.isDone()) {
                 throw new GenerationCancelledException("the generation was cancelled");
             }
             if (closed.get()) {
                 throw new GenerationCancelledException("the pipeline was closed");
             }
         };
-        device.execute(result, () -> {
-            cancellation.run();
-            return task.apply(cancellation);
-        });
-        return result;
     }
 
     private static <T> T await(CompletableFuture<T> future) {
@@ -285,7 +332,7 @@ public final class ZImagePipeline implements AutoCloseable {
     }
 
     private void rejectDeviceThread() {
-        if (device.isCurrent()) {
+        if (workers.stream().anyMatch(Worker::isCurrent)) {
             throw new IllegalStateException(
                     "the pipeline's own thread, on which listeners run, must not wait for itself");
         }
@@ -304,7 +351,7 @@ public final class ZImagePipeline implements AutoCloseable {
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
-            device.close(engine::close);
+            workers.forEach(Worker::close);
             try {
                 Runtime.getRuntime().removeShutdownHook(shutdownHook);
             } catch (IllegalStateException e) {
@@ -344,7 +391,8 @@ public final class ZImagePipeline implements AutoCloseable {
         private Map<Component, Precision> profilePrecisions = Map.of();
         private GenerationListener listener = new GenerationListener() {};
         private final Map<Component, Placement> placements = new EnumMap<>(Component.class);
-        private @Nullable Device device;
+        private List<Device> devices = List.of();
+        private List<ImageSize> warmUp = List.of();
         private @Nullable MemorySize memoryBudget;
         private GenerationRequest plannedRequest =
                 GenerationRequest.builder().prompt("").build();
@@ -458,17 +506,45 @@ public final class ZImagePipeline implements AutoCloseable {
          */
         @CanIgnoreReturnValue
         public Builder device(Device device) {
-            this.device = Objects.requireNonNull(device, "device");
+            return devices(List.of(device));
+        }
+
+        /**
+         * Sets several devices, each of which gets the whole model: a request goes to one that has nothing to do, and the pictures of a
+         * request are shared out among those, each drawn as it would be on one device. All are planned for alike, and a memory budget
+         * is for each.
+         *
+         * @throws IllegalArgumentException if there is none, or one is there twice
+         */
+        @CanIgnoreReturnValue
+        public Builder devices(List<Device> devices) {
+            if (devices.isEmpty() || new HashSet<>(devices).size() < devices.size()) {
+                throw new IllegalArgumentException("devices must be one or more, each once, but were " + devices);
+            }
+            this.devices = List.copyOf(devices);
             return this;
         }
 
-        private Device chosenDevice() {
-            Device chosen = device;
-            if (chosen == null) {
-                return Devices.automatic();
+        /**
+         * Draws a picture of each size in one step before {@link #build} returns, so that what is chosen, compiled and allocated for a
+         * size does not hold up the first request.
+         */
+        @CanIgnoreReturnValue
+        public Builder warmUp(ImageSize... sizes) {
+            this.warmUp = List.of(sizes);
+            return this;
+        }
+
+        private List<Device> chosenDevices() {
+            if (devices.isEmpty()) {
+                return List.of(Devices.automatic());
             }
-            Devices.require(chosen, "device " + chosen + " cannot be used");
-            return chosen;
+            devices.forEach(each -> Devices.require(each, "device " + each + " cannot be used"));
+            return devices;
+        }
+
+        private Device chosenDevice() {
+            return chosenDevices().get(0);
         }
 
         private Checkpoint open() {
@@ -651,35 +727,44 @@ public final class ZImagePipeline implements AutoCloseable {
         public ZImagePipeline build() {
             long start = System.nanoTime();
             Devices.require(attention);
-            Device computing = chosenDevice();
-            Checkpoint checkpoint = conversionCache.applied(open(), keptPrecisions(computing), listener);
+            List<Device> computing = chosenDevices();
+            Checkpoint checkpoint = conversionCache.applied(open(), keptPrecisions(computing.get(0)), listener);
+            List<Worker> workers = new ArrayList<>();
+            try {
+                for (Device each : computing) {
+                    workers.add(worker(checkpoint, each, workers.isEmpty() ? listener : new GenerationListener() {}));
+                }
+                for (Worker worker : workers) {
+                    DiffusionEngine engine = await(worker.loading());
+                    logChoices(checkpoint, worker, engine, Duration.ofNanos(System.nanoTime() - start));
+                }
+            } catch (RuntimeException | Error e) {
+                workers.forEach(worker -> worker.loading().cancel(true));
+                workers.forEach(Worker::close);
+                throw e;
+            }
+            ZImagePipeline pipeline = new ZImagePipeline(
+                    new RequestCheck(checkpoint, workers.get(0).promptTokens()), workers);
+            try {
+                pipeline.warmUp(warmUp);
+                return pipeline;
+            } catch (RuntimeException | Error e) {
+                pipeline.close();
+                throw e;
+            }
+        }
+
+        private Worker worker(Checkpoint checkpoint, Device computing, GenerationListener heard) {
             MemoryBudget memory = memory(checkpoint, computing);
             memory.log();
             EngineOptions options = new EngineOptions(
                     allPrecisions(), attention, memory.tiling(), memory.residences(), hardware(computing, memory));
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
-            DeviceThread device;
             try {
                 NativeRuntime.load();
-                device = new DeviceThread("zimage-" + computing.toString().replace(':', '-'));
+                return new Worker(checkpoint, promptTokens, options, memory, heard);
             } catch (RuntimeException e) {
                 promptTokens.close();
-                throw e;
-            }
-            AtomicReference<@Nullable DiffusionEngine> loaded = new AtomicReference<>();
-            try {
-                CompletableFuture<DiffusionEngine> future = new CompletableFuture<>();
-                device.execute(future, () -> {
-                    DiffusionEngine made = new DiffusionEngine(
-                            checkpoint, promptTokens, options, untilCancelled(future), memory.loadingRelief());
-                    loaded.set(made);
-                    return made;
-                });
-                DiffusionEngine engine = await(future);
-                logChoices(checkpoint, options, memory, engine, Duration.ofNanos(System.nanoTime() - start));
-                return new ZImagePipeline(new RequestCheck(checkpoint, promptTokens), options, memory, engine, device);
-            } catch (RuntimeException | Error e) {
-                device.close(() -> closeAfterFailure(loaded.get(), promptTokens));
                 throw e;
             }
         }
@@ -733,32 +818,11 @@ public final class ZImagePipeline implements AutoCloseable {
             }
         }
 
-        /** Passes progress on to the listener, and ends the loading when nobody waits for it any more. */
-        private GenerationListener untilCancelled(CompletableFuture<?> future) {
-            GenerationListener target = listener;
-            return new GenerationListener() {
-                @Override
-                public void onLoad(Component component, long bytesDone, long bytesTotal) {
-                    if (future.isCancelled()) {
-                        throw new GenerationCancelledException("the loading was interrupted");
-                    }
-                    target.onLoad(component, bytesDone, bytesTotal);
-                }
-            };
-        }
-
         private Path folder() {
             if (model == null) {
                 throw new IllegalStateException("model must be set to the checkpoint's folder, but was not");
             }
             return model;
-        }
-
-        private static void closeAfterFailure(@Nullable DiffusionEngine engine, PromptTokens promptTokens) {
-            if (engine != null) {
-                engine.close();
-            }
-            promptTokens.close();
         }
 
         /** Returns what weights are converted to: cards make their 8-bit numbers of BF16. */
@@ -790,12 +854,8 @@ public final class ZImagePipeline implements AutoCloseable {
             return "the CPU with %d %s".formatted(threads, threads == 1 ? "thread" : "threads");
         }
 
-        private static void logChoices(
-                Checkpoint checkpoint,
-                EngineOptions options,
-                MemoryBudget memory,
-                DiffusionEngine engine,
-                Duration elapsed) {
+        private static void logChoices(Checkpoint checkpoint, Worker worker, DiffusionEngine engine, Duration elapsed) {
+            EngineOptions options = worker.options();
             LOG.info(
                     "Using {} attention backend on {}; text encoder {}, transformer {}, VAE {}; {}; loaded {} in {} s",
                     engine.attentionName(),
@@ -803,7 +863,7 @@ public final class ZImagePipeline implements AutoCloseable {
                     options.precision(Component.TEXT_ENCODER),
                     options.precision(Component.TRANSFORMER),
                     options.precision(Component.VAE),
-                    memory.summary(),
+                    worker.memory().summary(),
                     checkpoint.name(),
                     "%.1f".formatted(elapsed.toMillis() / 1000.0));
         }

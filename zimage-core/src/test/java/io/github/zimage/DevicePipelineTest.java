@@ -2,13 +2,20 @@ package io.github.zimage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.zimage.internal.device.FakeAccelerator;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Protects that a pipeline finds graphics cards, computes each component where it should, and says clearly where that cannot be. */
 final class DevicePipelineTest {
@@ -101,6 +108,144 @@ final class DevicePipelineTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"1, 5, false", "2, 2, true", "3, 1, false"})
+    void severalCards_drawThePicturesOfOne(int prompts, int count, boolean guided) {
+        install(3);
+        List<String> all = List.of("a fox", "a red house", "two cats").subList(0, prompts);
+        GenerationRequest request = TinyModel.request()
+                .prompts(all)
+                .count(count)
+                .seed(40)
+                .guidance(guided ? 2 : 0)
+                .build();
+        List<GeneratedImage> expected;
+        try (ZImagePipeline pipeline =
+                TinyModel.pipeline(folder).device(Device.cuda(0)).build()) {
+            expected = pipeline.generateAll(request);
+        }
+        FakeAccelerator.ENTERED.clear();
+        List<String> heard = new ArrayList<>();
+        List<GeneratedImage> drawn;
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .devices(List.of(Device.cuda(0), Device.cuda(1), Device.cuda(2)))
+                .build()) {
+            drawn = pipeline.generateAll(request, new GenerationListener() {
+                @Override
+                public void onStep(int step, int steps, Duration elapsed) {
+                    heard.add("step " + step);
+                }
+
+                @Override
+                public void onDecode(int index, int pictures, Duration elapsed) {
+                    heard.add("picture " + index + " of " + pictures);
+                }
+            });
+        }
+        assertThat(FakeAccelerator.ENTERED.keySet()).as("cards that drew").contains(0, 1);
+        int pictures = prompts * count;
+        assertThat(heard)
+                .contains("step 1", "step 2", "picture " + pictures + " of " + pictures)
+                .hasSize(2 + pictures);
+        assertThat(drawn).hasSameSizeAs(expected);
+        for (int i = 0; i < pictures; i++) {
+            assertThat(drawn.get(i).rgb())
+                    .as("picture %d", i)
+                    .isEqualTo(expected.get(i).rgb());
+            assertThat(drawn.get(i).parameters()).isEqualTo(expected.get(i).parameters());
+        }
+    }
+
+    // Chosen seeds and given noise go with their pictures.
+    @Test
+    void seedsAndLatents_areSharedOutInOrder() {
+        install(2);
+        GenerationRequest seeds = TinyModel.request().seeds(List.of(9L, 3L, 5L)).build();
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .devices(List.of(Device.cuda(0), Device.cuda(1)))
+                .build()) {
+            List<GeneratedImage> drawn = pipeline.generateAll(seeds);
+            assertThat(drawn.stream().map(GeneratedImage::seed)).containsExactly(9L, 3L, 5L);
+            List<Latents> noise = drawn.stream().map(GeneratedImage::latents).toList();
+            GenerationRequest given =
+                    TinyModel.request().count(3).latents(noise).steps(1).build();
+            List<GeneratedImage> again = pipeline.generateAll(given);
+            GeneratedImage last = pipeline.generate(
+                    TinyModel.request().latents(List.of(noise.get(2))).steps(1).build());
+            assertThat(again.get(2).rgb()).isEqualTo(last.rgb());
+        }
+    }
+
+    @Test
+    void requests_goToTheCardThatHasNothingToDo() throws Exception {
+        install(2);
+        CountDownLatch both = new CountDownLatch(2);
+        GenerationListener waits = new GenerationListener() {
+            @Override
+            public void onEncode(Duration elapsed) {
+                both.countDown();
+                try {
+                    assertThat(both.await(20, TimeUnit.SECONDS))
+                            .as("the other request runs at the same time")
+                            .isTrue();
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+        };
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .devices(List.of(Device.cuda(0), Device.cuda(1)))
+                .build()) {
+            var one = pipeline.generateAsync(TinyModel.request().build(), waits);
+            var other = pipeline.generateAsync(TinyModel.request().build(), waits);
+            assertThat(one.get(30, TimeUnit.SECONDS).get(0).rgb())
+                    .isEqualTo(other.get(30, TimeUnit.SECONDS).get(0).rgb());
+        }
+    }
+
+    @Test
+    void failureOfOneCard_endsTheRequest_andThePipelineGoesOn() {
+        install(2);
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .devices(List.of(Device.cuda(0), Device.cuda(1)))
+                .build()) {
+            assertThatThrownBy(() ->
+                            pipeline.generateAll(TinyModel.request().count(4).build(), new GenerationListener() {
+                                @Override
+                                public void onStep(int step, int steps, Duration elapsed) {
+                                    throw new IllegalStateException("the listener is tired");
+                                }
+                            }))
+                    .hasMessage("the listener is tired");
+            assertThat(pipeline.generateAll(TinyModel.request().count(2).build()))
+                    .hasSize(2);
+        }
+    }
+
+    @Test
+    void warmUp_drawsOnEveryCard_beforeTheFirstRequest() {
+        install(2);
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .devices(List.of(Device.cuda(0), Device.cuda(1)))
+                .warmUp(ImageSize.square(64))
+                .build()) {
+            assertThat(pipeline.measuredPeaks()).as("something was drawn").isPresent();
+        }
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> TinyModel.pipeline(folder)
+                        .memoryBudget(MemorySize.gib(1))
+                        .warmUp(ImageSize.square(8192))
+                        .build())
+                .withMessageContaining("would need");
+    }
+
+    @Test
+    void devicesThatAreThereTwice_areRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> TinyModel.pipeline(folder).devices(List.of(Device.cuda(0), Device.cuda(0))))
+                .withMessage("devices must be one or more, each once, but were [cuda:0, cuda:0]");
+    }
+
     // Nobody would find out otherwise why it is slow.
     @Test
     void deviceThatCannotBeUsed_saysWhyAndWhatToDo() {
@@ -161,11 +306,11 @@ final class DevicePipelineTest {
     @Test
     void listener_hearsOfEveryStepInOrder() {
         install(1);
-        List<Integer> steps = new java.util.ArrayList<>();
+        List<Integer> steps = new ArrayList<>();
         try (ZImagePipeline pipeline = TinyModel.pipeline(folder).build()) {
             pipeline.generateAll(TinyModel.request().steps(3).build(), new GenerationListener() {
                 @Override
-                public void onStep(int step, int count, java.time.Duration elapsed) {
+                public void onStep(int step, int count, Duration elapsed) {
                     steps.add(step);
                 }
             });

@@ -10,6 +10,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -32,17 +33,18 @@ final class MemoryOptions {
 
     @Option(
             names = "--device",
-            paramLabel = "auto|cpu|cuda:N",
+            paramLabel = "auto|cpu|cuda:N,...",
             defaultValue = "auto",
             description =
                     "What computes: auto takes the first graphics card that can be used, if there is one, or else the"
-                            + " CPU (default: ${DEFAULT-VALUE}).")
+                            + " CPU; several cards share out the pictures (default: ${DEFAULT-VALUE}).")
     private String device;
 
     /** Sets the device and the placements, checking that no part has two. */
     void place(ZImagePipeline.Builder builder) {
         if (!device.equalsIgnoreCase("auto")) {
-            builder.device(parsed(device));
+            builder.devices(
+                    Stream.of(device.split(",", -1)).map(MemoryOptions::parsed).toList());
         }
         Map<Component, Placement> all = new EnumMap<>(Component.class);
         for (Place place : places) {

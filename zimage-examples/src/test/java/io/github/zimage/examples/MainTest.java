@@ -215,7 +215,7 @@ final class MainTest {
                         "--profile=F.json",
                         "--memory=SIZE",
                         "--place=PART=WHERE",
-                        "--device=auto|cpu|cuda:N",
+                        "--device=auto|cpu|cuda:N,...",
                         "--plan",
                         "--variant=NAME",
                         "--cache=DIR",

@@ -1,0 +1,121 @@
+package io.github.zimage;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** A request whose pictures are drawn on several devices, each as it would be on one. */
+final class RequestSplit {
+    private final List<GenerationRequest> parts;
+    private final GenerationListener listener;
+    private final int[] steps;
+    private int told;
+    private int decoded;
+    private boolean encoded;
+
+    private RequestSplit(List<GenerationRequest> parts, GenerationListener listener) {
+        this.parts = parts;
+        this.listener = listener;
+        steps = new int[parts.size()];
+    }
+
+    /**
+     * Splits a request into as many parts as can be of about the same size: by prompts, or if there is only one by its pictures.
+     *
+     * @param seed that of the first picture, if the request does not say it
+     * @param most how many parts there may be
+     */
+    static RequestSplit of(GenerationRequest request, long seed, int most, GenerationListener listener) {
+        int prompts = request.totalCount() / request.count();
+        int pieces = prompts > 1 ? prompts : request.count();
+        int count = Math.min(most, pieces);
+        List<GenerationRequest> parts = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int from = pieces * i / count;
+            int to = pieces * (i + 1) / count;
+            parts.add(prompts > 1 ? prompts(request, seed, from, to) : pictures(request, seed, from, to));
+        }
+        return new RequestSplit(parts, listener);
+    }
+
+    private static GenerationRequest prompts(GenerationRequest request, long seed, int from, int to) {
+        GenerationRequest.Builder part = request.toBuilder();
+        if (request.prompts().isEmpty()) {
+            part.promptEmbeddings(request.promptEmbeddings().subList(from, to));
+        } else {
+            part.prompts(request.prompts().subList(from, to));
+        }
+        if (request.seeds().isEmpty()) {
+            part.seed(request.seedOf(from * request.count(), seed));
+        }
+        return latents(part, request, from * request.count(), to * request.count());
+    }
+
+    private static GenerationRequest pictures(GenerationRequest request, long seed, int from, int to) {
+        GenerationRequest.Builder part = request.toBuilder();
+        if (request.seeds().isEmpty()) {
+            part.count(to - from).seed(request.seedOf(from, seed));
+        } else {
+            part.seeds(request.seeds().subList(from, to));
+        }
+        return latents(part, request, from, to);
+    }
+
+    private static GenerationRequest latents(
+            GenerationRequest.Builder part, GenerationRequest request, int from, int to) {
+        if (!request.latents().isEmpty()) {
+            part.latents(request.latents().subList(from, to));
+        }
+        return part.build();
+    }
+
+    /** Returns the parts, whose pictures one after the other are those of the request. */
+    List<GenerationRequest> parts() {
+        return parts;
+    }
+
+    /** Returns who hears of one of the parts. The request's listener hears of a step when all parts have done it. */
+    GenerationListener listener(int part) {
+        return new GenerationListener() {
+            @Override
+            public void onLoad(Component component, long bytesDone, long bytesTotal) {
+                synchronized (RequestSplit.this) {
+                    listener.onLoad(component, bytesDone, bytesTotal);
+                }
+            }
+
+            @Override
+            public void onEncode(Duration elapsed) {
+                synchronized (RequestSplit.this) {
+                    if (!encoded) {
+                        encoded = true;
+                        listener.onEncode(elapsed);
+                    }
+                }
+            }
+
+            @Override
+            public void onStep(int step, int count, Duration elapsed) {
+                synchronized (RequestSplit.this) {
+                    steps[part] = step;
+                    if (IntStream.of(steps).min().orElse(0) > told) {
+                        told++;
+                        listener.onStep(told, count, elapsed);
+                    }
+                }
+            }
+
+            @Override
+            public void onDecode(int index, int count, Duration elapsed) {
+                synchronized (RequestSplit.this) {
+                    decoded++;
+                    int total = parts.stream()
+                            .mapToInt(GenerationRequest::totalCount)
+                            .sum();
+                    listener.onDecode(decoded, total, elapsed);
+                }
+            }
+        };
+    }
+}

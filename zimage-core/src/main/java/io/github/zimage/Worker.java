@@ -1,0 +1,156 @@
+package io.github.zimage;
+
+import io.github.zimage.internal.pipeline.DiffusionEngine;
+import io.github.zimage.internal.pipeline.DrawnImage;
+import io.github.zimage.internal.pipeline.EngineOptions;
+import io.github.zimage.internal.pipeline.PromptTokens;
+import io.github.zimage.internal.runtime.DeviceThread;
+import io.github.zimage.internal.weights.Checkpoint;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/** The model on one device, and the thread that computes there. */
+final class Worker {
+    private final Checkpoint checkpoint;
+    private final PromptTokens promptTokens;
+    private final EngineOptions options;
+    private final MemoryBudget memory;
+    private final DeviceThread thread;
+    private final CompletableFuture<DiffusionEngine> loading = new CompletableFuture<>();
+    /** Also there if the loading was cancelled too late. */
+    private volatile @Nullable DiffusionEngine loaded;
+
+    private final AtomicInteger waiting = new AtomicInteger();
+
+    /**
+     * Begins to load the model.
+     *
+     * @param promptTokens is closed with this
+     */
+    Worker(
+            Checkpoint checkpoint,
+            PromptTokens promptTokens,
+            EngineOptions options,
+            MemoryBudget memory,
+            GenerationListener listener) {
+        this.checkpoint = checkpoint;
+        this.promptTokens = promptTokens;
+        this.options = options;
+        this.memory = memory;
+        thread = new DeviceThread(
+                "zimage-" + options.hardware().device().toString().replace(':', '-'));
+        GenerationListener untilCancelled = new GenerationListener() {
+            @Override
+            public void onLoad(Component component, long bytesDone, long bytesTotal) {
+                if (loading.isDone()) {
+                    throw new GenerationCancelledException("the loading was interrupted");
+                }
+                listener.onLoad(component, bytesDone, bytesTotal);
+            }
+        };
+        thread.execute(loading, () -> {
+            DiffusionEngine engine =
+                    new DiffusionEngine(checkpoint, promptTokens, options, untilCancelled, memory.loadingRelief());
+            loaded = engine;
+            return engine;
+        });
+    }
+
+    /** Returns what completes when the model is loaded. Cancelling it ends the loading. */
+    CompletableFuture<DiffusionEngine> loading() {
+        return loading;
+    }
+
+    /** Returns the engine, once it is loaded. */
+    DiffusionEngine engine() {
+        return loading.join();
+    }
+
+    EngineOptions options() {
+        return options;
+    }
+
+    MemoryBudget memory() {
+        return memory;
+    }
+
+    PromptTokens promptTokens() {
+        return promptTokens;
+    }
+
+    /** Returns how many tasks it has that are not done. */
+    int waiting() {
+        return waiting.get();
+    }
+
+    boolean isCurrent() {
+        return thread.isCurrent();
+    }
+
+    /** Queues a task. */
+    @SuppressWarnings("FutureReturnValueIgnored") // it only counts
+    <T> void execute(CompletableFuture<T> future, Supplier<T> task) {
+        waiting.incrementAndGet();
+        try {
+            thread.execute(future, task);
+        } catch (RuntimeException e) {
+            waiting.decrementAndGet();
+            throw e;
+        }
+        future.whenComplete((result, failure) -> waiting.decrementAndGet());
+    }
+
+    /** Draws the pictures of a request that names its first seed, on the worker's thread. */
+    List<GeneratedImage> draw(
+            GenerationRequest request, long seed, GenerationListener listener, Runnable cancellation) {
+        return memory.watched(
+                request,
+                listener,
+                watched -> described(
+                        request,
+                        seed,
+                        engine().generate(request, seed, watched, cancellation, memory.reliefFor(request))),
+                engine()::devicePeaks);
+    }
+
+    private List<GeneratedImage> described(GenerationRequest request, long firstSeed, List<DrawnImage> drawn) {
+        List<GeneratedImage> images = new ArrayList<>();
+        for (int i = 0; i < drawn.size(); i++) {
+            DrawnImage image = drawn.get(i);
+            ImageParameters parameters = new ImageParameters(
+                    request.prompts().isEmpty() ? null : request.prompts().get(i / request.count()),
+                    request.guidance() > 0 ? request.negativePrompt() : null,
+                    image.width(),
+                    image.height(),
+                    request.steps(),
+                    request.guidance(),
+                    request.cfgNormalization(),
+                    request.cfgTruncation(),
+                    request.latents().isEmpty() ? request.seedOf(i, firstSeed) : null,
+                    request.sigmas(),
+                    checkpoint.name(),
+                    options.precision(Component.TRANSFORMER),
+                    options.precision(Component.VAE),
+                    request.noiseReduction());
+            images.add(new GeneratedImage(
+                    image.width(), image.height(), image.rgb(), image.latents(), parameters, image.timings()));
+        }
+        return List.copyOf(images);
+    }
+
+    /** Ends the thread once its tasks are done, and frees the model. */
+    void close() {
+        thread.close(() -> {
+            DiffusionEngine engine = loaded;
+            if (engine == null) {
+                promptTokens.close();
+            } else {
+                engine.close();
+            }
+        });
+    }
+}
