@@ -6,14 +6,15 @@ import java.util.Objects;
 /**
  * The name of a way to compute attention.
  *
- * <p>The names below are always there; others come from providers of {@link io.github.zimage.spi.Attention} on the class
+ * <p>Those below that do not say otherwise are there on the CPU; a module for graphics cards has {@code flash}, {@code math} and those
+ * for cards. A backend that is named is meant for the transformer's device. Others come from providers of {@link io.github.zimage.spi.Attention} on the class
  * path or module path. All backends compute the same function and differ in speed, memory and rounding.
  *
  * @param name lower-case name, never blank
  */
 public record AttentionBackend(String name) {
 
-    /** Measures the backends of this machine when the pipeline is built, and takes the fastest. The default. */
+    /** Takes the fastest: on the CPU by measuring when the pipeline is built, on a card by what it can do. The default. */
     public static final AttentionBackend AUTO = new AttentionBackend("auto");
 
     /** LibTorch's {@code scaled_dot_product_attention}, which picks a kernel by itself. */
@@ -27,6 +28,12 @@ public record AttentionBackend(String name) {
 
     /** Head by head and query block by query block, so that the scores stay in the processor's cache. */
     public static final AttentionBackend BLOCKWISE = new AttentionBackend("blockwise");
+
+    /** NVIDIA's cuDNN, on cards: the fastest on Hopper. */
+    public static final AttentionBackend CUDNN = new AttentionBackend("cudnn");
+
+    /** LibTorch's kernel for all types and cards, on cards. */
+    public static final AttentionBackend MEM_EFFICIENT = new AttentionBackend("mem_efficient");
 
     /**
      * Checks the name and turns it to lower case.
