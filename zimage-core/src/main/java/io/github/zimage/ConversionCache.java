@@ -11,10 +11,12 @@ import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -23,7 +25,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Where weights are kept that had to be converted, so that the next pipeline maps them like weights that need no conversion. Only
  * transformer and text encoder are kept, and only if most of their bytes are stored in another format than they are computed with:
- * a checkpoint in BF16 that is computed in BF16 takes no room here.
+ * a checkpoint in BF16 that is computed in BF16 takes no room here, and half of its size if it is computed in INT8.
  *
  * <p>Any number of processes may share a folder; of those that want the same weights one converts and the others wait. If weights
  * cannot be kept, for want of room or permission, a pipeline says so in a warning and converts them in memory.
@@ -43,7 +45,7 @@ public final class ConversionCache {
     }
 
     /**
-     * Returns the default: components of 256 MB or more that are computed in BF16 are kept in the folder that the environment variable
+     * Returns the default: components of 256 MB or more that are computed in BF16 or INT8 are kept in the folder that the environment variable
      * {@code ZIMAGE_CACHE} names. If it is not set, that is {@code zimage} in the user's folder for such files:
      * {@code $XDG_CACHE_HOME} or {@code ~/.cache} on Linux, {@code ~/Library/Caches} on macOS, {@code %LOCALAPPDATA%} on Windows.
      */
@@ -52,7 +54,7 @@ public final class ConversionCache {
         return new ConversionCache(place, AUTOMATIC_BYTES);
     }
 
-    /** Returns a cache that keeps components of any size that are computed in BF16 in a folder, which is made when it is needed. */
+    /** Returns a cache that keeps components of any size that are computed in BF16 or INT8 in a folder, which is made when it is needed. */
     public static ConversionCache in(Path folder) {
         return new ConversionCache(folder.toAbsolutePath().normalize(), 0);
     }
@@ -106,7 +108,7 @@ public final class ConversionCache {
             Precision precision = Objects.requireNonNull(precisions.get(component));
             try {
                 WeightIndex kept = cache.find(component, own, precision);
-                if (kept == null && precision == Precision.BF16 && own.byteSize() >= leastBytes) {
+                if (kept == null && keeps(own, precision)) {
                     kept = cache.convert(component, own, precision, false, progress(component, own, listener));
                 }
                 result = kept == null ? result : result.withWeights(component, kept);
@@ -133,9 +135,9 @@ public final class ConversionCache {
             throw new IllegalStateException("there must be a folder for converted weights, but the cache is off or the"
                     + " user has no home: name one with ConversionCache.in or in ZIMAGE_CACHE");
         }
-        if (precisions.values().stream().anyMatch(Precision::isEightBit)) {
-            throw new IllegalArgumentException("precision must be FP32 or BF16 to keep converted weights, but was INT8:"
-                    + " 8-bit integers are made of the checkpoint's own weights at every start");
+        if (precisions.containsValue(Precision.FP8)) {
+            throw new IllegalArgumentException("precision must be FP32, BF16 or INT8 to keep converted weights, but was"
+                    + " FP8: its numbers are made of the checkpoint's own weights at every start");
         }
         WeightCache cache = new WeightCache(folder);
         List<Path> files = new ArrayList<>();
@@ -162,10 +164,25 @@ public final class ConversionCache {
             if (EngineLayout.supports(component)) {
                 WeightIndex own = checkpoint.weights(component);
                 Precision precision = Objects.requireNonNull(precisions.get(component));
-                if (!precision.isEightBit()
+                if (precision != Precision.FP8
                         && EngineLayout.unsuitedBytes(component, own, precision) > own.byteSize() / 2) {
                     components.add(component);
                 }
+            }
+        }
+        return components;
+    }
+
+    private boolean keeps(WeightIndex own, Precision precision) {
+        return folder != null && precision != Precision.FP32 && own.byteSize() >= leastBytes;
+    }
+
+    /** Returns the components whose weights are rounded to 8-bit integers when they are loaded, since they are not kept. */
+    Set<Component> roundedInMemory(Checkpoint checkpoint, Map<Component, Precision> precisions) {
+        Set<Component> components = EnumSet.noneOf(Component.class);
+        for (Component component : unsuited(checkpoint, precisions)) {
+            if (precisions.get(component) == Precision.INT8 && !keeps(checkpoint.weights(component), Precision.INT8)) {
+                components.add(component);
             }
         }
         return components;

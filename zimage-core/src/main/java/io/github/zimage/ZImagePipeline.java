@@ -611,7 +611,7 @@ public final class ZImagePipeline implements AutoCloseable {
          *     would do
          */
         public MemoryPlan plan() {
-            return memory(open(), chosenDevice()).plan();
+            return memory(open(), chosenDevice(), conversionCache).plan();
         }
 
         /**
@@ -623,16 +623,23 @@ public final class ZImagePipeline implements AutoCloseable {
          */
         public MemoryPlan planForCard(MemorySize card) {
             Checkpoint checkpoint = open();
-            Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, vaeTiling);
+            Planner planner = planner(checkpoint, conversionCache);
             return MemoryPlan.of(checkpoint.name(), planner.plan(Machine.card(card.bytes()), plannedWork()));
         }
 
-        private MemoryBudget memory(Checkpoint checkpoint, Device computing) {
+        /** Returns a planner for weights of which some are still to be converted by a cache. */
+        private Planner planner(Checkpoint checkpoint, ConversionCache cache) {
+            Map<Component, Precision> all = allPrecisions();
+            return new Planner(
+                    ModelLayout.of(checkpoint, all), placements, vaeTiling, cache.roundedInMemory(checkpoint, all));
+        }
+
+        private MemoryBudget memory(Checkpoint checkpoint, Device computing, ConversionCache cache) {
             requireUsable(computing);
-            Planner planner = new Planner(ModelLayout.of(checkpoint, allPrecisions()), placements, vaeTiling);
             if (computing.kind() != Device.Kind.CPU) {
-                return memoryOfCard(checkpoint, planner, computing);
+                return memoryOfCard(checkpoint, planner(checkpoint, ConversionCache.off()), computing);
             }
+            Planner planner = planner(checkpoint, cache);
             if (memoryBudget != null) {
                 Plan plan = planner.plan(Machine.cpu(memoryBudget.bytes()), plannedWork());
                 return new MemoryBudget(checkpoint.name(), planner, plan, vaeTiling, maxPromptTokens, true);
@@ -755,7 +762,7 @@ public final class ZImagePipeline implements AutoCloseable {
         }
 
         private Worker worker(Checkpoint checkpoint, Device computing, GenerationListener heard) {
-            MemoryBudget memory = memory(checkpoint, computing);
+            MemoryBudget memory = memory(checkpoint, computing, ConversionCache.off());
             memory.log();
             EngineOptions options = new EngineOptions(
                     allPrecisions(), attention, memory.tiling(), memory.residences(), hardware(computing, memory));
@@ -799,7 +806,7 @@ public final class ZImagePipeline implements AutoCloseable {
             try (PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow)) {
                 new RequestCheck(checkpoint, promptTokens).check(request);
             }
-            memory(checkpoint, chosenDevice()).check(request);
+            memory(checkpoint, chosenDevice(), conversionCache).check(request);
         }
 
         /**

@@ -223,6 +223,10 @@ final class PinnedBlocks<E> implements BlockSource {
             return source;
         }
 
+        /** Blocks here are made once for each slot. */
+        @Override
+        public void release(int slot) {}
+
         @Override
         public Point<E> fill(int unit, int slot, @Nullable Point<E> after) {
             Point<E> point = new Point<>(new CompletableFuture<>());

@@ -4,7 +4,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
+import io.github.zimage.internal.weights.StorageType;
 import io.github.zimage.spi.Attention;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
@@ -30,13 +30,18 @@ public final class CpuKernels extends Kernels {
     }
 
     @Override
+    public StorageType weightType() {
+        return int8 ? StorageType.I8 : super.weightType();
+    }
+
+    @Override
     public Projection projection(TensorSource weights, String name, boolean bias) {
-        return int8 ? Int8Linear.load(store(weights), name, bias, false) : Linear.load(weights, name, bias, type());
+        return int8 ? Int8Linear.load(weights, name, bias, false) : Linear.load(weights, name, bias, type());
     }
 
     @Override
     public Projection downProjection(TensorSource weights, String name) {
-        return int8 ? Int8Linear.load(store(weights), name, false, true) : Linear.load(weights, name, false, type());
+        return int8 ? Int8Linear.load(weights, name, false, true) : Linear.load(weights, name, false, type());
     }
 
     @Override
@@ -44,14 +49,6 @@ public final class CpuKernels extends Kernels {
         List<Projection> projections =
                 names.stream().map(name -> projection(weights, name, bias)).toList();
         return x -> projections.stream().map(each -> each.forward(x)).toList();
-    }
-
-    private static WeightStore store(TensorSource weights) {
-        if (weights instanceof WeightStore store) {
-            return store;
-        }
-        throw new IllegalStateException(
-                "weights of 8-bit integers are made when they are loaded: they cannot be streamed");
     }
 
     @Override

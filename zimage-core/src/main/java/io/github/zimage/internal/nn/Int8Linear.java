@@ -1,8 +1,10 @@
 package io.github.zimage.internal.nn;
 
+import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.EngineLayout;
+import io.github.zimage.internal.weights.RowRounding;
 import io.github.zimage.internal.weights.WeightStore;
-import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -13,19 +15,19 @@ import org.jspecify.annotations.Nullable;
 
 /** A linear layer that computes with 8-bit integers: each row of the input and of the weight has a scale by which its largest number becomes 127. */
 final class Int8Linear implements Projection {
-    private static final double LARGEST = 127;
-
-    /** Rows smaller than this count as zeros; their scale can still be inverted. */
-    private static final double SMALLEST = 1e-30;
-
-    private static final long ROWS = 64;
-
     private final Tensor weight;
     private final Tensor scale;
     private final Tensor zeros;
     private final @Nullable Tensor bias;
 
-    private Int8Linear(Tensor weight, Tensor scale, Tensor zeros, @Nullable Tensor bias) {
+    /**
+     * Creates a layer.
+     *
+     * @param weight {@linkplain Int8Product#pack packed} or {@linkplain Int8Product#unpacked not}
+     * @param scale what each column of the product has to be multiplied by, [out] fp32
+     * @param zeros [out] int32, all 0
+     */
+    Int8Linear(Tensor weight, Tensor scale, Tensor zeros, @Nullable Tensor bias) {
         this.weight = weight;
         this.scale = scale;
         this.zeros = zeros;
@@ -33,67 +35,43 @@ final class Int8Linear implements Projection {
     }
 
     /**
-     * Reads a layer's weights, rounds them, and leaves the result to the store.
+     * Reads a layer's weights, or makes them of others, and leaves them to the source. Where they stay they are laid out for the
+     * processor, one layer at a time, so that no more than one is there twice.
      *
      * @param turned whether the layer will get rows that have been turned by {@link Rotation}
      */
-    static Int8Linear load(WeightStore weights, String name, boolean bias, boolean turned) {
+    static Int8Linear load(TensorSource weights, String name, boolean bias, boolean turned) {
         try (PointerScope scope = new PointerScope()) {
-            List<Long> shape = weights.shape(name + ".weight");
-            Rounded rounded = new Rounded(shape.get(0), shape.get(1));
-            weights.readMatrix(name + ".weight", (row, rows) -> rounded.put(row, rows, turned));
+            String matrix = name + ".weight";
+            Tensor weight;
+            Tensor scale;
+            if (weights instanceof WeightStore store) {
+                WeightStore.Rounded rounded = store.rounded(matrix, turned);
+                weight = Int8Product.pack(rounded.values());
+                scale = weights.own(rounded.scales());
+            } else {
+                weight = Int8Product.unpacked(weights.get(matrix, ScalarType.Char));
+                scale = weights.get(EngineLayout.scales(matrix), ScalarType.Float);
+            }
             return new Int8Linear(
-                    weights.own(Int8Product.pack(rounded.values)),
-                    weights.own(rounded.scale),
-                    weights.own(zeros(shape.get(0))),
+                    weights.own(weight),
+                    scale,
+                    weights.own(zeros(scale.size(0))),
                     bias ? weights.get(name + ".bias", ScalarType.Float) : null);
         }
-    }
-
-    /** Returns a layer without bias, in the current scope, of a weight [out, in] of any type. */
-    static Int8Linear of(Tensor weight, boolean turned) {
-        Rounded rounded = new Rounded(weight.size(0), weight.size(1));
-        rounded.put(0, weight, turned);
-        return new Int8Linear(Int8Product.pack(rounded.values), rounded.scale, zeros(weight.size(0)), null);
     }
 
     private static Tensor zeros(long count) {
         return torch.zeros(new long[] {count}, new TensorOptions(ScalarType.Int));
     }
 
-    /** A weight in 8-bit integers [out, in], and what each of its rows has to be multiplied by, [out] fp32. */
-    private static final class Rounded {
-        final Tensor values;
-        final Tensor scale;
-
-        Rounded(long out, long in) {
-            values = Tensors.empty(ScalarType.Char, out, in);
-            scale = Tensors.empty(ScalarType.Float, out);
-        }
-
-        /** Sets rows of the weight, beginning with a certain one. */
-        void put(long first, Tensor rows, boolean turned) {
-            for (long row = 0; row < rows.size(0); row += ROWS) {
-                try (PointerScope scope = new PointerScope()) {
-                    long count = Math.min(ROWS, rows.size(0) - row);
-                    Tensor stored = Tensors.cast(rows.narrow(0, row, count), ScalarType.Float);
-                    Tensor part = turned ? Rotation.of(rows.size(1)).turnExactly(stored) : stored;
-                    Tensor largest = largest(part);
-                    scale.narrow(0, first + row, count).copy_(largest.squeeze(1).div(new Scalar(LARGEST)));
-                    values.narrow(0, first + row, count)
-                            .copy_(part.mul(inverse(largest)).round_());
-                }
-            }
-        }
-    }
-
     /** Returns the largest magnitude of each row, [rows, 1]. */
     private static Tensor largest(Tensor x) {
-        return x.abs().amax(new long[] {1}, true).clamp_min_(new Scalar(SMALLEST));
+        return x.abs().amax(new long[] {1}, true).clamp_min_(new Scalar(RowRounding.SMALLEST));
     }
 
     private static Tensor inverse(Tensor largest) {
-        return largest.reciprocal().mul_(new Scalar(LARGEST));
+        return largest.reciprocal().mul_(new Scalar(RowRounding.LARGEST));
     }
 
     /**
@@ -105,7 +83,7 @@ final class Int8Linear implements Projection {
      */
     static void roundRows(Tensor x, Tensor values, Tensor scale) {
         Tensor largest = largest(x);
-        scale.copy_(largest.div(new Scalar(LARGEST)));
+        scale.copy_(largest.div(new Scalar(RowRounding.LARGEST)));
         // Copying cuts fractions off.
         values.copy_(x.mul(inverse(largest)).add_(new Scalar(Int8Product.ZERO_POINT + 0.5)));
     }

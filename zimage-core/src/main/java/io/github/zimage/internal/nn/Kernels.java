@@ -4,6 +4,8 @@ import io.github.zimage.Precision;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.StorageType;
+import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.util.List;
 import org.bytedeco.pytorch.DoubleOptional;
@@ -53,6 +55,11 @@ public abstract class Kernels {
     /** Returns how attention is computed. */
     public final Attention attention() {
         return attention;
+    }
+
+    /** Returns how the weights of {@link #projection} are stored where they need not be converted. */
+    public StorageType weightType() {
+        return WeightStore.storageType(type);
     }
 
     /**

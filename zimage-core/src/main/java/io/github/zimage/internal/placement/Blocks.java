@@ -27,7 +27,12 @@ public final class Blocks<B> {
     private @Nullable BlockSource source;
     private @Nullable Ring<B> ring;
 
-    /** Slots, and in each a block that has the weights of whichever block was brought there last. */
+    /**
+     * Slots.
+     *
+     * @param blocks in each slot a block that has the weights of whichever block was brought there last; none if a block is made each
+     *     time weights come
+     */
     private record Ring<B>(Slots<?> memory, UnitSchedule<?> schedule, List<B> blocks) {}
 
     /**
@@ -100,7 +105,7 @@ public final class Blocks<B> {
             Slots<?> memory = source().open(slots);
             made = new Ring<>(memory, new UnitSchedule<>(memory, slots), new ArrayList<>());
             ring = made;
-            for (int slot = 0; slot < slots; slot++) {
+            for (int slot = 0; slot < slots && !layout.get().isRemade(); slot++) {
                 made.blocks().add(maker.apply(memory.weights(slot), names.get(0)));
             }
         }
@@ -129,7 +134,8 @@ public final class Blocks<B> {
         private final @Nullable Ring<B> ring;
         private final int end;
         private int next;
-        private boolean taken;
+        /** The slot of the block that is in use, or -1. */
+        private int taken = -1;
 
         private Pass(Range range, @Nullable Ring<B> ring) {
             this.ring = ring;
@@ -148,16 +154,21 @@ public final class Blocks<B> {
                 if (ring == null) {
                     throw new IllegalStateException("no slots for " + names.get(next));
                 }
-                block = ring.blocks().get(ring.schedule().take());
-                taken = true;
+                taken = ring.schedule().take();
+                block = ring.blocks().isEmpty()
+                        ? maker.apply(ring.memory().weights(taken), names.get(0))
+                        : ring.blocks().get(taken);
             }
             next++;
             return block;
         }
 
         private void release() {
-            if (taken && ring != null) {
-                taken = false;
+            if (taken >= 0 && ring != null) {
+                if (ring.blocks().isEmpty()) {
+                    ring.memory().release(taken);
+                }
+                taken = -1;
                 ring.schedule().done();
             }
         }
@@ -168,6 +179,9 @@ public final class Blocks<B> {
             if (next == end) {
                 release();
             } else if (ring != null) {
+                if (taken >= 0 && ring.blocks().isEmpty()) {
+                    ring.memory().release(taken);
+                }
                 ring.schedule().abandon();
             }
         }

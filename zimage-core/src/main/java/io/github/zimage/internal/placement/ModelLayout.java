@@ -31,6 +31,9 @@ public record ModelLayout(
         VaeConfig vae,
         Map<Component, Precision> precisions,
         Map<Component, Part> parts) {
+    /** Beside each row of a matrix of 8-bit integers: its scale, and the zero point that oneDNN asks for. */
+    private static final long ROW_BYTES = Float.BYTES + Integer.BYTES;
+
     private static final String EMBEDDINGS = "embed_tokens.weight";
     private static final Pattern BLOCK = Pattern.compile(
             "((?:noise_refiner|context_refiner|layers)\\.\\d+)\\.(?!adaLN_modulation|(attention|ffn)_norm).*");
@@ -127,6 +130,9 @@ public record ModelLayout(
             long width = precision.isEightBit() && !block.matches() ? Short.BYTES : precision.bytes();
             width = fp32.matcher(name).matches() ? Float.BYTES : width;
             long bytes = tensor.getValue().stream().reduce(width, Math::multiplyExact);
+            if (precision == Precision.INT8 && width == Precision.INT8.bytes()) {
+                bytes = Math.addExact(bytes, tensor.getValue().get(0) * ROW_BYTES);
+            }
             if (name.equals(EMBEDDINGS)) {
                 embeddings = bytes;
                 continue;

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -41,17 +42,26 @@ public final class Planner {
     private final ModelLayout layout;
     private final Map<Component, Placement> placements;
     private final VaeTiling tiling;
+    private final Set<Component> notStreamed;
+
+    /** As the other one, for a model of which every component with blocks can be streamed. */
+    public Planner(ModelLayout layout, Map<Component, Placement> placements, VaeTiling tiling) {
+        this(layout, placements, tiling, Set.of());
+    }
 
     /**
      * Creates a planner.
      *
      * @param placements what the user wants for some components
      * @param tiling what the user wants for the decoding
+     * @param notStreamed components in INT8 whose 8-bit integers are on no disk
      */
-    public Planner(ModelLayout layout, Map<Component, Placement> placements, VaeTiling tiling) {
+    public Planner(
+            ModelLayout layout, Map<Component, Placement> placements, VaeTiling tiling, Set<Component> notStreamed) {
         this.layout = layout;
         this.placements = Map.copyOf(placements);
         this.tiling = tiling;
+        this.notStreamed = Set.copyOf(notStreamed);
     }
 
     /** Returns how many rows of a picture may be decoded at a time; 0 is the whole picture. */
@@ -244,7 +254,7 @@ public final class Planner {
     }
 
     private boolean canStream(Component component) {
-        return !precision(component).isEightBit();
+        return precision(component) != Precision.FP8 && !notStreamed.contains(component);
     }
 
     private void check(Machine machine, Component component, Placement placement) {
@@ -256,8 +266,11 @@ public final class Planner {
         }
         if (placement.kind() == Placement.Kind.STREAMED && !canStream(component)) {
             throw new IllegalArgumentException(
-                    "%s cannot be streamed in %s, whose weights are made when they are loaded: use BF16, or leave it resident"
-                            .formatted(name(component), precision(component)));
+                    "%s cannot be streamed in %s, because its converted weights are not kept: use BF16, or leave it resident%s"
+                            .formatted(
+                                    name(component),
+                                    precision(component),
+                                    precision(component) == Precision.INT8 ? ", or set a conversion cache" : ""));
         }
         if (placement.kind() == Placement.Kind.STREAMED
                 && layout.part(component).blocks().isEmpty()) {
@@ -300,10 +313,15 @@ public final class Planner {
                 case STREAMED ->
                     new Option(
                             residence,
-                            stays + part.slotBytes() * residence.slots() + embeddings,
+                            stays + part.slotBytes() * (residence.slots() + copies(component)) + embeddings,
                             stays,
                             streamed(component, residence.residentBlocks()));
             };
+        }
+
+        /** Matrices of 8-bit integers are copied into the form that is multiplied when they have come. */
+        private int copies(Component component) {
+            return layout.precisions().get(component) == Precision.INT8 ? 1 : 0;
         }
 
         private long streamed(Component component, int residentBlocks) {
@@ -360,7 +378,7 @@ public final class Planner {
                     remedies,
                     "without the placements that were set",
                     needed,
-                    new Planner(layout, Map.of(), tiling),
+                    new Planner(layout, Map.of(), tiling, notStreamed),
                     machine,
                     work);
         }

@@ -6,7 +6,9 @@ import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.TensorReader;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -40,7 +42,7 @@ final class SlotMemory implements Slots<SlotMemory.Fill> {
     private final List<Fill> fills = new ArrayList<>();
     private final List<Tensor> slots = new ArrayList<>();
     private final List<BytePointer> addresses = new ArrayList<>();
-    private final List<SlotWeights> views = new ArrayList<>();
+    private final Map<Integer, List<SlotWeights>> views = new HashMap<>();
 
     /** The filling of a slot. */
     record Fill(CompletableFuture<?> end, AtomicBoolean abandoned) {}
@@ -76,8 +78,16 @@ final class SlotMemory implements Slots<SlotMemory.Fill> {
     @Override
     public TensorSource weights(int slot) {
         SlotWeights source = new SlotWeights(TensorPlace.CPU, layout, units.get(0), slots.get(slot));
-        views.add(source);
+        views.computeIfAbsent(slot, key -> new ArrayList<>()).add(source);
         return source;
+    }
+
+    @Override
+    public void release(int slot) {
+        List<SlotWeights> sources = views.remove(slot);
+        if (sources != null) {
+            sources.forEach(SlotWeights::close);
+        }
     }
 
     @Override
@@ -142,7 +152,7 @@ final class SlotMemory implements Slots<SlotMemory.Fill> {
         fills.forEach(fill -> fill.abandoned().set(true));
         fills.forEach(fill -> fill.end().handle((done, failure) -> fill).join());
         readers.shutdown();
-        views.forEach(SlotWeights::close);
+        views.values().forEach(sources -> sources.forEach(SlotWeights::close));
         views.clear();
         addresses.clear();
         slots.forEach(Tensor::close);

@@ -17,7 +17,7 @@ public final class SlotWeights implements TensorSource, AutoCloseable {
     private final UnitLayout layout;
     private final String prefix;
     private final Tensor slot;
-    private final List<Tensor> views = new ArrayList<>();
+    private final List<Tensor> owned = new ArrayList<>();
 
     /**
      * Creates a source of views.
@@ -69,10 +69,14 @@ public final class SlotWeights implements TensorSource, AutoCloseable {
     private Tensor view(long offset, long bytes, ScalarType type, List<Long> shape) {
         try (PointerScope scope = new PointerScope()) {
             long[] sizes = shape.stream().mapToLong(Long::longValue).toArray();
-            Tensor view = Tensors.keep(slot.narrow(0, offset, bytes).view(type).view(sizes));
-            views.add(view);
-            return view;
+            return own(slot.narrow(0, offset, bytes).view(type).view(sizes));
         }
+    }
+
+    @Override
+    public Tensor own(Tensor tensor) {
+        owned.add(Tensors.keep(tensor));
+        return tensor;
     }
 
     @Override
@@ -85,10 +89,10 @@ public final class SlotWeights implements TensorSource, AutoCloseable {
         return place;
     }
 
-    /** Frees the views. */
+    /** Frees the views, and what was made of them. */
     @Override
     public void close() {
-        views.forEach(Tensor::close);
-        views.clear();
+        owned.forEach(Tensor::close);
+        owned.clear();
     }
 }

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.placement;
 
+import io.github.zimage.internal.weights.EngineLayout;
 import io.github.zimage.internal.weights.StorageType;
 import io.github.zimage.internal.weights.TensorEntry;
 import io.github.zimage.internal.weights.WeightIndex;
@@ -45,13 +46,19 @@ public final class UnitLayout {
      * @param index the component's weights
      * @param block the name of one of the blocks, such as {@code layers.0}
      * @param products names of weights, without that of the block, that are kept in a type of choice
-     * @param type that type
+     * @param type that type; 8-bit integers are for matrices and bring their scales
      * @param others names of weights that are kept in FP32
      */
     public static UnitLayout of(
             WeightIndex index, String block, List<String> products, StorageType type, List<String> others) {
         Map<String, StorageType> types = new LinkedHashMap<>();
-        products.forEach(name -> types.put(name, type));
+        for (String name : products) {
+            boolean isMatrix = name.endsWith(".weight");
+            types.put(name, type == StorageType.I8 && !isMatrix ? StorageType.F32 : type);
+            if (type == StorageType.I8 && isMatrix) {
+                types.put(EngineLayout.scales(name), StorageType.F32);
+            }
+        }
         others.forEach(name -> types.put(name, StorageType.F32));
         Map<String, Part> parts = new LinkedHashMap<>();
         long offset = 0;
@@ -77,6 +84,11 @@ public final class UnitLayout {
             throw new IllegalArgumentException("a block's layout must have all of its weights, but lacks " + name);
         }
         return part;
+    }
+
+    /** Returns whether what a block computes with is made of these weights anew each time they come. */
+    boolean isRemade() {
+        return parts.values().stream().anyMatch(part -> part.type() == StorageType.I8);
     }
 
     /** Returns how much memory a block takes. */

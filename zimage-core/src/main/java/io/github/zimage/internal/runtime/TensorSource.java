@@ -18,6 +18,9 @@ public interface TensorSource {
         return null;
     }
 
+    /** Keeps a tensor that was made of weights as long as these are there. */
+    Tensor own(Tensor tensor);
+
     /** Returns the shape of a weight. */
     List<Long> shape(String name);
 

@@ -52,7 +52,7 @@ public final class Qwen3Model {
                 names,
                 names.size(),
                 residence,
-                () -> Qwen3DecoderLayer.layout(weights.index(), config, WeightStore.storageType(kernels.type())),
+                () -> Qwen3DecoderLayer.layout(weights.index(), config, kernels.weightType()),
                 weights,
                 blockSource,
                 (source, name) -> new Qwen3DecoderLayer(source, name, config, kernels));

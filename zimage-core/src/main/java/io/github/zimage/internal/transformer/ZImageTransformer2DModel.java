@@ -84,7 +84,7 @@ public final class ZImageTransformer2DModel {
                 names,
                 stepBlocks.size(),
                 residence,
-                () -> ZImageTransformerBlock.layout(weights.index(), config, WeightStore.storageType(kernels.type())),
+                () -> ZImageTransformerBlock.layout(weights.index(), config, kernels.weightType()),
                 weights,
                 blockSource,
                 (source, name) -> new ZImageTransformerBlock(source, name, config, kernels));

@@ -61,7 +61,7 @@ final class ConvertedFile {
             LongConsumer progress)
             throws IOException {
         List<TensorEntry> entries = layout.stream()
-                .filter(tensor -> !EngineLayout.isPadding(tensor.name()))
+                .filter(tensor -> !EngineLayout.isPadding(tensor.name()) && !EngineLayout.isScales(tensor.name()))
                 .map(tensor -> weights.get(tensor.name()))
                 .toList();
         Map<String, String> metadata = new LinkedHashMap<>();
@@ -75,16 +75,29 @@ final class ConvertedFile {
         long done = 0;
         try (SafetensorsWriter writer = new SafetensorsWriter(target, withChecksums(layout), metadata);
                 PieceReader pieces = new PieceReader(entries)) {
+            ByteBuffer scales = littleEndian(0);
             for (SafetensorsWriter.Tensor tensor : layout) {
                 checksum.reset();
+                RowRounding rounding = null;
+                if (tensor.type() == StorageType.I8) {
+                    rounding = rounding(weights.get(tensor.name()));
+                    scales = littleEndian(Math.toIntExact(tensor.shape().get(0) * Float.BYTES));
+                }
                 for (long left = tensor.byteSize(); left > 0; ) {
                     converted.clear();
                     if (EngineLayout.isPadding(tensor.name())) {
                         converted.put(new byte[(int) left]);
+                    } else if (EngineLayout.isScales(tensor.name())) {
+                        converted.put(scales.flip());
                     } else {
                         ByteBuffer piece = pieces.next();
                         done += piece.remaining();
-                        conversion.convert(piece, weights.get(tensor.name()).type(), converted, tensor.type());
+                        StorageType from = weights.get(tensor.name()).type();
+                        if (rounding == null) {
+                            conversion.convert(piece, from, converted, tensor.type());
+                        } else {
+                            rounding.round(piece, from, converted, scales);
+                        }
                     }
                     converted.flip();
                     left -= converted.remaining();
@@ -98,6 +111,15 @@ final class ConvertedFile {
             unchanged.run();
             writer.commit();
         }
+    }
+
+    /** Returns what makes a matrix of 8-bit integers, whose scales come right behind it, of another. */
+    private static RowRounding rounding(TensorEntry matrix) throws IOException {
+        long columns = matrix.shape().get(1);
+        if (columns * matrix.type().bytes() > PieceReader.PIECE_BYTES) {
+            throw new IOException("the rows of " + ModelFile.quote(matrix.name()) + " are too long: " + columns);
+        }
+        return new RowRounding((int) columns, EngineLayout.isTurned(matrix.name()));
     }
 
     /** A check that reads files. */

@@ -11,7 +11,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * How the engine wants the weights of transformer and text encoder: each in the type it is computed in, aligned, first those outside
+ * How the engine wants the weights of transformer and text encoder: each in the type it is computed in, aligned, a matrix of 8-bit
+ * integers with a scale for each of its rows behind it; first those outside
  * of all blocks, then block by block. A block is one run of bytes; what is multiplied by the same input lies side by side, and what
  * only depends on the timestep comes last.
  */
@@ -20,6 +21,18 @@ public final class EngineLayout {
     static final int VERSION = 1;
 
     private static final String PADDING = "zimage.padding.";
+
+    /** How the scales of a matrix in 8-bit integers are called, behind its name. */
+    private static final String SCALES = ".scale";
+
+    /** What is multiplied in 8-bit integers, if that is the component's precision. */
+    private static final Map<Component, Pattern> PRODUCTS = Map.of(
+            Component.TRANSFORMER,
+                    Pattern.compile(".*\\.(attention\\.to_(q|k|v|out\\.0)|feed_forward\\.w[123])\\.weight"),
+            Component.TEXT_ENCODER, Pattern.compile(".*_proj\\.weight"));
+
+    /** Products with rows that are {@linkplain RowRounding turned}. */
+    private static final Pattern TURNED = Pattern.compile(".*\\.(feed_forward\\.w2|mlp\\.down_proj)\\.weight");
 
     /** What computes in the component's precision; the rest is FP32 always. */
     private static final Map<Component, Pattern> IN_PRECISION = Map.of(
@@ -67,7 +80,33 @@ public final class EngineLayout {
             throw new IllegalArgumentException(
                     "component must be the transformer or the text encoder, but was " + component);
         }
-        return precision == Precision.BF16 && inPrecision.matcher(name).matches() ? StorageType.BF16 : StorageType.F32;
+        if (precision == Precision.FP32 || !inPrecision.matcher(name).matches()) {
+            return StorageType.F32;
+        }
+        if (precision == Precision.INT8 && name.contains("_proj.bias")) {
+            return StorageType.F32;
+        }
+        return precision == Precision.INT8 && isProduct(component, name) ? StorageType.I8 : StorageType.BF16;
+    }
+
+    private static boolean isProduct(Component component, String name) {
+        Pattern products = PRODUCTS.get(component);
+        return products != null && products.matcher(name).matches();
+    }
+
+    /** Returns the name of the scales of a matrix in 8-bit integers. */
+    public static String scales(String matrix) {
+        return matrix + SCALES;
+    }
+
+    /** Returns whether a tensor holds the scales of a matrix. */
+    static boolean isScales(String name) {
+        return name.endsWith(".weight" + SCALES);
+    }
+
+    /** Returns whether a matrix's rows are turned before they are rounded to 8-bit integers. */
+    static boolean isTurned(String name) {
+        return TURNED.matcher(name).matches();
     }
 
     /** Returns how many bytes of weights cannot be used as they are stored, but have to be converted. */
@@ -92,17 +131,23 @@ public final class EngineLayout {
         for (List<TensorEntry> run : runs.values()) {
             run.sort(Comparator.comparingInt(tensor -> rank(tensor.name())));
             for (TensorEntry entry : run) {
-                SafetensorsWriter.Tensor tensor = new SafetensorsWriter.Tensor(
-                        entry.name(), type(component, entry.name(), precision), entry.shape());
-                tensors.add(tensor);
-                long padding = Math.floorMod(-tensor.byteSize(), (long) SafetensorsWriter.ALIGNMENT);
-                if (padding > 0) {
-                    tensors.add(
-                            new SafetensorsWriter.Tensor(PADDING + tensors.size(), StorageType.U8, List.of(padding)));
+                StorageType type = type(component, entry.name(), precision);
+                add(tensors, new SafetensorsWriter.Tensor(entry.name(), type, entry.shape()));
+                if (type == StorageType.I8) {
+                    List<Long> rows = List.of(entry.shape().get(0));
+                    add(tensors, new SafetensorsWriter.Tensor(scales(entry.name()), StorageType.F32, rows));
                 }
             }
         }
         return tensors;
+    }
+
+    private static void add(List<SafetensorsWriter.Tensor> tensors, SafetensorsWriter.Tensor tensor) {
+        tensors.add(tensor);
+        long padding = Math.floorMod(-tensor.byteSize(), (long) SafetensorsWriter.ALIGNMENT);
+        if (padding > 0) {
+            tensors.add(new SafetensorsWriter.Tensor(PADDING + tensors.size(), StorageType.U8, List.of(padding)));
+        }
     }
 
     private static int rank(String name) {

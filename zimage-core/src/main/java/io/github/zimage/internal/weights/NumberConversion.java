@@ -29,7 +29,11 @@ final class NumberConversion {
         return (short) ((f32 + 0x7fff + ((f32 >>> 16) & 1)) >>> 16);
     }
 
-    /** Returns the bits of an F32 number that equals an F16 one. */
+    /** Returns the bits of the F32 number that equals an F16 one of these bits. */
+    static int f16ToF32(short half) {
+        return F16_TO_F32[half & 0xffff];
+    }
+
     private static int f32(int half) {
         int sign = (half & 0x8000) << 16;
         int exponent = (half >> 10) & 0x1f;

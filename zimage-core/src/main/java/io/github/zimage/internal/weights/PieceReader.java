@@ -21,7 +21,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
-/** Reads tensors one after the other, in pieces, the next one while the last one is used. Not thread-safe. */
+/** Reads tensors one after the other, in pieces of whole rows, the next one while the last one is used. Not thread-safe. */
 final class PieceReader implements Closeable {
     /** The most bytes in a piece; a multiple of the size of any number. */
     static final int PIECE_BYTES = 8 << 20;
@@ -39,9 +39,10 @@ final class PieceReader implements Closeable {
     PieceReader(List<TensorEntry> tensors) {
         List<Piece> all = new ArrayList<>();
         for (TensorEntry tensor : tensors) {
-            for (long done = 0; done < tensor.byteSize(); done += PIECE_BYTES) {
+            long pieceBytes = pieceBytes(tensor);
+            for (long done = 0; done < tensor.byteSize(); done += pieceBytes) {
                 all.add(new Piece(
-                        tensor.file(), tensor.offset() + done, (int) Math.min(PIECE_BYTES, tensor.byteSize() - done)));
+                        tensor.file(), tensor.offset() + done, (int) Math.min(pieceBytes, tensor.byteSize() - done)));
             }
         }
         pieces = all.iterator();
@@ -51,6 +52,14 @@ final class PieceReader implements Closeable {
             return made;
         });
         readAhead();
+    }
+
+    /** Returns how large a tensor's pieces are: whole rows where one fits. */
+    private static long pieceBytes(TensorEntry tensor) {
+        long rowBytes = tensor.shape().isEmpty() || tensor.byteSize() == 0
+                ? tensor.byteSize()
+                : tensor.byteSize() / tensor.shape().get(0);
+        return rowBytes == 0 || rowBytes > PIECE_BYTES ? PIECE_BYTES : PIECE_BYTES / rowBytes * rowBytes;
     }
 
     private static ByteBuffer buffer() {

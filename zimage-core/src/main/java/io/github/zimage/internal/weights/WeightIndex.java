@@ -340,9 +340,16 @@ public final class WeightIndex {
         return new WeightIndex(label, reshaped);
     }
 
-    /** Returns an index of the same tensors, in the same order, at other places. */
+    /** Returns an index of the same tensors, in the same order, at other places, each with its scales if these are there. */
     WeightIndex movedTo(Map<String, TensorEntry> places) {
-        return new WeightIndex(label, places).selected(tensors.keySet());
+        List<String> names = new ArrayList<>();
+        for (String name : tensors.keySet()) {
+            names.add(name);
+            if (places.containsKey(EngineLayout.scales(name))) {
+                names.add(EngineLayout.scales(name));
+            }
+        }
+        return new WeightIndex(label, places).selected(names);
     }
 
     /**

@@ -176,6 +176,53 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         advance(name);
     }
 
+    /**
+     * A matrix in 8-bit integers.
+     *
+     * @param values [rows, columns] int8
+     * @param scales what each row has to be multiplied by, [rows] fp32
+     */
+    public record Rounded(Tensor values, Tensor scales) {}
+
+    /**
+     * Reads a matrix in 8-bit integers, or rounds it, into memory that belongs to the current scope.
+     *
+     * @param turned whether its rows are {@linkplain RowRounding turned}; what is stored in 8-bit integers is as it should be
+     */
+    public Rounded rounded(String name, boolean turned) {
+        TensorEntry entry = index.get(name);
+        if (entry.type() == StorageType.I8) {
+            TensorEntry scales = index.get(EngineLayout.scales(name));
+            Rounded read = new Rounded(
+                    read(entry, ScalarType.Char, 0, entry.elements()).view(shape(entry)),
+                    read(scales, ScalarType.Float, 0, scales.elements()));
+            advance(name);
+            return read;
+        }
+        long columns = entry.shape().get(1);
+        Rounded result = new Rounded(
+                Tensors.empty(ScalarType.Char, shape(entry)),
+                Tensors.empty(ScalarType.Float, entry.shape().get(0)));
+        RowRounding rounding = new RowRounding(Math.toIntExact(columns), turned);
+        readMatrix(
+                name,
+                (row, rows) -> rounding.round(
+                        bytes(rows),
+                        entry.type() == StorageType.BF16 ? StorageType.BF16 : StorageType.F32,
+                        bytes(result.values().narrow(0, row, rows.size(0))),
+                        bytes(result.scales().narrow(0, row, rows.size(0)))));
+        convertedBytes += entry.byteSize();
+        return result;
+    }
+
+    /** Returns the memory of a contiguous tensor. */
+    private static ByteBuffer bytes(Tensor tensor) {
+        return new BytePointer(tensor.data_ptr())
+                .capacity(tensor.numel() * tensor.element_size())
+                .asByteBuffer()
+                .order(ByteOrder.nativeOrder());
+    }
+
     /** Takes rows of a matrix. */
     public interface MatrixRows {
         /**
@@ -192,7 +239,8 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         return index.get(name).shape();
     }
 
-    /** Keeps a tensor that was made of weights until the store is closed. */
+    /** As for every source: until the store is closed. */
+    @Override
     public Tensor own(Tensor tensor) {
         tensors.add(Tensors.keep(tensor));
         return tensor;
@@ -298,6 +346,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
             case Float -> StorageType.F32;
             case Half -> StorageType.F16;
             case BFloat16 -> StorageType.BF16;
+            case Char -> StorageType.I8;
             default -> throw new IllegalArgumentException("no weights are kept as " + type);
         };
     }
@@ -307,6 +356,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
             case F32 -> ScalarType.Float;
             case F16 -> ScalarType.Half;
             case BF16 -> ScalarType.BFloat16;
+            case I8 -> ScalarType.Char;
             default -> throw new IllegalArgumentException("weights are not read as " + type);
         };
     }

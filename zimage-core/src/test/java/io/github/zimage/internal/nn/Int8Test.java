@@ -7,6 +7,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.RowRounding;
+import io.github.zimage.internal.weights.StorageType;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Objects;
 import java.util.Random;
 import org.bytedeco.javacpp.BytePointer;
@@ -63,7 +67,14 @@ final class Int8Test {
                 torch.ones(out),
                 torch.zeros(new long[] {out}, new TensorOptions(ScalarType.Int)),
                 ScalarType.Float);
+        Tensor unpacked = Int8Product.transposed(
+                bytes(ScalarType.Byte, x, rows, in),
+                Int8Product.unpacked(bytes(ScalarType.Char, weight, out, in)),
+                torch.ones(out),
+                torch.zeros(new long[] {out}, new TensorOptions(ScalarType.Int)),
+                ScalarType.Float);
         float[] values = Tensors.toFloats(result);
+        assertThat(Tensors.toFloats(unpacked)).as("with the matrix as it is").isEqualTo(values);
         for (int row = 0; row < rows; row++) {
             for (int column = 0; column < out; column++) {
                 long sum = 0;
@@ -158,9 +169,8 @@ final class Int8Test {
         }
         float[] weight = normal(out * hidden);
         Rows product = INT8.swiglu(Rows.of(Tensors.of(gate, rows, hidden)), Rows.of(Tensors.of(up, rows, hidden)));
-        float[] result = Tensors.toFloats(Int8Linear.of(Tensors.of(weight, out, hidden), true)
-                .forward(product)
-                .floats());
+        float[] result = Tensors.toFloats(
+                layer(weight, out, hidden, true).forward(product).floats());
         double error = 0;
         double total = 0;
         for (int row = 0; row < rows; row++) {
@@ -178,7 +188,22 @@ final class Int8Test {
     }
 
     private static Int8Linear layer(float[] weight, int out, int in) {
-        return Int8Linear.of(Tensors.of(weight, out, in), false);
+        return layer(weight, out, in, false);
+    }
+
+    private static Int8Linear layer(float[] weight, int out, int in, boolean turned) {
+        ByteBuffer rows = ByteBuffer.allocate(weight.length * Float.BYTES).order(ByteOrder.nativeOrder());
+        rows.asFloatBuffer().put(weight);
+        ByteBuffer values = ByteBuffer.allocate(weight.length);
+        ByteBuffer scales = ByteBuffer.allocate(out * Float.BYTES).order(ByteOrder.nativeOrder());
+        new RowRounding(in, turned).round(rows, StorageType.F32, values, scales);
+        float[] scale = new float[out];
+        scales.flip().asFloatBuffer().get(scale);
+        return new Int8Linear(
+                Int8Product.pack(bytes(ScalarType.Char, values.array(), out, in)),
+                Tensors.of(scale, out),
+                torch.zeros(new long[] {out}, new TensorOptions(ScalarType.Int)),
+                null);
     }
 
     private static Tensor bytes(ScalarType type, byte[] values, long... shape) {

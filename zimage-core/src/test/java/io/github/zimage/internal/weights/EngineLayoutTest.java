@@ -40,9 +40,9 @@ class EngineLayoutTest {
 
     // If a layer starts to compute in another type, its weights would be converted again at every start, unnoticed.
     @ParameterizedTest
-    @EnumSource(names = {"FP32", "BF16"}) // weights of 8-bit integers are made from the checkpoint's own
+    @EnumSource
     void modules_convertNothing(Precision precision) throws IOException {
-        Checkpoint checkpoint = checkpoint(precision == Precision.BF16 ? Precision.FP32 : Precision.BF16);
+        Checkpoint checkpoint = checkpoint(precision == Precision.FP32 ? Precision.BF16 : Precision.FP32);
         WeightIndex text = converted(checkpoint, Component.TEXT_ENCODER, precision);
         WeightIndex transformer = converted(checkpoint, Component.TRANSFORMER, precision);
         try (PointerScope scope = new PointerScope();
