@@ -106,7 +106,7 @@ final class Int8PipelineTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(
                         "transformer cannot be streamed in INT8, because its converted weights are not kept: use BF16,"
-                                + " leave it resident, or set a conversion cache");
+                                + " or leave it resident, or set a conversion cache");
     }
 
     // A plan that counts two bytes a weight would refuse budgets that suffice, one that counts a byte for all would

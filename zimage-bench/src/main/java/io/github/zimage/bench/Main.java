@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The entry of {@code benchmarks.jar}: {@code report} and {@code parts}, or else JMH with all options it takes and the profilers of
+ * The entry of {@code benchmarks.jar}: {@code report}, {@code parts} and {@code profile}, or else JMH with all options it takes and the profilers of
  * this module.
  */
 public final class Main {
@@ -20,6 +20,7 @@ public final class Main {
         switch (command) {
             case "report" -> Report.main(rest);
             case "parts" -> Parts.main(rest);
+            case "profile" -> OperatorProfile.main(rest);
             default -> org.openjdk.jmh.Main.main(withProfilers(args));
         }
     }

@@ -17,6 +17,8 @@ import io.github.zimage.internal.pipeline.PromptTokens;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.WeightCache;
+import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,6 +39,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -94,6 +97,9 @@ final class Parts implements Callable<Integer> {
     @Option(names = "--runs", defaultValue = "3", description = "Runs that count (default: ${DEFAULT-VALUE}).")
     private int runs;
 
+    @Option(names = "--cache", paramLabel = "DIR", description = "Folder of converted weights (default: none).")
+    private @Nullable Path cache;
+
     private Checkpoint checkpoint;
     private DeviceThread device;
 
@@ -105,7 +111,10 @@ final class Parts implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        checkpoint = Checkpoint.open(model, null);
+        checkpoint = converted(
+                Checkpoint.open(model, null),
+                cache,
+                Map.of(Component.TEXT_ENCODER, precision, Component.TRANSFORMER, precision));
         device = new DeviceThread("parts");
         List<Double> seconds;
         try {
@@ -120,6 +129,21 @@ final class Parts implements Callable<Integer> {
         ProcessMemory.anonymous().ifPresent(bytes -> line.put("anonymousBytes", bytes));
         System.out.println(JsonMapper.builder().build().writeValueAsString(line));
         return 0;
+    }
+
+    /** Returns the checkpoint with converted weights, in 8-bit integers, where a folder for them is given. */
+    static Checkpoint converted(Checkpoint checkpoint, @Nullable Path cache, Map<Component, Precision> precisions)
+            throws IOException {
+        Checkpoint result = checkpoint;
+        for (Map.Entry<Component, Precision> each : precisions.entrySet()) {
+            if (cache != null && each.getValue() == Precision.INT8) {
+                WeightIndex own = checkpoint.weights(each.getKey());
+                result = result.withWeights(
+                        each.getKey(),
+                        new WeightCache(cache).convert(each.getKey(), own, Precision.INT8, false, done -> {}));
+            }
+        }
+        return result;
     }
 
     private List<Double> withEngine() {
