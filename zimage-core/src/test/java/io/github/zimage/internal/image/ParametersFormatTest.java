@@ -135,7 +135,7 @@ final class ParametersFormatTest {
                 "\"sigmas\":[] | \"sigmas\":[null] | sigmas",
                 "\"sigmas\":[] | \"sigmas\":{} | sigmas",
                 "\"model\":\"Z-Image-Turbo\" | \"model\":null | model",
-                "\"precision\":\"BF16\" | \"precision\":\"FP8\" | precision",
+                "\"precision\":\"BF16\" | \"precision\":\"FP4\" | precision",
             })
     void json_withAWrongValue_isRefusedByName(String good, String bad, String name) {
         String json = ParametersFormat.toJson(TURBO);
