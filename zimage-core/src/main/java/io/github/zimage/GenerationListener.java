@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.List;
 
@@ -47,6 +48,26 @@ public interface GenerationListener {
      * @param elapsed how long this one took
      */
     default void onStep(int step, int steps, Duration elapsed) {}
+
+    /**
+     * How large previews shall be: their longer side in pixels, at most. Asked before each step; 0, the default, is for none. A preview is
+     * decoded from reduced latents, so a quarter of the picture's width and height costs about a sixteenth of its decoding.
+     *
+     * @param step the number of the step that follows, from 1
+     */
+    default int previewSize(int step) {
+        return 0;
+    }
+
+    /**
+     * What a picture looks like so far, after a step and before its {@link #onStep}, if {@link #previewSize} asked for it. There are none
+     * while the VAE's weights do not stay in memory, nor where memory is short.
+     *
+     * @param step the step's number, from 1
+     * @param index the picture's number, from 1
+     * @param preview what the model takes the picture to be, without the details
+     */
+    default void onPreview(int step, int index, BufferedImage preview) {}
 
     /**
      * A picture has been decoded.

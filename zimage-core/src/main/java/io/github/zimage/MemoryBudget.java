@@ -11,9 +11,12 @@ import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.ResidentMemory;
 import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.NativeErrors;
+import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -92,6 +95,21 @@ final class MemoryBudget {
     /** Returns what to do when an allocation fails in a generation. */
     Relief reliefFor(GenerationRequest request) {
         return new SmallerPlan(Workload.of(request, maxPromptTokens), MemoryBudget::doing);
+    }
+
+    /** Goes on with the next smaller plan, and returns how to compute with it; empty if there is none. */
+    Optional<EngineOptions> smaller(EngineOptions options) {
+        Plan before = plan;
+        Phase fullest = Arrays.stream(Phase.values())
+                .max(Comparator.comparingLong(before::peak))
+                .orElseThrow();
+        Plan next = planner.smaller(before, fullest, 0);
+        if (next.peak(fullest) >= before.peak(fullest)) {
+            return Optional.empty();
+        }
+        plan = next;
+        LOG.warn("Going on with less memory: {}", summary());
+        return Optional.of(new EngineOptions(options.precisions(), options.attention(), tiling(), plan.residences()));
     }
 
     /** Goes on with the next smaller plan, and stays with it. */
@@ -265,6 +283,21 @@ final class MemoryBudget {
                 memory.enter(Phase.DECODE);
             }
             target.onStep(step, steps, elapsed);
+        }
+
+        @Override
+        public void onLoad(Component component, long bytesDone, long bytesTotal) {
+            target.onLoad(component, bytesDone, bytesTotal);
+        }
+
+        @Override
+        public int previewSize(int step) {
+            return target.previewSize(step);
+        }
+
+        @Override
+        public void onPreview(int step, int index, BufferedImage preview) {
+            target.onPreview(step, index, preview);
         }
 
         @Override

@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -92,6 +93,21 @@ final class RequestSplit {
                         encoded = true;
                         listener.onEncode(elapsed);
                     }
+                }
+            }
+
+            @Override
+            public int previewSize(int step) {
+                return listener.previewSize(step);
+            }
+
+            @Override
+            public void onPreview(int step, int index, BufferedImage preview) {
+                int before = parts.subList(0, part).stream()
+                        .mapToInt(GenerationRequest::totalCount)
+                        .sum();
+                synchronized (RequestSplit.this) {
+                    listener.onPreview(step, before + index, preview);
                 }
             }
 

@@ -30,13 +30,15 @@ final class Worker {
      * Begins to load the model.
      *
      * @param promptTokens is closed with this
+     * @param first runs on the worker's thread before anything else
      */
     Worker(
             Checkpoint checkpoint,
             PromptTokens promptTokens,
             EngineOptions options,
             MemoryBudget memory,
-            GenerationListener listener) {
+            GenerationListener listener,
+            Runnable first) {
         this.checkpoint = checkpoint;
         this.promptTokens = promptTokens;
         this.options = options;
@@ -53,6 +55,7 @@ final class Worker {
             }
         };
         thread.execute(loading, () -> {
+            first.run();
             DiffusionEngine engine =
                     new DiffusionEngine(checkpoint, promptTokens, options, untilCancelled, memory.loadingRelief());
             loaded = engine;

@@ -37,6 +37,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -70,12 +71,12 @@ public final class ZImagePipeline implements AutoCloseable {
     private final RequestCheck requestCheck;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final SecureRandom seeds = new SecureRandom();
-    private final Thread shutdownHook;
+    private final @Nullable Thread shutdownHook;
 
-    private ZImagePipeline(RequestCheck requestCheck, List<Worker> workers) {
+    private ZImagePipeline(RequestCheck requestCheck, List<Worker> workers, boolean closesAtShutdown) {
         this.requestCheck = requestCheck;
         this.workers = List.copyOf(workers);
-        this.shutdownHook = closeAtShutdown(new WeakReference<>(this));
+        this.shutdownHook = closesAtShutdown ? closeAtShutdown(new WeakReference<>(this)) : null;
     }
 
     /** Returns a builder with the defaults. */
@@ -148,9 +149,7 @@ public final class ZImagePipeline implements AutoCloseable {
      */
     public CompletableFuture<List<GeneratedImage>> generateAsync(
             GenerationRequest request, GenerationListener listener) {
-        rejectIfClosed();
-        requestCheck.check(request);
-        first().memory().check(request);
+        check(request);
         long seed = Objects.requireNonNullElseGet(request.seed(), () -> seeds.nextLong() >>> 32);
         List<Worker> free = idle();
         if (free.size() > 1 && request.totalCount() > 1) {
@@ -217,6 +216,60 @@ public final class ZImagePipeline implements AutoCloseable {
 
     private Worker first() {
         return workers.get(0);
+    }
+
+    /**
+     * Checks a request as {@link #generateAsync} does, and queues nothing.
+     *
+     * @throws IllegalArgumentException if the request does not suit the model
+     * @throws ModelLoadException if tokenizer and text encoder do not belong together
+     * @throws IllegalStateException if the pipeline is closed
+     */
+    public void check(GenerationRequest request) {
+        rejectIfClosed();
+        requestCheck.check(request);
+        first().memory().check(request);
+    }
+
+    /**
+     * Frees what is kept only to be used again: remembered prompts, and memory that the system's allocator holds back. Blocks until the
+     * generations before it are done.
+     *
+     * @throws GenerationCancelledException if the calling thread is interrupted or the pipeline closed meanwhile
+     * @throws IllegalStateException if the pipeline is closed, if 1024 requests wait, or if called by a listener
+     */
+    public void trim() {
+        rejectIfClosed();
+        rejectDeviceThread();
+        for (Worker worker : workers) {
+            await(submit(worker, cancellation -> {
+                worker.engine().forget();
+                return Pointer.trimMemory();
+            }));
+        }
+    }
+
+    /**
+     * Goes on with the next smaller plan, which draws slower: with tiles, or with weights that are read again whenever they are needed. It
+     * is what a pipeline does of itself when memory runs out. Blocks until the generations before it are done.
+     *
+     * @return whether there was a smaller plan; if not, nothing has changed
+     * @throws GenerationCancelledException if the calling thread is interrupted or the pipeline closed meanwhile
+     * @throws IllegalStateException if the pipeline is closed, if 1024 requests wait, or if called by a listener
+     */
+    public boolean shrink() {
+        rejectIfClosed();
+        rejectDeviceThread();
+        boolean shrunk = false;
+        for (Worker worker : workers) {
+            shrunk |= await(submit(worker, cancellation -> {
+                Optional<EngineOptions> smaller =
+                        worker.memory().smaller(worker.engine().options());
+                smaller.ifPresent(worker.engine()::shrink);
+                return smaller.isPresent();
+            }));
+        }
+        return shrunk;
     }
 
     /**
@@ -352,11 +405,18 @@ public final class ZImagePipeline implements AutoCloseable {
     public void close() {
         if (closed.compareAndSet(false, true)) {
             workers.forEach(Worker::close);
-            try {
-                Runtime.getRuntime().removeShutdownHook(shutdownHook);
-            } catch (IllegalStateException e) {
-                LOG.debug("closed while the JVM shuts down");
-            }
+            removeShutdownHook();
+        }
+    }
+
+    private void removeShutdownHook() {
+        if (shutdownHook == null) {
+            return;
+        }
+        try {
+            Runtime.getRuntime().removeShutdownHook(shutdownHook);
+        } catch (IllegalStateException e) {
+            LOG.debug("closed while the JVM shuts down");
         }
     }
 
@@ -394,6 +454,8 @@ public final class ZImagePipeline implements AutoCloseable {
         private List<Device> devices = List.of();
         private List<ImageSize> warmUp = List.of();
         private @Nullable MemorySize memoryBudget;
+        private @Nullable Integer threads;
+        private boolean closesAtShutdown = true;
         private GenerationRequest plannedRequest =
                 GenerationRequest.builder().prompt("").build();
 
@@ -709,6 +771,31 @@ public final class ZImagePipeline implements AutoCloseable {
             return Workload.of(plannedRequest, maxPromptTokens);
         }
 
+        /**
+         * Sets how many threads compute, at most as many as the machine has processors; the thread that gives them their work is one of them.
+         * Unset, it is what the environment variable {@code OMP_NUM_THREADS} says, or else one a core.
+         *
+         * @throws IllegalArgumentException unless between 1 and 1024
+         */
+        @CanIgnoreReturnValue
+        public Builder threads(int threads) {
+            if (threads < 1 || threads > 1024) {
+                throw new IllegalArgumentException("threads must be between 1 and 1024, but was " + threads);
+            }
+            this.threads = threads;
+            return this;
+        }
+
+        /**
+         * Sets whether the pipeline closes itself when the JVM ends, true unless set. An application that ends in an order of its own, such
+         * as a server that finishes what runs, must then close it before the JVM ends, or that may hang.
+         */
+        @CanIgnoreReturnValue
+        public Builder closeAtShutdown(boolean closesAtShutdown) {
+            this.closesAtShutdown = closesAtShutdown;
+            return this;
+        }
+
         /** Sets who hears how loading gets on. */
         @CanIgnoreReturnValue
         public Builder listener(GenerationListener listener) {
@@ -751,7 +838,7 @@ public final class ZImagePipeline implements AutoCloseable {
                 throw e;
             }
             ZImagePipeline pipeline = new ZImagePipeline(
-                    new RequestCheck(checkpoint, workers.get(0).promptTokens()), workers);
+                    new RequestCheck(checkpoint, workers.get(0).promptTokens()), workers, closesAtShutdown);
             try {
                 pipeline.warmUp(warmUp);
                 return pipeline;
@@ -769,7 +856,7 @@ public final class ZImagePipeline implements AutoCloseable {
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             try {
                 NativeRuntime.load();
-                return new Worker(checkpoint, promptTokens, options, memory, heard);
+                return new Worker(checkpoint, promptTokens, options, memory, heard, this::setThreads);
             } catch (RuntimeException e) {
                 promptTokens.close();
                 throw e;
@@ -825,6 +912,13 @@ public final class ZImagePipeline implements AutoCloseable {
             }
         }
 
+        /** OpenMP counts threads for each thread that starts some, so this must run on the device thread. */
+        private void setThreads() {
+            if (threads != null) {
+                torch.set_num_threads(threads);
+            }
+        }
+
         private Path folder() {
             if (model == null) {
                 throw new IllegalStateException("model must be set to the checkpoint's folder, but was not");
@@ -853,15 +947,15 @@ public final class ZImagePipeline implements AutoCloseable {
             return all;
         }
 
-        private static String described(Device device) {
+        private String described(Device device) {
             if (device.kind() != Device.Kind.CPU) {
                 return "%s (%s)".formatted(device, Devices.card(device).name());
             }
-            int threads = torch.get_num_threads();
-            return "the CPU with %d %s".formatted(threads, threads == 1 ? "thread" : "threads");
+            int used = threads == null ? torch.get_num_threads() : threads;
+            return "the CPU with %d %s".formatted(used, used == 1 ? "thread" : "threads");
         }
 
-        private static void logChoices(Checkpoint checkpoint, Worker worker, DiffusionEngine engine, Duration elapsed) {
+        private void logChoices(Checkpoint checkpoint, Worker worker, DiffusionEngine engine, Duration elapsed) {
             EngineOptions options = worker.options();
             LOG.info(
                     "Using {} attention backend on {}; text encoder {}, transformer {}, VAE {}; {}; loaded {} in {} s",

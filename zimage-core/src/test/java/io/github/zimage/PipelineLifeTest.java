@@ -17,6 +17,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -277,6 +278,47 @@ final class PipelineLifeTest {
             assertThat(latents(second.generate(request))).isEqualTo(expected);
             first.close();
             assertThat(latents(second.generate(request))).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void shrink_goesOnWithLess_untilThereIsNoLess() {
+        GenerationRequest request = TinyModel.request().build();
+        try (ZImagePipeline pipeline = open()) {
+            float[] before = latents(pipeline.generate(request));
+            long planned = pipeline.plan().peaks().highest();
+            assertThat(pipeline.shrink()).isTrue();
+            assertThat(pipeline.plan().peaks().highest()).isLessThan(planned);
+            assertThat(latents(pipeline.generate(request))).isEqualTo(before);
+            int more = 0;
+            while (pipeline.shrink()) {
+                assertThat(++more).isLessThan(20);
+            }
+            assertThat(latents(pipeline.generate(request))).isEqualTo(before);
+        }
+    }
+
+    // Tests run with one thread. OpenMP counts for each thread that starts some: set on another, the number would do
+    // nothing.
+    @Test
+    void threads_areSetWhereThePipelineComputes() {
+        AtomicInteger threads = new AtomicInteger();
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .attention(AttentionBackend.BLOCKWISE)
+                .threads(2)
+                .build()) {
+            pipeline.generateAll(TinyModel.request().build(), atFirstStep(() -> threads.set(torch.get_num_threads())));
+        }
+        assertThat(threads).hasValue(2);
+    }
+
+    @Test
+    void trim_forgetsPrompts_andNothingThatShows() {
+        GenerationRequest request = TinyModel.request().build();
+        try (ZImagePipeline pipeline = open()) {
+            float[] before = latents(pipeline.generate(request));
+            pipeline.trim();
+            assertThat(latents(pipeline.generate(request))).isEqualTo(before);
         }
     }
 

@@ -50,7 +50,7 @@ import picocli.CommandLine.Spec;
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class GenerateCommand implements Callable<Integer> {
-    private static final String MODEL_VARIABLE = "ZIMAGE_MODEL";
+    static final String MODEL_VARIABLE = "ZIMAGE_MODEL";
     private static final String AUTO = "auto";
     private static final Pattern STEPS = Pattern.compile("[+-]?[0-9]{1,9}");
 
@@ -283,7 +283,7 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         String prompt = prompt();
-        Path chosen = chosenModel();
+        Path chosen = chosenModel(model);
         int pixels = chosen == null ? DemoModel.SIZE : GenerationRequest.DEFAULT_SIZE;
         ZImagePipeline.Builder builder = pipeline(chosen == null ? DemoModel.path() : chosen);
         GenerationRequest request = request(builder, prompt, pixels);
@@ -342,12 +342,12 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     /** Returns the model that was chosen, or {@code null} for the demo model. */
-    private @Nullable Path chosenModel() {
+    static @Nullable Path chosenModel(@Nullable Path option) {
         String variable = System.getenv(MODEL_VARIABLE);
-        if (model == null && variable != null && !variable.isEmpty()) {
+        if (option == null && variable != null && !variable.isEmpty()) {
             return Path.of(variable);
         }
-        return model;
+        return option;
     }
 
     /** Returns the prompt to draw, and says on the standard error stream what was found in it. */

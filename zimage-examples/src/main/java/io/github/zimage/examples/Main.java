@@ -47,14 +47,15 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DoctorCommand.class,
             PlanCommand.class,
             PromptCommand.class,
+            ServeCommand.class,
             SynthCommand.class,
             TuneCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",
         footer = {
             "",
-            "Exit codes: 0 done, 2 bad request, 3 bad or missing model, 4 out of memory, 130 interrupted,",
-            "1 anything else. 'zimage COMMAND --help' says more."
+            "Exit codes: 0 done, 2 bad request, 3 bad or missing model, 4 out of memory, 75 a server that",
+            "must be started again, 130 interrupted, 1 anything else. 'zimage COMMAND --help' says more."
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 public final class Main implements Runnable {
@@ -65,6 +66,7 @@ public final class Main implements Runnable {
     static final int INTERRUPTED = 130;
 
     private volatile boolean interrupted;
+    private volatile int code = FAILED;
 
     @Spec
     private CommandSpec spec;
@@ -102,9 +104,9 @@ public final class Main implements Runnable {
         Thread worker = Thread.currentThread();
         CountDownLatch done = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> main.interrupt(worker, done, err)));
-        int code = main.run(main.commandLine(out, err), Terminal.decodedArguments(args));
+        main.code = main.run(main.commandLine(out, err), Terminal.decodedArguments(args));
         done.countDown();
-        System.exit(code);
+        System.exit(main.code);
     }
 
     /**
@@ -121,6 +123,9 @@ public final class Main implements Runnable {
             if (!done.await(1, TimeUnit.SECONDS)) {
                 err.println("zimage: stopping, once the current operation is done");
                 done.await();
+            }
+            if (code == 0) { // a server that ended in order; the JVM would tell of the signal
+                Runtime.getRuntime().halt(0);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

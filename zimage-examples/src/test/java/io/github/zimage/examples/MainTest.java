@@ -89,7 +89,7 @@ final class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                      | which command? One of generate, info, convert, doctor, plan, prompt, synth, tune",
+                "                      | which command? One of generate, info, convert, doctor, plan, prompt, serve, synth, tune",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate --model m    | nothing to draw: give a prompt",

@@ -11,6 +11,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.device.ComputeDevice;
+import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
@@ -29,6 +30,7 @@ import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.ReadAhead;
 import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightStore;
+import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -44,7 +46,6 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
-import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.GeneratorOptional;
@@ -177,8 +178,18 @@ public final class DiffusionEngine implements AutoCloseable {
                 readAhead);
     }
 
+    /** Returns how it computes. */
+    public EngineOptions options() {
+        return options;
+    }
+
+    /** Frees what is kept to be used again. */
+    public void forget() {
+        promptEncoder.forget();
+    }
+
     /** Frees what is kept to be used again, and places weights anew; they are loaded when they are needed. */
-    private void shrink(EngineOptions smaller) {
+    public void shrink(EngineOptions smaller) {
         promptEncoder.forget();
         EngineOptions before = options;
         options = smaller;
@@ -319,6 +330,10 @@ public final class DiffusionEngine implements AutoCloseable {
                 .mul_(new Scalar((double) side)));
     }
 
+    private static int ceilDiv(int a, int b) {
+        return (a + b - 1) / b;
+    }
+
     private static Duration since(long nanoTime) {
         return Duration.ofNanos(System.nanoTime() - nanoTime);
     }
@@ -454,6 +469,7 @@ public final class DiffusionEngine implements AutoCloseable {
             // Steps
             StepClock clock = new StepClock();
             for (int step = 0; step < request.steps(); step++) {
+                int previewSize = listener.previewSize(step + 1);
                 boolean guided = guidance.actsAt(schedule.timesteps()[step]);
                 float sigmaChange = schedule.sigmas()[step + 1] - schedule.sigmas()[step];
                 for (int first = 0; first < latents.size(); first += PICTURES_AT_ONCE) {
@@ -472,6 +488,9 @@ public final class DiffusionEngine implements AutoCloseable {
                             }
                             // The transformer predicts the way to the picture; sigma falls on it, hence the sign.
                             latents.get(i).add_(velocity, new Scalar(-sigmaChange));
+                            if (previewSize > 0) {
+                                preview(step, i, latents.get(i), velocity, schedule.sigmas()[step + 1], previewSize);
+                            }
                         }
                     }
                 }
@@ -479,6 +498,31 @@ public final class DiffusionEngine implements AutoCloseable {
             }
             clock.finish();
             denoise = since(denoiseStart);
+        }
+
+        /** Shows where the velocity leads: to latents at sigma 0. */
+        private void preview(int step, int picture, Tensor latents, Tensor velocity, float sigma, int size) {
+            PictureDecoder decoder = vae.residentModel();
+            if (decoder == null) {
+                return;
+            }
+            BufferedImage image;
+            try (PointerScope scope = new PointerScope()) {
+                int longest = Math.max(latentHeight, latentWidth);
+                int side = Math.min(
+                        Math.min(latentHeight, latentWidth),
+                        ceilDiv(longest, Math.max(1, size / checkpoint.vae().scale())));
+                Tensor target = torch.add(latents, velocity, new Scalar(sigma)); // [C, h, w]
+                Tensor decoded = decoder.decode(torch.avg_pool2d(target, side, side), cancellation);
+                image = AwtImage.of(
+                        Math.toIntExact(decoded.size(1)), Math.toIntExact(decoded.size(0)), Tensors.toBytes(decoded));
+            } catch (RuntimeException e) {
+                if (NativeErrors.translate(e) instanceof OutOfDeviceMemoryException) {
+                    return;
+                }
+                throw e;
+            }
+            listener.onPreview(step + 1, picture + 1, image);
         }
 
         /**
@@ -575,8 +619,7 @@ public final class DiffusionEngine implements AutoCloseable {
                 Tensor image = TensorPlace.CPU.take(model.decode(latents, cancellation)); // [height, width, 3]
                 int height = Math.toIntExact(image.size(0));
                 int width = Math.toIntExact(image.size(1));
-                byte[] rgb = new byte[Math.multiplyExact(height * 3, width)];
-                new BytePointer(image.data_ptr()).get(rgb);
+                byte[] rgb = Tensors.toBytes(image);
                 Latents kept = Latents.of(
                         Math.toIntExact(latents.size(0)),
                         Math.toIntExact(latents.size(1)),

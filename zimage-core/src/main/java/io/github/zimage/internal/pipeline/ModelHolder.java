@@ -72,6 +72,12 @@ final class ModelHolder<M> implements AutoCloseable {
         return there == null ? load(progress) : there;
     }
 
+    /** Returns the model if it always stays, or {@code null}. */
+    @Nullable
+    M residentModel() {
+        return residence.kind() == Residence.Kind.RESIDENT ? model : null;
+    }
+
     private M load(LongConsumer progress) {
         WeightStore opened = new WeightStore(index, place, progress);
         store = opened;

@@ -3,6 +3,7 @@ package io.github.zimage.internal.runtime;
 import io.github.zimage.Precision;
 import java.util.List;
 import java.util.function.Supplier;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -77,6 +78,15 @@ public final class Tensors {
             Tensor dense = TensorPlace.CPU.take(tensor).to(ScalarType.Float).contiguous();
             float[] values = new float[Math.toIntExact(dense.numel())];
             new FloatPointer(dense.data_ptr()).get(values, 0, values.length);
+            return values;
+        }
+    }
+
+    /** Returns the values of a dense tensor of bytes, row by row. */
+    public static byte[] toBytes(Tensor tensor) {
+        try (PointerScope scope = new PointerScope()) {
+            byte[] values = new byte[Math.toIntExact(tensor.numel())];
+            new BytePointer(tensor.data_ptr()).get(values);
             return values;
         }
     }

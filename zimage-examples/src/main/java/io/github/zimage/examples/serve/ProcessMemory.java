@@ -1,0 +1,53 @@
+package io.github.zimage.examples.serve;
+
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * What this process has in memory, in bytes. Linux tells the first two; elsewhere they are 0.
+ *
+ * @param resident all pages, those of mapped files among them
+ * @param anonymous pages that are no file's
+ * @param heap the Java heap that is in use
+ */
+record ProcessMemory(long resident, long anonymous, long heap) {
+    private static final Path STATUS = Path.of("/proc/self/status");
+    private static final long KIB = 1024;
+
+    static ProcessMemory read() {
+        String status = text(STATUS);
+        return new ProcessMemory(
+                kib(status, "VmRSS").orElse(0),
+                kib(status, "RssAnon").orElse(0),
+                ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
+    }
+
+    /** Returns how much memory there is for this process: the machine's, or its container's. */
+    static OptionalLong total() {
+        OptionalLong machine = kib(text(Path.of("/proc/meminfo")), "MemTotal");
+        String container = text(Path.of("/sys/fs/cgroup/memory.max")).strip();
+        return container.matches("[0-9]{1,18}") && machine.isPresent()
+                ? OptionalLong.of(Math.min(machine.getAsLong(), Long.parseLong(container)))
+                : machine;
+    }
+
+    private static OptionalLong kib(String text, String name) {
+        Matcher line =
+                Pattern.compile("(?m)^" + name + ":\\s+([0-9]{1,15}) kB$").matcher(text);
+        return line.find() ? OptionalLong.of(Long.parseLong(line.group(1)) * KIB) : OptionalLong.empty();
+    }
+
+    private static String text(Path file) {
+        try {
+            return Files.readString(file, StandardCharsets.US_ASCII);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+}

@@ -1,0 +1,210 @@
+package io.github.zimage.examples.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.OutOfDeviceMemoryException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Whoever is admitted gets exactly one answer, in order, whatever happens to the pipeline meanwhile. */
+@Timeout(30)
+final class JobQueueTest {
+    private final ScheduledExecutorService worker = Executors.newScheduledThreadPool(2);
+    private final AtomicLong clock = new AtomicLong(1);
+    private final AtomicInteger retries = new AtomicInteger();
+    private final AtomicInteger outOfMemory = new AtomicInteger();
+    private final List<String> ends = new CopyOnWriteArrayList<>();
+    private final StubPainter painter = new StubPainter();
+    private JobQueue queue;
+
+    @BeforeEach
+    void make() {
+        queue = queue(Duration.ofMinutes(5));
+        queue.attach(painter);
+    }
+
+    @AfterEach
+    void end() {
+        worker.shutdownNow();
+    }
+
+    private JobQueue queue(Duration timeout) {
+        ServerOptions options = new ServerOptions(
+                "127.0.0.1", 0, "stub", 2, 3, timeout, null, 128, 160 * 160, 4, 50, Duration.ofSeconds(1));
+        Pace pace = new Pace(clock::get, Duration.ofSeconds(60), Duration.ofMinutes(10), 10);
+        return new JobQueue(options, worker, clock::get, pace, new JobQueue.QueueListener() {
+            @Override
+            public void onStep(Duration elapsed) {}
+
+            @Override
+            public void onEnd(Job job, Duration waited, Duration drawn) {
+                ends.add(job.id());
+            }
+
+            @Override
+            public void onRetry(Job job, String why) {
+                retries.incrementAndGet();
+            }
+
+            @Override
+            public void onOutOfMemory() {
+                outOfMemory.incrementAndGet();
+            }
+        });
+    }
+
+    private Job submit(long seed) {
+        return queue.submit(request(seed), step -> false, event -> {});
+    }
+
+    @Test
+    void someAreDrawnAtOnce_theOthersWaitInOrderAndSeeTheirPlace() {
+        List<Job> jobs = new ArrayList<>();
+        for (int seed = 0; seed < 5; seed++) {
+            jobs.add(submit(seed));
+        }
+        assertThat(jobs)
+                .extracting(Job::state)
+                .containsExactly(
+                        Job.State.RUNNING, Job.State.RUNNING, Job.State.QUEUED, Job.State.QUEUED, Job.State.QUEUED);
+        assertThat(jobs).extracting(Job::place).containsExactly(0, 0, 1, 2, 3);
+        painter.works.get(1).finish();
+        await(() -> jobs.get(2).state() == Job.State.RUNNING);
+        assertThat(jobs).extracting(Job::place).containsExactly(0, 0, 0, 1, 2);
+        assertThat(jobs.get(1).pictures().get(0).seed()).isEqualTo(1);
+    }
+
+    @Test
+    void fullQueue_refusesWithATimeToComeBack() {
+        for (int seed = 0; seed < 5; seed++) {
+            submit(seed);
+        }
+        assertThatThrownBy(() -> submit(5)).isInstanceOfSatisfying(ApiException.class, e -> {
+            assertThat(e.status()).isEqualTo(429);
+            assertThat(e.retryAfterSeconds()).isPositive();
+        });
+    }
+
+    @Test
+    void timeOut_endsTheWork_andAnswers() {
+        queue = queue(Duration.ofSeconds(1));
+        queue.attach(painter);
+        Job job = submit(1);
+        await(() -> job.state() == Job.State.FAILED);
+        assertThat(job.failure().status()).isEqualTo(504);
+        assertThat(painter.works.get(0).future()).isCancelled();
+        assertThat(queue.active()).isZero();
+    }
+
+    @Test
+    void cancel_endsWhatRunsAndWhatWaits_andLetsTheNextOneIn() {
+        List<Job> jobs = List.of(submit(0), submit(1), submit(2), submit(3));
+        queue.cancel(jobs.get(2), "no more");
+        queue.cancel(jobs.get(0), "no more");
+        queue.cancel(jobs.get(0), "twice");
+        assertThat(painter.works.get(0).future()).isCancelled();
+        assertThat(jobs.get(3).state()).isEqualTo(Job.State.RUNNING);
+        assertThat(ends).containsExactly(jobs.get(2).id(), jobs.get(0).id());
+    }
+
+    @Test
+    void outOfMemory_isTriedOnceMore_thenAnswered() {
+        Job job = submit(1);
+        painter.works.get(0).future().completeExceptionally(new OutOfDeviceMemoryException("too little"));
+        await(() -> painter.works.size() == 2);
+        assertThat(job.attempt()).isEqualTo(2);
+        painter.works.get(1).future().completeExceptionally(new OutOfDeviceMemoryException("too little"));
+        await(() -> job.state() == Job.State.FAILED);
+        assertThat(job.failure().status()).isEqualTo(503);
+        assertThat(outOfMemory).hasValue(2);
+        assertThat(retries).hasValue(1);
+    }
+
+    // What was running goes on before what waited, with the same seeds.
+    @Test
+    void newPainter_drawsWhatTheOldOneDidNotFinish_inOrder() {
+        List<Job> jobs = List.of(submit(10), submit(11), submit(12));
+        queue.detach();
+        assertThat(jobs).extracting(Job::place).containsExactly(1, 2, 3);
+        painter.works.get(0).finish(); // too late: it is not heard
+        Job meanwhile = submit(13);
+        StubPainter next = new StubPainter();
+        next.atOnce = true;
+        queue.attach(next);
+        await(() -> ends.size() == 4);
+        assertThat(meanwhile.state()).isEqualTo(Job.State.SUCCEEDED);
+        assertThat(next.works).extracting(work -> work.request().seed()).containsExactly(10L, 11L, 12L, 13L);
+        assertThat(jobs).allSatisfy(job -> assertThat(job.state()).isEqualTo(Job.State.SUCCEEDED));
+        assertThat(ends).hasSize(4).doesNotHaveDuplicates();
+    }
+
+    // A request that brings down each pipeline must not do so for ever.
+    @Test
+    void jobThatOutlivesThreePainters_fails() {
+        Job job = submit(1);
+        for (int i = 0; i < 2; i++) {
+            queue.detach();
+            assertThat(job.state()).isEqualTo(Job.State.QUEUED);
+            queue.attach(new StubPainter());
+        }
+        queue.detach();
+        assertThat(job.state()).isEqualTo(Job.State.FAILED);
+        assertThat(job.failure().status()).isEqualTo(500);
+    }
+
+    @Test
+    void drain_answersWhatWaits_andLetsWhatRunsEnd() throws Exception {
+        List<Job> jobs = List.of(submit(0), submit(1), submit(2));
+        queue.drain();
+        assertThat(jobs.get(2).failure().status()).isEqualTo(503);
+        assertThatThrownBy(() -> submit(3))
+                .isInstanceOfSatisfying(
+                        ApiException.class, e -> assertThat(e.status()).isEqualTo(503));
+        painter.works.get(0).finish();
+        painter.works.get(1).finish();
+        assertThat(queue.awaitIdle(Duration.ofSeconds(20))).isTrue();
+        assertThat(jobs.get(1).state()).isEqualTo(Job.State.SUCCEEDED);
+    }
+
+    @Test
+    void jobThatNobodyAsksAfter_isCancelled() {
+        Consumer<Job.Event> watcher = event -> {};
+        Job watched = queue.submit(request(0), step -> false, watcher);
+        Job forgotten = queue.submit(request(1), step -> false, watcher);
+        queue.unwatch(forgotten, watcher);
+        Job asked = queue.submit(request(2), step -> false, watcher);
+        queue.unwatch(asked, watcher);
+        clock.addAndGet(Duration.ofSeconds(61).toNanos());
+        queue.seen(asked);
+        queue.cancelAbandoned();
+        assertThat(List.of(watched, forgotten, asked))
+                .extracting(Job::state)
+                .containsExactly(Job.State.RUNNING, Job.State.CANCELLED, Job.State.RUNNING);
+    }
+
+    private static GenerationRequest request(long seed) {
+        return GenerationRequest.builder().prompt("fox").size(16, 16).seed(seed).build();
+    }
+
+    private static void await(BooleanSupplier condition) {
+        long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+        while (!condition.getAsBoolean()) {
+            assertThat(System.nanoTime()).as("waited too long").isLessThan(end);
+            Thread.onSpinWait();
+        }
+    }
+}

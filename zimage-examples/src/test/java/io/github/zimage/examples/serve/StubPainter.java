@@ -1,0 +1,79 @@
+package io.github.zimage.examples.serve;
+
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** Draws nothing, when it is told to. Its pictures are their seeds. */
+final class StubPainter implements Painter {
+    final List<Work> works = new CopyOnWriteArrayList<>();
+    final AtomicInteger trims = new AtomicInteger();
+    volatile boolean closed;
+    volatile boolean closes = true;
+    volatile boolean atOnce;
+
+    /** A request that waits to be finished. */
+    record Work(GenerationRequest request, GenerationListener listener, CompletableFuture<List<Picture>> future) {
+        void step(int step) {
+            listener.onStep(step, request.steps(), Duration.ofMillis(5));
+        }
+
+        void finish() {
+            List<Picture> pictures = new ArrayList<>();
+            for (int i = 0; i < request.totalCount(); i++) {
+                long seed = request.seedOf(i, 0);
+                pictures.add(new Picture(png(seed), request.width(), request.height(), seed));
+            }
+            future.complete(pictures);
+        }
+    }
+
+    static byte[] png(long seed) {
+        return ("picture " + seed).getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+    }
+
+    @Override
+    public void check(GenerationRequest request) {
+        if (request.width() % 16 != 0) {
+            throw new IllegalArgumentException("width must be a multiple of 16, but was " + request.width());
+        }
+    }
+
+    @Override
+    public CompletableFuture<List<Picture>> paint(GenerationRequest request, GenerationListener listener) {
+        Work work = new Work(request, listener, new CompletableFuture<>());
+        works.add(work);
+        if (atOnce) {
+            work.finish();
+        }
+        return work.future();
+    }
+
+    @Override
+    public void trim() {
+        trims.incrementAndGet();
+    }
+
+    @Override
+    public boolean shrink() {
+        return false;
+    }
+
+    @Override
+    public long plannedBytes() {
+        return 1;
+    }
+
+    @Override
+    public void close() {
+        while (!closes) {
+            Thread.onSpinWait();
+        }
+        closed = true;
+    }
+}
