@@ -7,11 +7,13 @@ import io.github.zimage.ZImageException;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.BlockSource;
+import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.spi.Attention;
+import java.nio.file.Path;
 import java.util.List;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Loader;
@@ -31,6 +33,9 @@ import org.slf4j.LoggerFactory;
 /** A card that a thread computes on. */
 final class CudaDevice implements ComputeDevice {
     private static final Logger LOG = LoggerFactory.getLogger(CudaDevice.class);
+
+    /** Memory of the machine that a card can read cannot be swapped out, so some is left. */
+    private static final long LEFT_TO_OTHERS = 2L << 30;
 
     private static final int AMPERE = 80;
     private static final int HOPPER = 90;
@@ -147,7 +152,8 @@ final class CudaDevice implements ComputeDevice {
 
     @Override
     public BlockSource blockSource(WeightIndex weights, List<String> units, UnitLayout layout, boolean inMemory) {
-        return new PinnedBlocks<>(new CudaCopies(card.index()), place, weights, units, layout, inMemory);
+        long keepBytes = inMemory ? new MachineMemory(Path.of("/")).available().orElse(0) - LEFT_TO_OTHERS : 0;
+        return new PinnedBlocks<>(new CudaCopies(card.index()), place, weights, units, layout, Math.max(0, keepBytes));
     }
 
     @Override

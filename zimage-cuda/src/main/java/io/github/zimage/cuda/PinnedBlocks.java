@@ -42,7 +42,10 @@ final class PinnedBlocks<E> implements BlockSource {
     private final WeightIndex index;
     private final List<String> units;
     private final UnitLayout layout;
-    private final boolean inMemory;
+    /** How many blocks may stay: all, or so many that the ring has room. */
+    private final long keep;
+
+    private final AtomicInteger taken = new AtomicInteger();
     private final TensorReader files;
     private final ExecutorService readers;
     private final AtomicReferenceArray<@Nullable Pointer> kept;
@@ -59,7 +62,7 @@ final class PinnedBlocks<E> implements BlockSource {
      * Opens the files.
      *
      * @param copies is closed with this
-     * @param inMemory whether blocks that were read may stay in memory
+     * @param keepBytes how much memory blocks may stay in
      */
     PinnedBlocks(
             Copies<E> copies,
@@ -67,13 +70,14 @@ final class PinnedBlocks<E> implements BlockSource {
             WeightIndex index,
             List<String> units,
             UnitLayout layout,
-            boolean inMemory) {
+            long keepBytes) {
         this.copies = copies;
         this.place = place;
         this.index = index;
         this.units = List.copyOf(units);
         this.layout = layout;
-        this.inMemory = inMemory;
+        long fit = keepBytes / layout.byteSize();
+        keep = fit >= units.size() ? units.size() : Math.max(0, fit - READERS);
         kept = new AtomicReferenceArray<>(units.size());
         files = new TensorReader(index);
         AtomicInteger number = new AtomicInteger();
@@ -98,7 +102,7 @@ final class PinnedBlocks<E> implements BlockSource {
         if (point.abandoned) {
             return copies.copy(null, slot, 0, after);
         }
-        own = inMemory ? allocate() : null;
+        own = roomToStay();
         if (own != null) {
             try {
                 read(unit, own, point);
@@ -127,11 +131,12 @@ final class PinnedBlocks<E> implements BlockSource {
         }
     }
 
-    private @Nullable Pointer allocate() {
+    private @Nullable Pointer roomToStay() {
         Pointer unused = spare.poll();
-        if (unused != null) {
-            return unused;
-        }
+        return unused == null && taken.getAndIncrement() < keep ? allocate() : unused;
+    }
+
+    private @Nullable Pointer allocate() {
         Pointer memory = copies.allocate(layout.byteSize());
         if (memory != null) {
             synchronized (memories) {
