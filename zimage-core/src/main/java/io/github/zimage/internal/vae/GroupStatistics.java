@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Mean and variance of each group of channels over a whole picture, put together from its strips. */
 final class GroupStatistics {
@@ -29,8 +30,11 @@ final class GroupStatistics {
         long channels = strip.size(1);
         long pixels = strip.size(2) * strip.size(3);
         try (PointerScope scope = new PointerScope()) {
+            // Cards take only what lies channel by channel and is of the weight's type.
             T_TensorTensorTensor_T normed = torch.native_group_norm(
-                    strip,
+                    strip.is_cpu()
+                            ? strip
+                            : Tensors.cast(strip, ScalarType.Float).contiguous(),
                     new TensorOptional(weight),
                     new TensorOptional(weight),
                     1,
