@@ -233,7 +233,7 @@ final class DevicePipelineTest {
         }
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> TinyModel.pipeline(folder)
-                        .memoryBudget(MemorySize.gib(1))
+                        .memoryBudget(MemorySize.gib(2))
                         .warmUp(ImageSize.square(8192))
                         .build())
                 .withMessageContaining("would need");

@@ -17,6 +17,8 @@ public record Machine(Device device, long limit, long base) {
     private static final long CPU_BASE = 510L << 20;
     /** A context with cuBLAS and cuDNN, and their workspaces. */
     private static final long CARD_BASE = 460L << 20;
+    /** What the allocator of a card could not use for want of room in one piece: a step of 1024 x 1024 went without under 200 MiB more. */
+    private static final long CARD_GAPS = 384L << 20;
     /** What of a card is left to the screen and to gaps between allocations: 1 part of so many, 0.8 of 16 GiB. */
     private static final long CARD_SPARE = 20;
 
@@ -37,12 +39,12 @@ public record Machine(Device device, long limit, long base) {
 
     /** Returns a certain graphics card of which so many bytes may be used. */
     public static Machine partOfCard(Device device, long bytes) {
-        return new Machine(device, bytes, CARD_BASE);
+        return new Machine(device, bytes, CARD_BASE + CARD_GAPS);
     }
 
-    /** Returns how much of the limit is left to tensors. */
+    /** Returns how much of the limit is left to tensors and the gaps between them. */
     public long tensorBytes() {
-        return Math.max(0, limit - base);
+        return Math.max(0, limit - (isCpu() ? base : CARD_BASE));
     }
 
     boolean isCpu() {

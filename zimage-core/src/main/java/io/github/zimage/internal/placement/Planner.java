@@ -7,6 +7,7 @@ import io.github.zimage.Placement;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -133,9 +134,15 @@ public final class Planner {
                 break;
             }
             Plan next = step.apply(best);
-            best = next.peak(phase) < best.peak(phase) ? next : best;
+            best = next.peak(phase) < best.peak(phase) && fitsAsWell(next, plan) ? next : best;
         }
         return best;
+    }
+
+    /** Tells whether no phase needs more than there is, or else more than it did. */
+    private static boolean fitsAsWell(Plan next, Plan plan) {
+        return Arrays.stream(Phase.values())
+                .allMatch(phase -> next.peak(phase) <= Math.max(plan.machine().limit(), plan.peak(phase)));
     }
 
     private Plan with(Plan plan, Component component, Residence residence) {
