@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The entry of {@code benchmarks.jar}: {@code report}, {@code parts} and {@code profile}, or else JMH with all options it takes and the profilers of
- * this module.
+ * The entry of {@code benchmarks.jar}: {@code report}, {@code parts}, {@code profile} and {@code gpu-check}, or else JMH with all
+ * options it takes and the profilers of this module.
  */
 public final class Main {
     private Main() {}
@@ -20,6 +20,7 @@ public final class Main {
         switch (command) {
             case "report" -> Report.main(rest);
             case "parts" -> Parts.main(rest);
+            case "gpu-check" -> GpuCheck.main(rest);
             case "profile" -> OperatorProfile.main(rest);
             default -> org.openjdk.jmh.Main.main(withProfilers(args));
         }
