@@ -1,9 +1,9 @@
 """Packs the GPU check into an archive for a machine that has an NVIDIA driver and CUDA 13 libraries, but no internet, no Java and no Maven.
 
     mvn package -DskipTests
-    python pack.py --capability 9.0 --part-mib 32 --out DIR
+    python pack.py --capability 9.0 --part-mib 32 --natives JAR... --java-home JDK --out DIR
 
-DIR gets `check.tar.xz.00`, `.01`, … and `unpack.sh`, which puts them together and runs the check. LibTorch's CUDA library holds machine code
+DIR gets `check.tar.xz.00`, `.01`, … There, `cat check.tar.xz.* | tar xJ && check/run.sh DIR-FOR-RESULTS` runs the check. LibTorch's CUDA library holds machine code
 for many cards; only that of `--capability` is kept (the rest becomes zeros, which compress to nothing), so the archive runs on such cards only.
 Needs `strip`, `tar`, `xz` and a JDK's `jlink`.
 """
@@ -20,6 +20,7 @@ import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 BENCH = HERE.parent
+ROOT = BENCH.parent
 MODULES = (
     "java.base,java.desktop,java.instrument,java.logging,java.management,java.naming,java.net.http,java.scripting,java.sql,java.xml,"
     "jdk.jfr,jdk.management,jdk.unsupported,jdk.zipfs"
@@ -88,12 +89,11 @@ def slim_jar(source, target, capability):
             slim.write(file, name)
 
 
-def jars(lib):
-    """The class path of the benchmarks, natives for other platforms and for the CPU alone left out."""
-    for jar in sorted(lib.glob("*.jar")):
-        other = any(f"-{system}-" in jar.name for system in ("windows", "macosx", "android", "ios", "linux-arm64"))
-        if not other and not jar.name.endswith("-platform.jar") and "-linux-arm64" not in jar.name:
-            yield jar
+def jars(*folders):
+    """The class path of the benchmarks and the command, once each, without natives for other platforms."""
+    found = {jar.name: jar for folder in folders for jar in sorted(folder.glob("*.jar"))}
+    others = ("-windows", "-macosx", "-android", "-ios", "-linux-arm64", "-platform-")
+    return [jar for name, jar in sorted(found.items()) if not any(other in name for other in others)]
 
 
 def main():
@@ -104,21 +104,30 @@ def main():
     parser.add_argument("--part-mib", type=int, default=32)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
-    if not (BENCH / "target/benchmarks.jar").exists():
-        sys.exit("zimage-bench/target/benchmarks.jar is missing: run mvn package first")
+    own = [
+        BENCH / "target/benchmarks.jar",
+        ROOT / "zimage-examples/target/zimage.jar",
+        *(jar for jar in (ROOT / "zimage-cuda/target").glob("zimage-cuda-*.jar") if "-sources" not in jar.name and "-javadoc" not in jar.name),
+    ]
+    if len(own) < 3 or not all(jar.exists() for jar in own):
+        sys.exit("benchmarks.jar, zimage.jar or zimage-cuda's jar is missing: run mvn package first")
     capability = round(float(args.capability) * 10)
     args.out.mkdir(parents=True, exist_ok=True)
     root = args.out / "check"
     shutil.rmtree(root, ignore_errors=True)
     (root / "lib").mkdir(parents=True)
-    for jar in jars(BENCH / "target/lib"):
-        natives = jar.name.startswith(("pytorch-", "openblas-")) and "linux-x86_64" in jar.name
+    for jar in jars(BENCH / "target/lib", ROOT / "zimage-examples/target/lib"):
         if jar.name.startswith("pytorch-") and jar.name.endswith("-linux-x86_64.jar"):
-            continue
-        slim_jar(jar, root / "lib" / jar.name, capability) if natives else shutil.copy(jar, root / "lib")
+            continue  # --natives has the build for cards
+        if jar.name.startswith("openblas-") and "linux-x86_64" in jar.name:
+            slim_jar(jar, root / "lib" / jar.name, capability)
+        else:
+            shutil.copy(jar, root / "lib")
     for jar in args.natives:
         slim_jar(jar, root / "lib" / jar.name, capability)
-    shutil.copy(BENCH / "target/benchmarks.jar", root)
+    for jar in own:
+        shutil.copy(jar, root / "lib")
+    shutil.copytree(ROOT / "zimage-examples/demo-model", root / "demo-model")
     shutil.copy(HERE / "run.sh", root)
     run(args.java_home / "bin/jlink", "--add-modules", MODULES, "--strip-debug", "--no-header-files", "--no-man-pages", "--output", root / "jre")
     for old in args.out.glob("check.tar.xz*"):
