@@ -13,6 +13,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
@@ -200,11 +201,17 @@ final class JobQueueTest {
         return GenerationRequest.builder().prompt("fox").size(16, 16).seed(seed).build();
     }
 
-    private static void await(BooleanSupplier condition) {
+    // A change of the queue is made under its lock: looked at under the lock too, it is seen whole.
+    private void await(BooleanSupplier condition) {
         long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
-        while (!condition.getAsBoolean()) {
+        while (true) {
+            synchronized (queue) {
+                if (condition.getAsBoolean()) {
+                    return;
+                }
+            }
             assertThat(System.nanoTime()).as("waited too long").isLessThan(end);
-            Thread.onSpinWait();
+            LockSupport.parkNanos(1_000_000);
         }
     }
 }
