@@ -203,9 +203,10 @@ final class JobQueueTest {
 
     // A change of the queue is made under its lock: looked at under the lock too, it is seen whole.
     private void await(BooleanSupplier condition) {
+        JobQueue locked = queue;
         long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
         while (true) {
-            synchronized (queue) {
+            synchronized (locked) {
                 if (condition.getAsBoolean()) {
                     return;
                 }
