@@ -34,9 +34,11 @@ try {
     await page.fill("#steps", "16");
     await page.click("#draw");
     await page.waitForFunction(() => document.querySelector("#preview").src.startsWith("data:image/png"), null, { timeout: 60000 });
+    check(/[0-9]/.test(await page.textContent("#status")), "a preview comes with its step");
     await page.screenshot({ path: `${folder}/${name}-drawing.png`, fullPage: true });
     await page.waitForFunction(() => document.querySelectorAll("#gallery img").length === 2, null, { timeout: 60000 });
     check(await page.evaluate(() => [...document.querySelectorAll("#gallery img")].every(i => i.complete && i.naturalWidth > 0)), "the pictures are there");
+    check(await page.evaluate(() => [...document.querySelectorAll("#gallery img")].every(i => i.clientWidth === i.clientHeight)), "square pictures fill their frames");
     check((await page.textContent("#gallery")).includes("1"), "the seed is shown");
     check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing runs over the edge");
     await page.fill("#steps", "50");
@@ -45,6 +47,7 @@ try {
     await page.waitForTimeout(300);
     await page.click("#cancel");
     await page.waitForFunction(() => !document.querySelector("#draw").disabled);
+    check(await page.evaluate(() => document.querySelector("#preview").hidden), "what was cancelled is not shown");
     const unnamed = await page.evaluate(() => [...document.querySelectorAll("input, select, textarea, button")]
       .filter(e => !(e.labels?.length || e.textContent.trim() || e.ariaLabel)).map(e => e.id));
     check(unnamed.length === 0, "every control has a name, but not " + unnamed);

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Keeps a running `zimage serve` busy and checks every answer. Needs nothing but Python; Linux for the memory.
+"""Keeps a running `zimage serve` busy and checks every answer. Needs nothing but Python; Linux and a JDK's jcmd for the memory.
 
-    java -jar zimage-examples/target/zimage.jar serve --port 7899 --queue 100 &
+    java -Xmx1g -jar zimage-examples/target/zimage.jar serve --port 7899 --queue 100 &
     python3 zimage-examples/e2e/soak.py --url http://127.0.0.1:7899 --pid $! --clients 64 --minutes 30
 
-Clients ask for pictures of a few seeds, one after the other. A seed's picture must always have the same bytes; every request must be answered, with 200. Prints
-times and how the server's resident memory went, and exits with 1 if anything was wrong.
+Clients ask for pictures of a few seeds, one after the other. A seed's picture must always have the same bytes; every request must be answered, with 200, and the
+server must have drawn as many as were answered. Prints times and how the server's memory went, and exits with 1 if anything was wrong.
+
+Resident memory alone says little: the Java heap grows with garbage as far as -Xmx lets it. So the heap is collected once a minute and counted apart: what is left
+of it, and what is resident outside of it (LibTorch, buffers, the JVM's own), is what must not grow.
 """
 
 import argparse
@@ -13,7 +16,10 @@ import base64
 import collections
 import hashlib
 import json
+import re
+import shutil
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -23,15 +29,73 @@ import urllib.request
 SEEDS = 8
 
 
+def slope(samples):
+    """Units a minute, of (seconds, value)."""
+    return statistics.linear_regression([t for t, _ in samples], [value for _, value in samples]).slope * 60
+
+
+class Memory:
+    """A JVM's memory, in MiB: what is resident of the Java heap and outside of it, and what a collection leaves of the heap."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.heap, self.outside, self.live = [], [], []
+        self.bounds = (0, 0)
+        if shutil.which("jcmd"):
+            info = self.jcmd("GC.heap_info")
+            addresses = [int(each, 16) for each in re.findall(r"0x[0-9a-f]{16}", info)]
+            self.bounds = (min(addresses), max(addresses))
+
+    def jcmd(self, command):
+        return subprocess.run(["jcmd", str(self.pid), command], capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def sample(self):
+        inside = False
+        heap = outside = 0
+        with open(f"/proc/{self.pid}/smaps") as smaps:
+            for line in smaps:
+                mapping = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+                if mapping:
+                    inside = self.bounds[0] <= int(mapping[1], 16) < self.bounds[1]
+                elif line.startswith("Rss:"):
+                    if inside:
+                        heap += int(line.split()[1])
+                    else:
+                        outside += int(line.split()[1])
+        now = time.monotonic()
+        self.heap.append((now, heap / 1024))
+        self.outside.append((now, outside / 1024))
+
+    def collect(self):
+        if self.bounds[1]:
+            self.jcmd("GC.run")
+            used = sum(int(each) for each in re.findall(r"heap\s+total \d+K, used (\d+)K", self.jcmd("GC.heap_info")))
+            self.live.append((time.monotonic(), used / 1024))
+
+    def report(self):
+        for name, samples in (
+            ("resident outside the Java heap", self.outside),
+            ("resident Java heap", self.heap),
+            ("Java heap after a collection", self.live),
+        ):
+            half = samples[len(samples) // 2 :]
+            if len(half) > 2:
+                print(
+                    f"{name}: {samples[0][1]:.1f} MiB at first, {half[0][1]:.1f} halfway, {half[-1][1]:.1f} at last;"
+                    f" second half {slope(half):+.3f} MiB a minute"
+                )
+
+
 class Soak:
     def __init__(self, options):
         self.options = options
         self.end = time.monotonic() + 60 * options.minutes
         self.lock = threading.Lock()
         self.answers = collections.Counter()
-        self.seconds = []
+        self.seconds, self.queued, self.drawn = [], [], []
         self.pictures = collections.defaultdict(set)
-        self.resident = []
+        self.memory = Memory(options.pid) if options.pid else None
+        self.succeeded_before = self.succeeded()
 
     def client(self, number):
         turn = number
@@ -49,6 +113,7 @@ class Soak:
         try:
             with urllib.request.urlopen(request, timeout=300) as response:
                 answer = response.status
+                headers = response.headers
                 picture = hashlib.sha256(base64.b64decode(json.load(response)["data"][0]["b64_json"])).hexdigest()
         except urllib.error.HTTPError as error:
             answer = error.code
@@ -59,13 +124,23 @@ class Soak:
             self.seconds.append(time.monotonic() - start)
             if picture:
                 self.pictures[seed].add(picture)
+                self.queued.append(int(headers["X-Queue-Ms"]) / 1000)
+                self.drawn.append(int(headers["X-Draw-Ms"]) / 1000)
+
+    def succeeded(self):
+        with urllib.request.urlopen(self.options.url + "/metrics", timeout=60) as response:
+            text = response.read().decode()
+        found = re.search(r'^zimage_jobs_total\{outcome="succeeded"\} (\S+)$', text, re.MULTILINE)
+        return round(float(found[1])) if found else 0
 
     def watch(self):
-        while self.options.pid and time.monotonic() < self.end:
-            with open(f"/proc/{self.options.pid}/status") as status:
-                kib = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-            self.resident.append((time.monotonic(), kib / 1024))
-            time.sleep(1)
+        next_collection = time.monotonic()
+        while self.memory and time.monotonic() < self.end:
+            if time.monotonic() >= next_collection:
+                self.memory.collect()
+                next_collection += 60
+            self.memory.sample()
+            time.sleep(5)
 
     def run(self):
         threads = [threading.Thread(target=self.client, args=(i,)) for i in range(self.options.clients)]
@@ -77,16 +152,16 @@ class Soak:
         return self.report()
 
     def report(self):
-        ordered = sorted(self.seconds)
         different = {seed: len(found) for seed, found in self.pictures.items() if len(found) > 1}
-        print(f"answers: {dict(self.answers)}, {len(ordered) / 60 / self.options.minutes:.1f} a second")
-        print(f"seconds: p50 {ordered[len(ordered) // 2]:.2f}, p95 {ordered[int(len(ordered) * 0.95)]:.2f}, most {ordered[-1]:.2f}")
+        drawn = self.succeeded() - self.succeeded_before
+        print(f"answers: {dict(self.answers)}, {len(self.seconds) / 60 / self.options.minutes:.1f} a second; the server drew {drawn}")
+        for name, seconds in (("answers", self.seconds), ("in the queue", self.queued), ("with the pipeline", self.drawn)):
+            ordered = sorted(seconds) or [0]
+            print(f"seconds, {name}: p50 {ordered[len(ordered) // 2]:.2f}, p95 {ordered[int(len(ordered) * 0.95)]:.2f}, most {ordered[-1]:.2f}")
         print(f"seeds with more than one picture: {different or 'none'}")
-        half = self.resident[len(self.resident) // 2 :]
-        if len(half) > 2:
-            slope = statistics.linear_regression([t for t, _ in half], [mib for _, mib in half]).slope * 60
-            print(f"resident: {self.resident[0][1]:.0f} MiB at first, {half[-1][1]:.0f} at last; second half {slope:+.2f} MiB a minute")
-        return 0 if set(self.answers) == {200} and not different else 1
+        if self.memory:
+            self.memory.report()
+        return 0 if set(self.answers) == {200} and drawn == self.answers[200] and not different else 1
 
 
 def main():

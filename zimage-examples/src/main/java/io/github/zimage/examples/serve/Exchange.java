@@ -1,5 +1,6 @@
 package io.github.zimage.examples.serve;
 
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -10,6 +11,8 @@ import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.function.Consumer;
@@ -176,6 +179,22 @@ final class Exchange {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("JSON that cannot be written", e);
         }
+    }
+
+    /** What writes JSON. */
+    interface JsonWriter {
+        void write(JsonGenerator json) throws IOException;
+    }
+
+    /** Answers with JSON that is written as it comes, about as long as said. */
+    void json(int status, int length, JsonWriter body) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream(length);
+        try (JsonGenerator json = JSON.createGenerator(out)) {
+            body.write(json);
+        } catch (IOException e) {
+            throw new IllegalStateException("JSON that cannot be written", e);
+        }
+        bytes(status, JSON_TYPE, out.toByteArray());
     }
 
     void bytes(int status, String type, byte[] body) {

@@ -109,6 +109,9 @@ public final class ImageServer implements AutoCloseable {
                 .connectionHandler(this::connected)
                 .invalidRequestHandler(this::invalid)
                 .exceptionHandler(e -> LOG.debug("A connection failed", e))
+                // Without this one, Vert.x itself answers versions of HTTP that it does not know, with 501.
+                .webSocketHandshakeHandler(
+                        handshake -> handshake.reject(404).onFailure(e -> LOG.debug("nobody heard it", e)))
                 .requestHandler(this::handle);
     }
 
@@ -242,7 +245,7 @@ public final class ImageServer implements AutoCloseable {
     private void handle(HttpServerRequest request) {
         used(request.connection());
         Exchange exchange = new Exchange(vertx, request, metrics::onResponse);
-        if (request.decoderResult().isFailure()) {
+        if (request.decoderResult().isFailure() || request.version() == null) {
             invalid(request);
             return;
         }

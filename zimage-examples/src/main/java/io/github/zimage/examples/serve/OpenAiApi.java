@@ -1,6 +1,5 @@
 package io.github.zimage.examples.serve;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
 import java.time.Instant;
@@ -128,24 +127,33 @@ final class OpenAiApi {
         long now = System.nanoTime();
         exchange.putHeader("X-Queue-Ms", Long.toString(job.waitedNanos(now) / 1_000_000));
         exchange.putHeader("X-Draw-Ms", Long.toString(job.drawnNanos(now) / 1_000_000));
-        ObjectNode root = Exchange.JSON
-                .createObjectNode()
-                .put("created", Instant.now().getEpochSecond())
-                .put("output_format", "png")
-                .put("size", sizeOf(job.request()));
-        ArrayNode data = root.putArray("data");
         List<Picture> pictures = job.pictures();
-        for (int i = 0; i < pictures.size(); i++) {
-            Picture picture = pictures.get(i);
-            ObjectNode each = data.addObject();
-            if (url) {
-                each.put("url", address(exchange) + JobsApi.picturePath(job, i));
-            } else {
-                each.put("b64_json", Base64.getEncoder().encodeToString(picture.png()));
+        int base64 = pictures.stream()
+                .mapToInt(picture -> url ? 0 : picture.png().length / 3 * 4)
+                .sum();
+        exchange.json(200, base64 + 1024, json -> {
+            json.writeStartObject();
+            json.writeNumberField("created", Instant.now().getEpochSecond());
+            json.writeStringField("output_format", "png");
+            json.writeStringField("size", sizeOf(job.request()));
+            json.writeArrayFieldStart("data");
+            for (int i = 0; i < pictures.size(); i++) {
+                Picture picture = pictures.get(i);
+                json.writeStartObject();
+                if (url) {
+                    json.writeStringField("url", address(exchange) + JobsApi.picturePath(job, i));
+                } else {
+                    byte[] text = Base64.getEncoder().encode(picture.png());
+                    json.writeFieldName("b64_json");
+                    json.writeRawUTF8String(text, 0, text.length); // megabytes that need no escapes
+                }
+                json.writeNumberField("seed", picture.seed());
+                json.writeNumberField("steps", job.request().steps());
+                json.writeEndObject();
             }
-            each.put("seed", picture.seed()).put("steps", job.request().steps());
-        }
-        exchange.json(200, root);
+            json.writeEndArray();
+            json.writeEndObject();
+        });
     }
 
     private static String sizeOf(GenerationRequest request) {

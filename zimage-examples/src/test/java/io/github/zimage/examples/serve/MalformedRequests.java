@@ -48,15 +48,26 @@ final class MalformedRequests {
         String body = BODIES.get(random.nextInt(BODIES.size()));
         String path = PATHS.get(random.nextInt(PATHS.size()));
         String head = "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
-        return switch (random.nextInt(8)) {
+        return switch (random.nextInt(10)) {
             case 0 -> noise(1 + random.nextInt(300)) + "\r\n\r\n";
             case 1 -> "GET " + "/x".repeat(random.nextInt(4000)) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
             case 2 -> head + "X: " + "y".repeat(20_000) + "\r\nContent-Length: 0\r\n\r\n";
             case 3 -> head + "Content-Length: " + (random.nextBoolean() ? "-5" : "12x") + "\r\n\r\n" + body;
             case 4 -> head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n" + body + "\r\n0\r\n\r\n";
             case 5 -> "BREW " + path + " HTTP/9.7\r\nHost: localhost\r\n\r\n";
+            case 6 -> upgrade(path);
+            case 7 -> head + "Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n" + body;
             default -> head + "Connection: close\r\nContent-Length: " + body.length() + "\r\n\r\n" + body;
         };
+    }
+
+    private String upgrade(String path) {
+        String rest = random.nextBoolean()
+                ? "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: "
+                        + (random.nextBoolean() ? 13 : 99)
+                : "X: y";
+        return (random.nextBoolean() ? "GET " : "POST ") + path
+                + " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + rest + "\r\n\r\n";
     }
 
     private String noise(int length) {
