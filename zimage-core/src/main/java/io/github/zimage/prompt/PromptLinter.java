@@ -114,8 +114,11 @@ public final class PromptLinter {
         }
         found.removeIf(finding -> !codes.contains(finding.code()));
         found.sort(ORDER);
-        found.replaceAll(finding ->
-                changesQuotedText(finding, masked) || erases(finding, prompt) ? finding.withoutReplacement() : finding);
+        int textStart = prompt.length() - prompt.stripLeading().length();
+        int textEnd = prompt.stripTrailing().length();
+        found.replaceAll(finding -> changesQuotedText(finding, masked) || erases(finding, textStart, textEnd)
+                ? finding.withoutReplacement()
+                : finding);
         return found;
     }
 
@@ -145,24 +148,24 @@ public final class PromptLinter {
                 && masked.substring(finding.start(), finding.end()).indexOf(Quotes.MASK) >= 0;
     }
 
-    private static boolean erases(LintFinding finding, String prompt) {
+    private static boolean erases(LintFinding finding, int textStart, int textEnd) {
         String replacement = finding.replacement();
-        return replacement != null
-                && (prompt.substring(0, finding.start()) + replacement + prompt.substring(finding.end())).isBlank();
+        return replacement != null && replacement.isBlank() && finding.start() <= textStart && finding.end() >= textEnd;
     }
 
     /** Applies what can be applied without changing what is quoted. */
     private static String applied(String prompt, List<LintFinding> findings) {
-        List<String> quoted = Quotes.contents(prompt);
+        Set<String> quoted = new HashSet<>(Quotes.contents(prompt));
         String fixed = replaced(prompt, findings);
-        if (!Quotes.contents(fixed).containsAll(quoted)) { // new quotation marks have paired with a stray one
+        if (!new HashSet<>(Quotes.contents(fixed))
+                .containsAll(quoted)) { // new quotation marks have paired with a stray one
             fixed = replaced(
                     prompt,
                     findings.stream()
                             .filter(finding -> finding.code() != LintCode.UNQUOTED_TEXT)
                             .toList());
         }
-        return fixed.isBlank() || !Quotes.contents(fixed).containsAll(quoted) ? prompt : fixed;
+        return fixed.isBlank() || !new HashSet<>(Quotes.contents(fixed)).containsAll(quoted) ? prompt : fixed;
     }
 
     private static String replaced(String prompt, List<LintFinding> findings) {

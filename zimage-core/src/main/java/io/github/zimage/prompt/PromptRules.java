@@ -358,7 +358,8 @@ final class PromptRules {
 
     private void syntax() {
         boolean bracketed = text.chars().anyMatch(c -> "([{\uFF08".indexOf(c) >= 0);
-        for (Matcher matcher = WEIGHT.matcher(text); (bracketed || text.contains("::")) && matcher.find(); ) {
+        boolean weighted = bracketed || text.contains("::");
+        for (Matcher matcher = WEIGHT.matcher(text); weighted && matcher.find(); ) {
             String inner = "";
             for (int group = 1; group <= matcher.groupCount(); group++) {
                 inner = matcher.group(group) != null ? matcher.group(group) : inner;
@@ -371,9 +372,9 @@ final class PromptRules {
         if (text.indexOf('<') >= 0) {
             addSyntax(TAG, "");
         }
-        for (Matcher matcher = BREAK.matcher(text); text.contains("BREAK") && matcher.find(); ) {
+        String comma = PromptLanguage.hasHan(text) ? "\uFF0C" : ", ";
+        for (Matcher matcher = BREAK.matcher(text); matcher.find(); ) {
             boolean edge = matcher.start() == 0 || matcher.end() == text.length();
-            String comma = PromptLanguage.hasHan(text) ? "\uFF0C" : ", ";
             boolean separated = !edge && isSeparator(text.charAt(matcher.start() - 1));
             add(
                     LintCode.OTHER_SYNTAX,
