@@ -2,6 +2,7 @@
 """Compares the memory that `zimage generate` plans with what the process has, phase by phase, from outside. Linux only.
 
     python3 zimage-bench/compare/memory.py turbo --budgets none,16g,8g,4g,3g --size 512 --steps 2
+    python3 zimage-bench/compare/memory.py turbo --budgets none,4g --dtype int8 --converted kept    # as zimage convert left it
 
 All that is in memory counts: the process's own pages and those of mapped files, the JVM included (Rss in /proc/PID/smaps_rollup and
 /proc/PID/statm). Pictures of all runs must be the same, to the last bit. In the text phase of the first picture, which is the one that
@@ -33,27 +34,31 @@ def options():
     parser.add_argument("--size", default="512", help="as --size of zimage generate")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--cache", choices=["as-is", "warm", "cold"], default="as-is",
-                        help="what of the model is in the page cache when a run starts: warm reads the transformer, cold drops all")
+                        help="what of the model is in the page cache when a run starts: warm reads the transformer, and all that is "
+                             "converted; cold drops all")
+    parser.add_argument("--dtype", help="as --dtype of zimage generate")
+    parser.add_argument("--converted", help="folder with converted weights, as --cache of zimage generate")
     parser.add_argument("--option", action="append", default=[], help="one more option for zimage generate, such as --option=--vae-tiling=on")
     parser.add_argument("--disk", action="store_true", help="measure how fast the disk is read past the page cache")
     return parser.parse_args()
 
 
 def files(model, folders=("text_encoder", "transformer", "vae")):
-    for folder in folders:
+    for folder in sorted(folders):
         for name in sorted(os.listdir(os.path.join(model, folder))):
             if name.endswith(".safetensors"):
                 yield os.path.join(model, folder, name)
 
 
-def set_cache(model, state):
+def set_cache(model, converted, state):
+    kept = list(files(converted, os.listdir(converted))) if converted else []
     if state == "cold":
-        for file in files(model):
+        for file in [*files(model), *kept]:
             handle = os.open(file, os.O_RDONLY)
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(handle)
     elif state == "warm":
-        for file in files(model, ["transformer"]):
+        for file in kept or files(model, ["transformer"]):
             with open(file, "rb", buffering=0) as opened:
                 while opened.read(8 << 20):
                     pass
@@ -114,7 +119,8 @@ def peaks(text):
 
 def run(args, budget, picture):
     command = ["java", "-jar", args.jar, "generate", "--verbose", "--model", args.model, "--size", args.size, "--steps", str(args.steps),
-               "--seed", "1", "--no-metadata", "--out", picture, *args.option, "a red fox in the snow, early morning light"]
+               "--seed", "1", "--no-metadata", "--out", picture, *args.option,
+               *(["--dtype", args.dtype] if args.dtype else []), *(["--cache", args.converted] if args.converted else []), "a red fox in the snow, early morning light"]
     if budget != "none":
         command += ["--memory", budget]
     started = time.monotonic()
@@ -169,7 +175,7 @@ def main():
     good = True
     with tempfile.TemporaryDirectory() as folder:
         for budget in args.budgets.split(","):
-            set_cache(args.model, args.cache)
+            set_cache(args.model, args.converted, args.cache)
             result = run(args, budget, os.path.join(folder, "picture.png"))
             pictures.add(result["picture"])
             for phase in PHASES:

@@ -15,10 +15,20 @@ import org.jspecify.annotations.Nullable;
 
 /** A linear layer that computes with 8-bit integers: each row of the input and of the weight has a scale by which its largest number becomes 127. */
 final class Int8Linear implements Projection {
-    private final Tensor weight;
+    /**
+     * Packing takes as long as it saves in some 20,000 rows, so what multiplies few, such as the text encoder for a picture, is better off
+     * without.
+     */
+    static final long ROWS_BEFORE_PACKING = 4096;
+
     private final Tensor scale;
     private final Tensor zeros;
     private final @Nullable Tensor bias;
+    private Tensor weight;
+    /** Who owns a weight that may be packed, or null. */
+    private @Nullable TensorSource owner;
+
+    private long rows;
 
     /**
      * Creates a layer.
@@ -26,9 +36,11 @@ final class Int8Linear implements Projection {
      * @param weight {@linkplain Int8Product#pack packed} or {@linkplain Int8Product#unpacked not}
      * @param scale what each column of the product has to be multiplied by, [out] fp32
      * @param zeros [out] int32, all 0
+     * @param owner owns the weight, and will own a packed one once many rows have been multiplied; null if it shall stay as it is
      */
-    Int8Linear(Tensor weight, Tensor scale, Tensor zeros, @Nullable Tensor bias) {
+    Int8Linear(Tensor weight, Tensor scale, Tensor zeros, @Nullable Tensor bias, @Nullable TensorSource owner) {
         this.weight = weight;
+        this.owner = owner;
         this.scale = scale;
         this.zeros = zeros;
         this.bias = bias;
@@ -36,28 +48,30 @@ final class Int8Linear implements Projection {
 
     /**
      * Reads a layer's weights, or makes them of others, and leaves them to the source. Where they stay they are laid out for the
-     * processor, one layer at a time, so that no more than one is there twice.
+     * processor when they have been used for a while, one layer at a time, so that no more than one is there twice.
      *
      * @param turned whether the layer will get rows that have been turned by {@link Rotation}
      */
     static Int8Linear load(TensorSource weights, String name, boolean bias, boolean turned) {
         try (PointerScope scope = new PointerScope()) {
             String matrix = name + ".weight";
-            Tensor weight;
+            Tensor values;
             Tensor scale;
+            boolean stays = weights instanceof WeightStore;
             if (weights instanceof WeightStore store) {
                 WeightStore.Rounded rounded = store.rounded(matrix, turned);
-                weight = Int8Product.pack(rounded.values());
+                values = rounded.values();
                 scale = weights.own(rounded.scales());
             } else {
-                weight = Int8Product.unpacked(weights.get(matrix, ScalarType.Char));
+                values = weights.get(matrix, ScalarType.Char);
                 scale = weights.get(EngineLayout.scales(matrix), ScalarType.Float);
             }
             return new Int8Linear(
-                    weights.own(weight),
+                    weights.own(Int8Product.unpacked(values)),
                     scale,
                     weights.own(zeros(scale.size(0))),
-                    bias ? weights.get(name + ".bias", ScalarType.Float) : null);
+                    bias ? weights.get(name + ".bias", ScalarType.Float) : null,
+                    stays ? weights : null);
         }
     }
 
@@ -88,8 +102,21 @@ final class Int8Linear implements Projection {
         values.copy_(x.mul(inverse(largest)).add_(new Scalar(Int8Product.ZERO_POINT + 0.5)));
     }
 
+    private void packIfUsedMuch(long more) {
+        rows += more;
+        TensorSource store = owner;
+        if (store == null || rows < ROWS_BEFORE_PACKING) {
+            return;
+        }
+        owner = null;
+        Tensor plain = weight;
+        weight = store.own(Tensors.scoped(() -> Int8Product.packed(plain)));
+        plain.close();
+    }
+
     @Override
     public Rows forward(Rows x) {
+        packIfUsedMuch(x.count());
         Tensor product = Int8Product.transposed(x.values(), weight, scale, zeros, ScalarType.BFloat16);
         Rows result = new Rows(product, x.scale());
         return bias == null

@@ -9,6 +9,7 @@ import io.github.zimage.internal.weights.WeightStore;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.jspecify.annotations.Nullable;
 
@@ -84,6 +85,8 @@ final class ModelHolder<M> implements AutoCloseable {
         try (PointerScope scope = new PointerScope()) {
             M made = maker.apply(opened);
             model = made;
+            // What was in memory on the way from the files to the weights would stay with the allocator.
+            Pointer.trimMemory();
             readAhead.add(opened.mapped());
             return made;
         } catch (RuntimeException | Error e) {

@@ -6,9 +6,10 @@ import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -19,6 +20,7 @@ import java.util.Map;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
+import java.util.stream.LongStream;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
@@ -37,6 +39,7 @@ import org.jspecify.annotations.Nullable;
 public final class WeightStore implements TensorSource, AutoCloseable {
     private static final int PIECE_BYTES = 32 << 20;
     private static final long MATRIX_PIECE = 4 << 20;
+    private static final long PARALLEL_BYTES = 4 << 20;
 
     private final WeightIndex index;
     private final TensorPlace place;
@@ -193,9 +196,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         TensorEntry entry = index.get(name);
         if (entry.type() == StorageType.I8) {
             TensorEntry scales = index.get(EngineLayout.scales(name));
-            Rounded read = new Rounded(
-                    read(entry, ScalarType.Char, 0, entry.elements()).view(shape(entry)),
-                    read(scales, ScalarType.Float, 0, scales.elements()));
+            Rounded read = new Rounded(readAsStored(entry), read(scales, ScalarType.Float, 0, scales.elements()));
             advance(name);
             return read;
         }
@@ -258,12 +259,63 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         return user;
     }
 
+    /** Reads a tensor in the type it is stored in, on all processors: one alone is slower than the page cache. */
+    private static Tensor readAsStored(TensorEntry entry) {
+        Tensor result = Tensors.empty(scalarType(entry.type()), shape(entry));
+        BytePointer memory = new BytePointer(result.data_ptr());
+        return reading(entry, () -> {
+            try (FileChannel channel = FileChannel.open(entry.file(), StandardOpenOption.READ)) {
+                long pieces = (entry.byteSize() + PARALLEL_BYTES - 1) / PARALLEL_BYTES;
+                LongStream.range(0, pieces).parallel().forEach(piece -> {
+                    long offset = piece * PARALLEL_BYTES;
+                    long end = Math.min(offset + PARALLEL_BYTES, entry.byteSize());
+                    ByteBuffer bytes = new BytePointer(memory)
+                            .position(offset)
+                            .capacity(end)
+                            .asByteBuffer();
+                    try {
+                        readFully(channel, bytes, entry.offset() + offset);
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                });
+            } catch (UncheckedIOException e) {
+                throw e.getCause();
+            }
+            return result;
+        });
+    }
+
     private static Tensor read(TensorEntry entry, ScalarType type, long first, long elements) {
+        return reading(entry, () -> converted(entry, type, first, elements));
+    }
+
+    /** Something that reads files. */
+    private interface Reading {
+        Tensor run() throws IOException;
+    }
+
+    /** Runs it, also on a thread that is or gets interrupted, which ends the use of a channel but not of ours. */
+    private static Tensor reading(TensorEntry entry, Reading reading) {
+        boolean interrupted = Thread.interrupted();
         try {
-            return converted(entry, type, first, elements);
+            while (true) {
+                try {
+                    return reading.run();
+                } catch (ClosedChannelException e) {
+                    if (!Thread.interrupted()) {
+                        throw e;
+                    }
+                    interrupted = true;
+                }
+            }
         } catch (IOException e) {
             throw new ModelLoadException(
                     "%s: cannot read tensor %s: %s".formatted(entry.file(), entry.name(), e.getMessage()), e);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -285,26 +337,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
                 new TensorOptions(ScalarType.Byte)));
     }
 
-    /** Converts a tensor, also on a thread that is or gets interrupted, which ends the use of a channel but not of ours. */
     private static Tensor converted(TensorEntry entry, ScalarType type, long first, long elements) throws IOException {
-        boolean interrupted = Thread.interrupted();
-        try {
-            while (true) {
-                try {
-                    return tryConverted(entry, type, first, elements);
-                } catch (ClosedByInterruptException e) {
-                    interrupted |= Thread.interrupted();
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
-    }
-
-    private static Tensor tryConverted(TensorEntry entry, ScalarType type, long first, long elements)
-            throws IOException {
         Tensor result = Tensors.empty(type, elements);
         int width = entry.type().bytes();
         int pieceElements = (int) Math.min(PIECE_BYTES / width, elements);
