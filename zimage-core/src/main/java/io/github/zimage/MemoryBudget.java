@@ -32,7 +32,7 @@ final class MemoryBudget {
     private static final Logger LOG = LoggerFactory.getLogger(ZImagePipeline.class);
 
     private final String model;
-    private final Planner planner;
+    private volatile Planner planner;
     private volatile Plan plan;
     private final VaeTiling wishedTiling;
     private final int maxPromptTokens;
@@ -78,6 +78,11 @@ final class MemoryBudget {
         return new MachineMemory(Path.of("/")).available().orElse(0) > bytes + bytes / 4;
     }
 
+    /** Returns whether there is room for recordings of the transformer's work. */
+    boolean recording() {
+        return planner.isRecording();
+    }
+
     Map<Component, Residence> residences() {
         return plan.residences();
     }
@@ -103,13 +108,15 @@ final class MemoryBudget {
         Phase fullest = Arrays.stream(Phase.values())
                 .max(Comparator.comparingLong(before::peak))
                 .orElseThrow();
-        Plan next = planner.smaller(before, fullest, 0);
+        boolean recorded = planner.isRecording();
+        planner = planner.recording(false);
+        Plan next = recorded ? planner.with(before, before.work()) : planner.smaller(before, fullest, 0);
         if (next.peak(fullest) >= before.peak(fullest)) {
             return Optional.empty();
         }
         plan = next;
         LOG.warn("Going on with less memory: {}", summary());
-        return Optional.of(new EngineOptions(options.precisions(), options.attention(), tiling(), plan.residences()));
+        return Optional.of(options.smaller(tiling(), plan.residences()));
     }
 
     /** Goes on with the next smaller plan, and stays with it. */
@@ -125,7 +132,8 @@ final class MemoryBudget {
         @Override
         public EngineOptions smaller(EngineOptions options, Phase phase, OutOfDeviceMemoryException failure) {
             Plan before = planner.with(plan, work);
-            Plan next = planner.smaller(before, phase, NativeErrors.requestedBytes(failure));
+            planner = planner.recording(false);
+            Plan next = planner.smaller(planner.with(plan, work), phase, NativeErrors.requestedBytes(failure));
             plan = planner.with(next, plan.work());
             LOG.warn(
                     "Out of memory while {}, with {} planned: freed caches, and trying once more with {} planned ({}). {}",
@@ -134,7 +142,7 @@ final class MemoryBudget {
                     new MemorySize(next.peak(phase)),
                     summary(),
                     failure.getMessage());
-            return options.with(tiling(), plan.residences());
+            return options.smaller(tiling(), plan.residences());
         }
 
         @Override

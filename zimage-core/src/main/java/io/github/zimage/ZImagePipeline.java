@@ -12,6 +12,7 @@ import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.ModelLayout;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Planner;
+import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -319,7 +320,7 @@ public final class ZImagePipeline implements AutoCloseable {
             GenerationRequest request = GenerationRequest.builder()
                     .prompt("")
                     .size(size)
-                    .steps(1)
+                    .steps(first().engine().isCompiled() ? 2 : 1)
                     .seed(0)
                     .build();
             requestCheck.check(request);
@@ -453,6 +454,7 @@ public final class ZImagePipeline implements AutoCloseable {
         private final Map<Component, Placement> placements = new EnumMap<>(Component.class);
         private List<Device> devices = List.of();
         private List<ImageSize> warmUp = List.of();
+        private boolean compileTransformer;
         private @Nullable MemorySize memoryBudget;
         private @Nullable Integer threads;
         private boolean closesAtShutdown = true;
@@ -588,8 +590,24 @@ public final class ZImagePipeline implements AutoCloseable {
         }
 
         /**
-         * Draws a picture of each size in one step before {@link #build} returns, so that what is chosen, compiled and allocated for a
-         * size does not hold up the first request.
+         * Sets whether the transformer's work is recorded and replayed, false unless set: on an NVIDIA card as a CUDA graph, so that the
+         * processor orders a step by one call in place of a thousand. The pictures are the same. What is recorded is for a size and a
+         * length of the prompt, in steps of 32 tokens, the second time that they come; the eight used last are kept until {@link
+         * ZImagePipeline#trim}.
+         *
+         * <p>Where it cannot be, all goes on as without, and the log says why: on the CPU, where ordering takes no time to speak of; on a
+         * card without room for all weights and the recordings; if LibTorch, the driver or an attention backend refuses. When memory runs
+         * out, recordings are the first to go.
+         */
+        @CanIgnoreReturnValue
+        public Builder compileTransformer(boolean compile) {
+            this.compileTransformer = compile;
+            return this;
+        }
+
+        /**
+         * Draws a picture of each size, in one step or, if the transformer is compiled, two, before {@link #build} returns, so that what
+         * is chosen, compiled and allocated for a size does not hold up the first request.
          */
         @CanIgnoreReturnValue
         public Builder warmUp(ImageSize... sizes) {
@@ -686,7 +704,8 @@ public final class ZImagePipeline implements AutoCloseable {
         public MemoryPlan planForCard(MemorySize card) {
             Checkpoint checkpoint = open();
             Planner planner = planner(checkpoint, conversionCache);
-            return MemoryPlan.of(checkpoint.name(), planner.plan(Machine.card(card.bytes()), plannedWork()));
+            Plan plan = planner.plan(Machine.card(card.bytes()), plannedWork());
+            return MemoryPlan.of(checkpoint.name(), recording(planner, plan).orElse(plan));
         }
 
         /** Returns a planner for weights of which some are still to be converted by a cache. */
@@ -716,7 +735,28 @@ public final class ZImagePipeline implements AutoCloseable {
             Plan plan = memoryBudget == null
                     ? planner.planAnyway(Machine.card(computing, free), plannedWork())
                     : planner.plan(Machine.partOfCard(computing, Math.min(free, memoryBudget.bytes())), plannedWork());
-            return new MemoryBudget(checkpoint.name(), planner, plan, vaeTiling, maxPromptTokens, memoryBudget != null);
+            Optional<Plan> recording = recording(planner, plan);
+            return new MemoryBudget(
+                    checkpoint.name(),
+                    planner.recording(recording.isPresent()),
+                    recording.orElse(plan),
+                    vaeTiling,
+                    maxPromptTokens,
+                    memoryBudget != null);
+        }
+
+        /**
+         * Returns a plan with room for recordings, if they are wanted. They read weights where they are, and do not gain what it costs to
+         * let any weights go for them.
+         */
+        private Optional<Plan> recording(Planner planner, Plan without) {
+            if (!compileTransformer) {
+                return Optional.empty();
+            }
+            Plan plan = planner.recording(true).planAnyway(without.machine(), plannedWork());
+            Residence transformer = plan.residences().get(Component.TRANSFORMER);
+            boolean stays = transformer == null || transformer.equals(Residence.resident());
+            return stays && plan.fits() && plan.moved() <= without.moved() ? Optional.of(plan) : Optional.empty();
         }
 
         /** Checks that all components can compute where they are placed, in their precision. */
@@ -831,6 +871,7 @@ public final class ZImagePipeline implements AutoCloseable {
                 for (Worker worker : workers) {
                     DiffusionEngine engine = await(worker.loading());
                     logChoices(checkpoint, worker, engine, Duration.ofNanos(System.nanoTime() - start));
+                    logCompilation(worker, engine);
                 }
             } catch (RuntimeException | Error e) {
                 workers.forEach(worker -> worker.loading().cancel(true));
@@ -852,7 +893,12 @@ public final class ZImagePipeline implements AutoCloseable {
             MemoryBudget memory = memory(checkpoint, computing, ConversionCache.off());
             memory.log();
             EngineOptions options = new EngineOptions(
-                    allPrecisions(), attention, memory.tiling(), memory.residences(), hardware(computing, memory));
+                    allPrecisions(),
+                    attention,
+                    memory.tiling(),
+                    memory.residences(),
+                    hardware(computing, memory),
+                    memory.recording());
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             try {
                 NativeRuntime.load();
@@ -953,6 +999,26 @@ public final class ZImagePipeline implements AutoCloseable {
             }
             int used = threads == null ? torch.get_num_threads() : threads;
             return "the CPU with %d %s".formatted(used, used == 1 ? "thread" : "threads");
+        }
+
+        private void logCompilation(Worker worker, DiffusionEngine engine) {
+            if (!compileTransformer) {
+                return;
+            }
+            Device where = worker.options().hardware().device(Component.TRANSFORMER);
+            if (engine.isCompiled()) {
+                LOG.info("The transformer is compiled on {}: recorded for each size, and replayed", where);
+            } else if (where.kind() == Device.Kind.CPU) {
+                LOG.info("The transformer is not compiled: that is for graphics cards, and it computes on the CPU");
+            } else {
+                LOG.warn(
+                        "The transformer is not compiled on {}: {}",
+                        where,
+                        worker.memory().recording()
+                                ? "its work cannot be recorded there"
+                                : "there is no room for recordings beside all weights (%s); leave the weights where the plan puts them, and draw smaller pictures or set a larger memory budget"
+                                        .formatted(worker.memory().summary()));
+            }
         }
 
         private void logChoices(Checkpoint checkpoint, Worker worker, DiffusionEngine engine, Duration elapsed) {

@@ -85,14 +85,17 @@ final class GpuCheck implements Callable<Integer> {
     @Parameters(
             paramLabel = "PART",
             description =
-                    "fidelity, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE and place=COMPONENT/PLACEMENT,"
+                    "fidelity, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true and place=COMPONENT/PLACEMENT,"
                             + " such as bf16:attention=flash or bf16:memory=4g (default: a choice of all).")
     private List<String> parts = List.of(
             "fidelity",
             "bf16",
+            "bf16:compile=true",
             "bf16:attention=flash",
             "fp8",
+            "fp8:compile=true",
             "int8",
+            "int8:compile=true",
             "bf16:place=transformer/stream:cpu",
             "bf16:memory=16g",
             "bf16:memory=8g",
@@ -267,6 +270,7 @@ final class GpuCheck implements Callable<Integer> {
         switch (pair[0]) {
             case "attention" -> builder.attention(new AttentionBackend(pair[1]));
             case "memory" -> builder.memoryBudget(MemorySize.parse(pair[1]));
+            case "compile" -> builder.compileTransformer(Boolean.parseBoolean(pair[1]));
             case "place" -> {
                 String[] place = pair[1].split("/", 2);
                 builder.place(Component.valueOf(place[0].toUpperCase(Locale.ROOT)), Placement.parse(place[1]));

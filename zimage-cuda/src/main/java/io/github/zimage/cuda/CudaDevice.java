@@ -5,6 +5,7 @@ import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.device.ComputeDevice;
+import io.github.zimage.internal.device.Recorder;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.MachineMemory;
@@ -154,6 +155,11 @@ final class CudaDevice implements ComputeDevice {
     public BlockSource blockSource(WeightIndex weights, List<String> units, UnitLayout layout, boolean inMemory) {
         long keepBytes = inMemory ? new MachineMemory(Path.of("/")).available().orElse(0) - LEFT_TO_OTHERS : 0;
         return new PinnedBlocks<>(new CudaCopies(card.index()), place, weights, units, layout, Math.max(0, keepBytes));
+    }
+
+    @Override
+    public Recorder recorder() {
+        return new CudaRecorder<>(new CudaCapture(card.index()));
     }
 
     @Override

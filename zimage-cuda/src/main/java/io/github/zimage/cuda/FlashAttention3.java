@@ -1,5 +1,6 @@
 package io.github.zimage.cuda;
 
+import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.Operator;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.spi.Attention;
@@ -76,7 +77,7 @@ final class FlashAttention3 implements Attention {
         } catch (UnsatisfiedLinkError | RuntimeException e) {
             throw new IllegalArgumentException(
                     "%s could not be loaded as FlashAttention 3 for LibTorch 2.10 and CUDA 13: %s"
-                            .formatted(file, e.getMessage()),
+                            .formatted(file, NativeErrors.firstLine(e)),
                     e);
         }
         instance = loaded;

@@ -15,7 +15,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/** The options that say where weights are. */
+/** The options that say where weights are, and what is computed there how. */
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class MemoryOptions {
     private static final Map<String, Component> NAMES =
@@ -40,8 +40,16 @@ final class MemoryOptions {
                             + " CPU; several cards share out the pictures (default: ${DEFAULT-VALUE}).")
     private String device;
 
+    @Option(
+            names = "--compile",
+            description =
+                    "Record the transformer's work once for each size and length of prompt, and replay it; the pictures are the"
+                            + " same. For graphics cards that wait for the processor; has no effect on a CPU, or without room.")
+    private boolean compile;
+
     /** Sets the device and the placements, checking that no part has two. */
     void place(ZImagePipeline.Builder builder) {
+        builder.compileTransformer(compile);
         if (!device.equalsIgnoreCase("auto")) {
             builder.devices(
                     Stream.of(device.split(",", -1)).map(MemoryOptions::parsed).toList());

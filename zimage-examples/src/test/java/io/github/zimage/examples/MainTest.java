@@ -216,6 +216,7 @@ final class MainTest {
                         "--memory=SIZE",
                         "--place=PART=WHERE",
                         "--device=auto|cpu|cuda:N,...",
+                        "--compile",
                         "--plan",
                         "--variant=NAME",
                         "--cache=DIR",

@@ -10,6 +10,7 @@ import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.spi.Attention;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A device that is in use by one thread. Between {@link #enter} and the end of that guard, what the thread computes is ordered on the
@@ -45,6 +46,10 @@ public interface ComputeDevice extends AutoCloseable {
      * @param inMemory whether they may be kept in main memory, rather than be read from the files each time
      */
     BlockSource blockSource(WeightIndex index, List<String> units, UnitLayout layout, boolean inMemory);
+
+    /** Returns a recorder, or null if nothing can be recorded here. */
+    @Nullable
+    Recorder recorder();
 
     /** Makes this the device that the current thread computes on, until the guard is closed. Guards can be nested. */
     Guard enter();

@@ -16,6 +16,7 @@ import io.github.zimage.spi.Attention;
 import java.nio.file.Path;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
+import org.jspecify.annotations.Nullable;
 
 /** The processor. What is ordered is done when the order returns; memory is the system's affair. */
 public final class CpuDevice implements ComputeDevice {
@@ -47,6 +48,11 @@ public final class CpuDevice implements ComputeDevice {
     @Override
     public BlockSource blockSource(WeightIndex index, List<String> units, UnitLayout layout, boolean inMemory) {
         return BlockSource.files(index, units, layout);
+    }
+
+    @Override
+    public @Nullable Recorder recorder() {
+        return null;
     }
 
     @Override

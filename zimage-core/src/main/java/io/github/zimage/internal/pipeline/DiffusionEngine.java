@@ -11,6 +11,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.device.ComputeDevice;
+import io.github.zimage.internal.device.Recorder;
 import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.Phase;
@@ -74,6 +75,7 @@ public final class DiffusionEngine implements AutoCloseable {
     private ModelHolder<Qwen3Model> textEncoder;
     private ModelHolder<ZImageTransformer2DModel> transformer;
     private ModelHolder<PictureDecoder> vae;
+    private @Nullable CompiledTransformer compiled;
 
     /** As the other one, letting an allocation's failure stand. */
     public DiffusionEngine(
@@ -111,6 +113,7 @@ public final class DiffusionEngine implements AutoCloseable {
             relieved(Phase.TEXT, relief, mayRetry, () -> prepare(textEncoder, Component.TEXT_ENCODER, listener));
             relieved(Phase.DENOISE, relief, mayRetry, () -> prepare(transformer, Component.TRANSFORMER, listener));
             relieved(Phase.DECODE, relief, mayRetry, () -> prepare(vae, Component.VAE, listener));
+            compiled = compiled();
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -178,6 +181,24 @@ public final class DiffusionEngine implements AutoCloseable {
                 readAhead);
     }
 
+    /** Returns what replays the transformer's work, or null if nothing does. */
+    private @Nullable CompiledTransformer compiled() {
+        ZImageTransformer2DModel model = transformer.residentModel();
+        ComputeDevice device = devices.of(Component.TRANSFORMER);
+        if (!options.compiled() || model == null) {
+            return null;
+        }
+        try (ComputeDevice.Guard guard = device.enter()) {
+            Recorder recorder = device.recorder();
+            return recorder == null ? null : new CompiledTransformer(model, device.place(), recorder);
+        }
+    }
+
+    /** Returns whether the transformer's work is recorded and replayed. */
+    public boolean isCompiled() {
+        return compiled != null;
+    }
+
     /** Returns how it computes. */
     public EngineOptions options() {
         return options;
@@ -186,6 +207,21 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees what is kept to be used again. */
     public void forget() {
         promptEncoder.forget();
+        if (compiled != null) {
+            try (ComputeDevice.Guard guard = devices.of(Component.TRANSFORMER).enter()) {
+                compiled.clear();
+            }
+        }
+        devices.emptyCaches();
+    }
+
+    private void closeCompiled() {
+        if (compiled != null) {
+            try (ComputeDevice.Guard guard = devices.of(Component.TRANSFORMER).enter()) {
+                compiled.close();
+            }
+            compiled = null;
+        }
     }
 
     /** Frees what is kept to be used again, and places weights anew; they are loaded when they are needed. */
@@ -193,6 +229,9 @@ public final class DiffusionEngine implements AutoCloseable {
         promptEncoder.forget();
         EngineOptions before = options;
         options = smaller;
+        if (!smaller.compiled()) {
+            closeCompiled();
+        }
         if (!smaller.residence(Component.TEXT_ENCODER).equals(before.residence(Component.TEXT_ENCODER))) {
             textEncoder.close();
             textEncoder = textEncoder();
@@ -342,6 +381,7 @@ public final class DiffusionEngine implements AutoCloseable {
     @Override
     public void close() {
         readAhead.close();
+        closeCompiled();
         textEncoder.close();
         transformer.close();
         vae.close();
@@ -468,6 +508,7 @@ public final class DiffusionEngine implements AutoCloseable {
 
             // Steps
             StepClock clock = new StepClock();
+            CompiledTransformer replayed = compiled;
             for (int step = 0; step < request.steps(); step++) {
                 int previewSize = listener.previewSize(step + 1);
                 boolean guided = guidance.actsAt(schedule.timesteps()[step]);
@@ -480,7 +521,9 @@ public final class DiffusionEngine implements AutoCloseable {
                     }
                     boolean runsAgain = last < latents.size() || step + 1 < request.steps();
                     try (PointerScope scope = new PointerScope()) {
-                        List<Tensor> velocities = model.forward(group, modulations.get(step), runsAgain, cancellation);
+                        List<Tensor> velocities = replayed == null
+                                ? model.forward(group, modulations.get(step), runsAgain, cancellation)
+                                : replayed.forward(group, modulations.get(step), cancellation);
                         for (int i = first; i < last; i++) {
                             Tensor velocity = velocities.get(i - first);
                             if (guided) {

@@ -16,13 +16,15 @@ import java.util.Objects;
  * @param vaeTiling whether pictures are decoded in tiles
  * @param residences how components' weights stay in memory, for those whose weights are not resident
  * @param hardware what is computed on
+ * @param compiled whether the transformer's work is recorded and replayed, where the device can and the weights are resident
  */
 public record EngineOptions(
         Map<Component, Precision> precisions,
         AttentionBackend attention,
         VaeTiling vaeTiling,
         Map<Component, Residence> residences,
-        Hardware hardware) {
+        Hardware hardware,
+        boolean compiled) {
 
     /** Returns options for the CPU. */
     public EngineOptions(
@@ -30,12 +32,12 @@ public record EngineOptions(
             AttentionBackend attention,
             VaeTiling vaeTiling,
             Map<Component, Residence> residences) {
-        this(precisions, attention, vaeTiling, residences, Hardware.CPU);
+        this(precisions, attention, vaeTiling, residences, Hardware.CPU, false);
     }
 
-    /** Returns the same with another decoding and other residences. */
-    public EngineOptions with(VaeTiling tiling, Map<Component, Residence> otherResidences) {
-        return new EngineOptions(precisions, attention, tiling, otherResidences, hardware);
+    /** Returns the same with another decoding and other residences, and nothing recorded, for want of memory. */
+    public EngineOptions smaller(VaeTiling tiling, Map<Component, Residence> otherResidences) {
+        return new EngineOptions(precisions, attention, tiling, otherResidences, hardware, false);
     }
 
     /** Copies the maps. */

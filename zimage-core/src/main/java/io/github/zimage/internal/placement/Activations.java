@@ -23,6 +23,11 @@ final class Activations {
     /** An embedding is a few KiB; the system maps the 64 KiB around each one that is read. */
     private static final long FAULT_AROUND = 64 << 10;
 
+    /** As in the engine: of how many shapes the transformer's work is recorded. */
+    private static final int SHAPES = 8;
+    /** What the driver keeps for a recording of a thousand operations. Not measured. */
+    private static final long RECORDING = 32L << 20;
+
     private final ModelLayout layout;
     private final Workload work;
 
@@ -88,14 +93,32 @@ final class Activations {
     }
 
     private long steps() {
+        long all = imageTokens() + captionTokens();
+        long group = (long) Math.min(work.pictures(), PICTURES_AT_ONCE) * (work.guided() ? 2 : 1);
+        return group * stream()
+                + block(all)
+                + layout.part(Component.TRANSFORMER).largest();
+    }
+
+    /** A picture's stream before and after its caption is appended, in FP32, and the rotations of both together. */
+    private long stream() {
         TransformerConfig config = layout.transformer();
         long image = imageTokens();
         long all = image + captionTokens();
-        long group = (long) Math.min(work.pictures(), PICTURES_AT_ONCE) * (work.guided() ? 2 : 1);
-        // Each picture's stream before and after its caption is appended, in FP32, and the rotations of both together.
-        long streams =
-                group * (FLOAT * (image + all) * config.dim() + ROTATION_BYTES_PER_FEATURE * all * config.headDim());
-        return streams + block(all) + layout.part(Component.TRANSFORMER).largest();
+        return FLOAT * (image + all) * config.dim() + ROTATION_BYTES_PER_FEATURE * all * config.headDim();
+    }
+
+    /**
+     * Returns what recordings of the transformer's work keep: the memory of one run, which they share, and each the tensors that it
+     * reads and writes.
+     */
+    long recordings() {
+        TransformerConfig config = layout.transformer();
+        long all = imageTokens() + captionTokens();
+        long own = FLOAT * captionTokens() * config.dim()
+                + ROTATION_BYTES_PER_FEATURE * all * config.headDim()
+                + 2 * FLOAT * latentPixels() * config.inChannels();
+        return stream() + block(all) + SHAPES * (own + RECORDING);
     }
 
     /** What one picture needs inside a block, in the type of the linear layers, and beside it oneDNN's copy of a matrix. */

@@ -44,6 +44,7 @@ public final class Planner {
     private final Map<Component, Placement> placements;
     private final VaeTiling tiling;
     private final Set<Component> notStreamed;
+    private final boolean recording;
 
     /** As the other one, for a model of which every component with blocks can be streamed. */
     public Planner(ModelLayout layout, Map<Component, Placement> placements, VaeTiling tiling) {
@@ -59,10 +60,30 @@ public final class Planner {
      */
     public Planner(
             ModelLayout layout, Map<Component, Placement> placements, VaeTiling tiling, Set<Component> notStreamed) {
+        this(layout, placements, tiling, notStreamed, false);
+    }
+
+    private Planner(
+            ModelLayout layout,
+            Map<Component, Placement> placements,
+            VaeTiling tiling,
+            Set<Component> notStreamed,
+            boolean recording) {
         this.layout = layout;
         this.placements = Map.copyOf(placements);
         this.tiling = tiling;
         this.notStreamed = Set.copyOf(notStreamed);
+        this.recording = recording;
+    }
+
+    /** Returns the same planner with or without room for recordings of the transformer's work, where its weights stay. */
+    public Planner recording(boolean room) {
+        return new Planner(layout, placements, tiling, notStreamed, room);
+    }
+
+    /** Returns whether there is room for recordings in its plans. */
+    public boolean isRecording() {
+        return recording;
     }
 
     /** Returns how many rows of a picture may be decoded at a time; 0 is the whole picture. */
@@ -348,9 +369,13 @@ public final class Planner {
 
         /** Returns what is in use while a component runs. */
         long peak(Phase phase, Option runs, int tile, Option text, Option transformer, Option vae) {
-            long idle = machine.base() + text.idle + transformer.idle + vae.idle;
+            long idle = machine.base() + text.idle + transformer.idle + vae.idle + recordings(transformer.residence);
             // What runs beside the card does not add to what the card needs.
             return runs.residence == null ? idle : idle - runs.idle + runs.running + activationBytes(phase, tile);
+        }
+
+        private long recordings(@Nullable Residence transformer) {
+            return recording && Residence.resident().equals(transformer) ? activations.recordings() : 0;
         }
 
         Plan plan(Candidate chosen) {

@@ -22,7 +22,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Graphics cards that are really the processor, but are computed on as cards are: with operators for any device, through guards and
@@ -45,6 +47,9 @@ public final class FakeAccelerator implements Accelerator {
     /** The most bytes that tensors may take, as it was last told. */
     public static volatile long limit;
 
+    /** Makes what records; null if cards cannot. */
+    public static volatile @Nullable Supplier<Recorder> recorder;
+
     /** Makes the cards known while it is open, to the thread that opened it and to those that start from it. */
     public static AutoCloseable install(Path folder, int count) {
         try {
@@ -54,6 +59,7 @@ public final class FakeAccelerator implements Accelerator {
             cards = count;
             bytes = 16L << 30;
             limit = 0;
+            recorder = null;
             ENTERED.clear();
             ClassLoader before = Thread.currentThread().getContextClassLoader();
             URLClassLoader loader = new URLClassLoader(urls, before);
@@ -133,6 +139,11 @@ public final class FakeAccelerator implements Accelerator {
         @Override
         public BlockSource blockSource(WeightIndex index, List<String> units, UnitLayout layout, boolean inMemory) {
             return BlockSource.files(index, units, layout);
+        }
+
+        @Override
+        public @Nullable Recorder recorder() {
+            return recorder == null ? null : recorder.get();
         }
 
         @Override

@@ -1,0 +1,272 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.internal.device.Recorder;
+import io.github.zimage.internal.runtime.NativeErrors;
+import io.github.zimage.internal.runtime.TensorPlace;
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.transformer.BlockNorms;
+import io.github.zimage.internal.transformer.Caption;
+import io.github.zimage.internal.transformer.Rotations;
+import io.github.zimage.internal.transformer.StepModulation;
+import io.github.zimage.internal.transformer.TransformerInput;
+import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Replays the transformer's work instead of ordering its thousand operations anew: it is recorded for one picture of a size with a caption
+ * of a length, the second time that such a picture comes. Several pictures are several replays, so what is drawn together does not matter.
+ * The weights must stay where they are.
+ *
+ * <p>If something cannot be recorded, that is said once, and all goes on as without.
+ */
+final class CompiledTransformer implements AutoCloseable {
+    /** How many shapes are kept; {@code placement.Activations} counts with as many. */
+    static final int SHAPES = 8;
+
+    private static final Logger LOG = LoggerFactory.getLogger(CompiledTransformer.class);
+
+    private final ZImageTransformer2DModel model;
+    private final TensorPlace place;
+    private final Recorder recorder;
+    /** Null stands for a shape that has been rehearsed. */
+    private final Map<Shape, @Nullable Recorded> shapes = new LinkedHashMap<>(2 * SHAPES, 0.75f, true);
+
+    private @Nullable Step step;
+    private boolean failed;
+
+    /** Records nothing yet. Closes the recorder in the end. */
+    CompiledTransformer(ZImageTransformer2DModel model, TensorPlace place, Recorder recorder) {
+        this.model = model;
+        this.place = place;
+        this.recorder = recorder;
+    }
+
+    /** As the model's, for weights that stay. */
+    List<Tensor> forward(List<TransformerInput> inputs, StepModulation modulation, Runnable cancellation) {
+        List<Tensor> velocities = new ArrayList<>();
+        for (TransformerInput input : inputs) {
+            cancellation.run();
+            velocities.add(velocity(input, modulation, cancellation));
+        }
+        return velocities;
+    }
+
+    private Tensor velocity(TransformerInput input, StepModulation modulation, Runnable cancellation) {
+        Shape shape = Shape.of(input);
+        if (failed) {
+            return eager(input, modulation, cancellation);
+        }
+        if (!shapes.containsKey(shape)) {
+            Tensor velocity = recorder.rehearse(() -> eager(input, modulation, cancellation));
+            shapes.put(shape, null);
+            forgetEldest();
+            return velocity;
+        }
+        try {
+            return Tensors.scoped(() -> replayed(input, shape, modulation));
+        } catch (RuntimeException e) {
+            failed = true;
+            clear();
+            LOG.warn(
+                    "The transformer cannot be compiled for {}, and goes on without, with the same results but slower: {}",
+                    shape,
+                    NativeErrors.firstLine(NativeErrors.translate(e)),
+                    e);
+        }
+        return eager(input, modulation, cancellation);
+    }
+
+    private Tensor replayed(TransformerInput input, Shape shape, StepModulation modulation) {
+        Step read = step;
+        if (read == null) {
+            read = new Step(modulation, place);
+            step = read;
+        }
+        Recorded recorded = shapes.get(shape);
+        if (recorded == null) {
+            recorded = new Recorded(input, read);
+            shapes.put(shape, recorded);
+        }
+        read.set(modulation);
+        return recorded.replay(input);
+    }
+
+    private Tensor eager(TransformerInput input, StepModulation modulation, Runnable cancellation) {
+        return Tensors.scoped(() ->
+                model.forward(List.of(input), modulation, true, cancellation).get(0));
+    }
+
+    private void forgetEldest() {
+        if (shapes.size() > SHAPES) {
+            Iterator<@Nullable Recorded> eldest = shapes.values().iterator();
+            close(eldest.next());
+            eldest.remove();
+        }
+    }
+
+    private static void close(@Nullable Recorded recorded) {
+        if (recorded != null) {
+            recorded.close();
+        }
+    }
+
+    /** Gives back the memory of all that was recorded. It is recorded again when it is needed. */
+    void clear() {
+        shapes.values().forEach(CompiledTransformer::close);
+        shapes.clear();
+        if (step != null) {
+            step.close();
+            step = null;
+        }
+    }
+
+    @Override
+    public void close() {
+        clear();
+        recorder.close();
+    }
+
+    /**
+     * What the work depends on, beside the model.
+     *
+     * @param height of the latents
+     * @param width of the latents
+     * @param captionTokens how long the caption is, padding included
+     */
+    private record Shape(long height, long width, long captionTokens) {
+        static Shape of(TransformerInput input) {
+            return new Shape(
+                    input.latents().size(1),
+                    input.latents().size(2),
+                    input.caption().context().size(0));
+        }
+
+        @Override
+        public String toString() {
+            return "latents of %d x %d and a caption of %d tokens".formatted(width, height, captionTokens);
+        }
+    }
+
+    /** What the timestep gives, where all that is recorded reads it: one row of all scales, and views of it. */
+    private static final class Step implements AutoCloseable {
+        private final Tensor row;
+        private final StepModulation views;
+        private final List<Tensor> kept = new ArrayList<>();
+        private @Nullable StepModulation current;
+
+        Step(StepModulation like, TensorPlace place) {
+            long length = tensors(like).stream().mapToLong(Tensor::numel).sum();
+            row = Tensors.keep(place.empty(ScalarType.Float, length));
+            Iterator<Tensor> parts = parts(like).iterator();
+            List<BlockNorms> blocks = new ArrayList<>();
+            for (int i = 0; i < like.blocks().size(); i++) {
+                blocks.add(new BlockNorms(parts.next(), parts.next(), parts.next(), parts.next()));
+            }
+            views = new StepModulation(blocks, parts.next());
+        }
+
+        private List<Tensor> parts(StepModulation like) {
+            long first = 0;
+            for (Tensor each : tensors(like)) {
+                kept.add(Tensors.keep(row.narrow(0, first, each.numel())));
+                first += each.numel();
+            }
+            return kept;
+        }
+
+        private static List<Tensor> tensors(StepModulation modulation) {
+            List<Tensor> all = new ArrayList<>();
+            for (BlockNorms each : modulation.blocks()) {
+                all.addAll(List.of(each.attentionNorm1(), each.attentionNorm2(), each.ffnNorm1(), each.ffnNorm2()));
+            }
+            all.add(modulation.finalLayer());
+            return all;
+        }
+
+        @SuppressWarnings("ReferenceEquality") // another step is another object, and may have the same tensors again
+        void set(StepModulation modulation) {
+            if (modulation != current) {
+                try (PointerScope scope = new PointerScope()) {
+                    torch.cat_out(row, new TensorVector(tensors(modulation).toArray(new Tensor[0])));
+                }
+                current = modulation;
+            }
+        }
+
+        @Override
+        public void close() {
+            kept.forEach(Tensor::close);
+            row.close();
+        }
+    }
+
+    /** The work for a shape, and the tensors that it reads and writes. */
+    private final class Recorded implements AutoCloseable {
+        /** What is read, in the order of {@link #tensors}, and last what is written. */
+        private final List<Tensor> own = new ArrayList<>();
+
+        private final Recorder.Recording recording;
+
+        /** Records the work. The input's tensors are only taken as examples. */
+        Recorded(TransformerInput like, Step shared) {
+            try (PointerScope scope = new PointerScope()) {
+                tensors(like).forEach(each -> own.add(Tensors.keep(torch.empty_like(each))));
+                own.add(Tensors.keep(torch.empty_like(like.latents())));
+                TransformerInput input = new TransformerInput(
+                        own.get(0),
+                        new Caption(own.get(1), new Rotations(own.get(2), own.get(3))),
+                        new Rotations(own.get(4), own.get(5)));
+                recording = recorder.record(() -> {
+                    try (PointerScope work = new PointerScope()) {
+                        written().copy_(eager(input, shared.views, () -> {}));
+                    }
+                });
+            } catch (RuntimeException e) {
+                own.forEach(Tensor::close);
+                throw e;
+            }
+        }
+
+        private Tensor written() {
+            return own.get(own.size() - 1);
+        }
+
+        private static List<Tensor> tensors(TransformerInput input) {
+            Caption caption = input.caption();
+            return List.of(
+                    input.latents(),
+                    caption.context(),
+                    caption.rotations().query(),
+                    caption.rotations().key(),
+                    input.imageRotations().query(),
+                    input.imageRotations().key());
+        }
+
+        Tensor replay(TransformerInput input) {
+            List<Tensor> given = tensors(input);
+            for (int i = 0; i < given.size(); i++) {
+                own.get(i).copy_(given.get(i));
+            }
+            recording.replay();
+            return written().clone();
+        }
+
+        @Override
+        public void close() {
+            recording.close();
+            own.forEach(Tensor::close);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+/* CUDA's runtime with one card that computes nothing: its memory is the machine's, and streams and captures are only kept account of. */
+#include <stddef.h>
+#include <stdlib.h>
+
+enum { NOT_PERMITTED = 900, INVALIDATED = 901, NOT_CAPTURING = 902 };
+
+static void *capturer;
+static int capturing, streams;
+
+int cudaGetDeviceCount(int *count) { *count = 1; return 0; }
+int cudaGetDevice(int *device) { *device = 0; return 0; }
+int cudaSetDevice(int device) { return device; }
+int cudaGetLastError(void) { return 0; }
+int cudaPeekAtLastError(void) { return 0; }
+int cudaDeviceCanAccessPeer(int *can, int from, int to) { *can = 0; return 0; }
+int cudaDeviceGetAttribute(int *value, int attribute, int device) { *value = 1; return 0; }
+int cudaGetDeviceProperties(void *properties, int device) { return 0; }
+int cudaMemGetInfo(size_t *free, size_t *total) { *free = *total = (size_t) 1 << 34; return 0; }
+
+int cudaDeviceSynchronize(void) { return capturing ? NOT_PERMITTED : 0; }
+int cudaMalloc(void **memory, size_t bytes) {
+    *memory = aligned_alloc(512, (bytes + 511) / 512 * 512);
+    return *memory ? 0 : 2;
+}
+int cudaFree(void *memory) {
+    if (capturing) {
+        return NOT_PERMITTED;
+    }
+    free(memory);
+    return 0;
+}
+
+int cudaDeviceGetStreamPriorityRange(int *least, int *greatest) { *least = 0; *greatest = -5; return 0; }
+int cudaStreamCreateWithPriority(void **stream, unsigned flags, int priority) {
+    *stream = (void *) (size_t) (0x1000 + 0x10 * ++streams);
+    return 0;
+}
+int cudaStreamSynchronize(void *stream) { return 0; }
+int cudaStreamQuery(void *stream) { return 0; }
+int cudaStreamWaitEvent(void *stream, void *event, unsigned flags) { return 0; }
+int cudaEventCreateWithFlags(void **event, unsigned flags) { *event = malloc(8); return 0; }
+int cudaEventRecord(void *event, void *stream) { return 0; }
+int cudaEventRecordWithFlags(void *event, void *stream, unsigned flags) { return 0; }
+int cudaEventQuery(void *event) { return 0; }
+int cudaEventSynchronize(void *event) { return 0; }
+int cudaEventDestroy(void *event) { free(event); return 0; }
+
+int cudaStreamIsCapturing(void *stream, int *status) { *status = capturing && stream == capturer; return 0; }
+int cudaThreadExchangeStreamCaptureMode(int *mode) { return 0; }
+int cudaStreamBeginCapture(void *stream, int mode) {
+    if (!stream || capturing) {
+        return NOT_PERMITTED;
+    }
+    capturing = 1;
+    capturer = stream;
+    return 0;
+}
+int cudaStreamEndCapture(void *stream, void **graph) {
+    *graph = 0;
+    if (!capturing || stream != capturer) {
+        return NOT_CAPTURING;
+    }
+    capturing = 0;
+    if (getenv("REHEARSAL_INVALID") && *getenv("REHEARSAL_INVALID")) {
+        return INVALIDATED;
+    }
+    *graph = malloc(16);
+    return 0;
+}
+int cudaGraphInstantiate(void **executable, void *graph, unsigned long long flags) {
+    *executable = malloc(16);
+    return 0;
+}
+int cudaGraphLaunch(void *executable, void *stream) { return capturing ? NOT_PERMITTED : 0; }
+int cudaGraphDestroy(void *graph) { free(graph); return 0; }
+int cudaGraphExecDestroy(void *executable) { free(executable); return 0; }
+
+/* The driver's. */
+int cuInit(unsigned flags) { return 0; }
+int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) { *flags = 0; *active = 1; return 0; }
