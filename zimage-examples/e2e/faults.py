@@ -164,10 +164,10 @@ def term(folder):
 class Supervised:
     """A server under Supervisor, with the snippet of deploy/, or under a loop."""
 
-    def __init__(self, folder, port, *more):
+    def __init__(self, folder, port, *more, java=()):
         self.port = port
         self.folder = folder
-        line = " ".join(command(port, *more))
+        line = " ".join(command(port, *more, java=java))
         found = shutil.which("supervisord") or pathlib.Path(sys.executable).with_name("supervisord")
         if pathlib.Path(found).exists():
             text = SUPERVISOR.read_text()
@@ -276,7 +276,8 @@ def disk(folder):
 
 def memory(folder):
     port = free_port()
-    supervised = Supervised(folder, port, "--memory-limit", "300m")
+    java = ("-Xms512m", "-XX:+AlwaysPreTouch")  # a heap as large as the whole process may be
+    supervised = Supervised(folder, port, "--memory-limit", "540m", java=java)
     first = supervised.server()
     clients = Clients(port)
     wait_until(lambda: supervised.server() not in (None, first), "started again", 400)
