@@ -17,7 +17,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The files that start a server elsewhere use options that there are, and its health check where it is. */
 final class DeployFilesTest {
     private static final Path DEPLOY = Path.of("deploy");
-    private static final Pattern COMMAND = Pattern.compile("(?m)^(?:command=|ExecStart=|ENTRYPOINT ).*\\bserve\\b(.*)$");
+    private static final Pattern COMMAND =
+            Pattern.compile("(?m)^(?:command=|ExecStart=|ENTRYPOINT ).*\\bserve\\b(.*)$");
     private static final Pattern WORD = Pattern.compile("[^\\s\",\\[\\]]+");
 
     @ParameterizedTest
