@@ -2,13 +2,15 @@
 turn, so that a machine whose speed wanders wanders for all; runs that warm up do not count.
 
     python compare.py MODEL --parts block,decode --rounds 3 --out comparison.json
+    python compare.py --draw comparison.json --figure comparison.svg
 
-MODEL is a checkpoint in the diffusers layout, one with random weights will do. Writes JSON and prints a table in Markdown. README.md says what the
-parts are, and what each program does for them.
+MODEL is a checkpoint in the diffusers layout, one with random weights will do. Writes JSON, prints a table in Markdown, and draws it. README.md
+says what the parts are, and what each program does for them.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import platform
 import re
@@ -19,6 +21,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 PARTS = ("block", "text", "forward", "decode", "picture")
+OF_A_PICTURE = ("text", "forward", "decode")
 PROGRAMS = {
     "zimage-fp32": PARTS,
     "zimage-bf16": PARTS,
@@ -33,6 +36,8 @@ PROGRAMS = {
 PROMPT = "a red fox in the snow, early morning light"
 BLOCK_CAPTION_TOKENS = 128
 TEXT_TOKENS = 64
+WARMUPS = 1
+INT8_WARMUPS = 4  # zimage packs a matrix of 8-bit integers when it has multiplied 4096 rows
 
 
 # ---------------------------------------------------------------------------------------------- one program, one part
@@ -306,13 +311,21 @@ def one_file(folder, target):
     return target
 
 
+def spare_the_machine():
+    """Lets allocations fail rather than the machine: stable-diffusion.cpp takes whatever it wants."""
+    import resource
+
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_DATA, (memory * 9 // 10, memory * 9 // 10))
+
+
 def sdcpp_worker(args, weights):
-    """Draws a picture and takes the part's time from the program's own log."""
-    import os
+    """Draws a picture and takes the parts' times from the program's own log."""
     import tempfile
 
     import stable_diffusion_cpp as sd
 
+    spare_the_machine()
     model, work = pathlib.Path(args.model), pathlib.Path(args.work)
     steps = []
     with tempfile.TemporaryFile() as log:
@@ -343,13 +356,11 @@ def sdcpp_worker(args, weights):
     def logged(what):
         return float(re.search(what + r"[^\n]*taking ([0-9.]+)s", text).group(1))
 
-    parts = {
-        "text": lambda: logged("get_learned_condition completed"),
-        "forward": lambda: min(each for each in steps if each > 0),
-        "decode": lambda: logged("decode_first_stage completed"),
-        "picture": lambda: logged("get_learned_condition completed") + logged("sampling completed") + logged("decode_first_stage completed"),
-    }
-    return [parts[args.part]()]
+    text_seconds, decode_seconds = logged("get_learned_condition completed"), logged("decode_first_stage completed")
+    if args.part == "picture":
+        return [text_seconds + logged("sampling completed") + decode_seconds]
+    parts = {"text": text_seconds, "forward": min(each for each in steps if each > 0), "decode": decode_seconds}
+    return [parts[args.part]], {"parts": parts}
 
 
 def worker(args):
@@ -369,36 +380,60 @@ def worker(args):
 
 def command(args, program, part):
     common = ["--part", part, "--size", str(args.size), "--steps", str(args.steps)]
-    runs = ["--warmups", "0" if part == "picture" else "1", "--runs", "1" if part == "picture" else str(args.runs)]
+    int8 = program == "zimage-int8"
+    warmups = 0 if part == "picture" else INT8_WARMUPS if int8 and part in ("block", "forward") else WARMUPS
+    runs = ["--warmups", str(warmups), "--runs", "1" if part == "picture" else str(args.runs)]
     if program.startswith("zimage"):
         tokens = BLOCK_CAPTION_TOKENS if part == "block" else TEXT_TOKENS
         java = [args.java, "-jar", str(args.jar), "parts", "--model", args.model, "--dtype", program.split("-")[1]]
-        return [*java, *common, *runs, "--text-tokens", str(tokens)]
+        cache = ["--cache", str(args.cache or args.work / "converted")] if int8 else []
+        return [*java, *common, *runs, *cache, "--text-tokens", str(tokens)]
     return [sys.executable, __file__, "worker", args.model, "--program", program, "--work", str(args.work), *common, *runs]
 
 
 def run_one(args, program, part):
-    process = subprocess.run(command(args, program, part), capture_output=True, text=True)
+    """Returns what a program's process prints, or why there is nothing."""
+    try:
+        process = subprocess.run(command(args, program, part), capture_output=True, text=True, timeout=args.patience)
+    except subprocess.TimeoutExpired:
+        return None, f"it took more than {args.patience} s"
     lines = [line for line in process.stdout.splitlines() if line.startswith("{")]
     if process.returncode != 0 or not lines:
-        reason = (process.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        print(f"{program} {part}: failed: {reason}", file=sys.stderr, flush=True)
-        return None
-    return json.loads(lines[-1])
+        return None, (process.stderr.strip().splitlines() or [f"it said nothing (exit status {process.returncode})"])[-1]
+    return json.loads(lines[-1]), None
 
 
-def compare(args):
-    results = {part: {program: [] for program in args.programs if part in PROGRAMS[program]} for part in args.parts}
-    for part, programs in results.items():
+def turn(args, program, part, shared):
+    """As run_one; what one process says of several parts is not asked for again."""
+    if part in shared.get(program, {}):
+        return shared[program][part], None
+    line, problem = run_one(args, program, part)
+    if line and "parts" in line:
+        parts = line.pop("parts")
+        shared[program] = {each: {**line, "part": each, "seconds": [value]} for each, value in parts.items()}
+    return line, problem
+
+
+def compare(args, what):
+    """Measures, and writes what there is after each result, so that it can be interrupted and go on with --add."""
+    results, failed = what["results"], what["failed"]
+    shared = [{} for _ in range(args.rounds)]
+    for part in args.parts:
+        programs = results.setdefault(part, {})
+        chosen = [program for program in args.programs if part in PROGRAMS[program]]
+        for program in chosen:
+            programs[program] = []
         for number in range(args.rounds):
-            for program in list(programs):
-                line = run_one(args, program, part)
+            for program in [each for each in chosen if each in programs]:
+                line, problem = turn(args, program, part, shared[number])
                 if line is None:
                     del programs[program]  # a program that fails once is left out of its part
+                    failed.append(f"{program} {part}: {problem}")
+                    print(failed[-1], file=sys.stderr, flush=True)
                     continue
                 programs[program].append(line)
+                args.out.write_text(json.dumps(what, indent=1) + "\n")
                 print(f"{part} round {number + 1} {program}: {min(line['seconds']):.3f} s", file=sys.stderr, flush=True)
-    return results
 
 
 def processor():
@@ -415,18 +450,60 @@ def seconds(lines):
     return [each for line in lines for each in line["seconds"]]
 
 
-def table(results):
-    rows = ["| Part | Program | best | median | against diffusers, by the median | peak memory |", "|---|---|--:|--:|--:|--:|"]
-    for part, programs in results.items():
-        base = statistics.median(seconds(programs["diffusers"])) if programs.get("diffusers") else None
+def rows_of(results, steps):
+    """Returns part, program, best, median, peak bytes, and that of diffusers' median, by which the program's is divided; the picture that was
+    not drawn is the sum of its parts."""
+    rows = []
+    for part in PARTS:
+        programs = results.get(part, {})
         for program, lines in programs.items():
-            times = seconds(lines)
-            peaks = [line["peakBytes"] for line in lines if line.get("peakBytes")]
-            median = statistics.median(times)
-            ratio = f"{base / median:.2f}" if base else ""
-            peak = f"{max(peaks) / 2**30:.1f} GiB" if peaks else ""
-            rows.append(f"| {part} | {program} | {min(times):.3f} s | {median:.3f} s | {ratio} | {peak} |")
-    return "\n".join(rows)
+            if lines:
+                peaks = [line["peakBytes"] for line in lines if line.get("peakBytes")]
+                rows.append([part, program, min(seconds(lines)), statistics.median(seconds(lines)), max(peaks, default=None)])
+    medians = {(part, program): median for part, program, _, median, _ in rows}
+    drawn = [program for part, program in medians if part == "picture"]
+    for program in PROGRAMS:
+        parts = [medians.get((part, program)) for part in OF_A_PICTURE]
+        if None not in parts and program not in drawn:
+            total = parts[0] + steps * parts[1] + parts[2]
+            rows.append([f"picture of {steps} steps, sum", program, total, total, None])
+    bases = {part: median for part, program, _, median, _ in rows if program == "diffusers"}
+    return [[*row, bases.get(row[0])] for row in rows]
+
+
+def table(rows):
+    lines = ["| Part | Program | best | median | against diffusers, by the median | peak memory |", "|---|---|--:|--:|--:|--:|"]
+    for part, program, best, median, peak, base in rows:
+        ratio = f"{base / median:.2f}" if base else ""
+        memory = f"{peak / 2**30:.1f} GiB" if peak else ""
+        lines.append(f"| {part} | {program} | {best:.3f} s | {median:.3f} s | {ratio} | {memory} |")
+    return "\n".join(lines)
+
+
+def draw(rows, what, file):
+    """Draws the medians, a panel for each part; the ending of the file's name says whether as SVG or PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "zimage"
+    from matplotlib import pyplot
+
+    parts = list(dict.fromkeys(row[0] for row in rows))
+    heights = [sum(row[0] == part for row in rows) for part in parts]
+    figure, panels = pyplot.subplots(
+        len(parts), figsize=(8, 0.34 * sum(heights) + 0.75 * len(parts)), squeeze=False, height_ratios=heights, layout="constrained"
+    )
+    for part, panel in zip(parts, panels[:, 0]):
+        bars = [row for row in rows if row[0] == part][::-1]
+        colours = ["#0072b2" if row[1].startswith("zimage") else "#b8bec8" for row in bars]
+        drawn = panel.barh([row[1] for row in bars], [row[3] for row in bars], color=colours)
+        panel.bar_label(drawn, [f"{row[3]:.3g} s" for row in bars], padding=3, fontsize=8)
+        panel.set_title(part, loc="left", fontsize=10)
+        panel.margins(x=0.12)
+        panel.tick_params(labelsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel(f"seconds, median; {what['size']} x {what['size']}, {what['processor']}", fontsize=8)
+    figure.savefig(file, dpi=160, metadata={"Date": None} if file.suffix == ".svg" else None)
 
 
 def names(allowed):
@@ -442,24 +519,44 @@ def names(allowed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="folder of a checkpoint")
-    parser.add_argument("--parts", type=names(PARTS), default=list(PARTS), help=",".join(PARTS))
+    parser.add_argument("model", nargs="?", help="folder of a checkpoint")
+    parser.add_argument("--parts", type=names(PARTS), default=["block", *OF_A_PICTURE], help=",".join(PARTS))
     parser.add_argument("--programs", type=names(PROGRAMS), default=list(PROGRAMS), help=",".join(PROGRAMS))
     parser.add_argument("--size", type=int, default=512, help="width and height in pixels")
     parser.add_argument("--steps", type=int, default=8, help="steps of a picture")
     parser.add_argument("--rounds", type=int, default=3, help="how often each program has its turn")
     parser.add_argument("--runs", type=int, default=3, help="runs that count in each turn")
+    parser.add_argument("--patience", type=int, default=900, help="seconds after which a program is given up")
     parser.add_argument("--java", default="java")
     parser.add_argument("--jar", type=pathlib.Path, default=HERE.parent / "target" / "benchmarks.jar")
     parser.add_argument("--work", type=pathlib.Path, default=HERE / "work", help="folder for exported models")
+    parser.add_argument("--cache", type=pathlib.Path, help="folder for zimage's converted weights (default: converted in --work)")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("comparison.json"))
+    parser.add_argument("--add", action="store_true", help="keep what --out holds of other parts and programs")
+    parser.add_argument("--draw", type=pathlib.Path, help="measure nothing, but show what is in this file")
+    parser.add_argument("--figure", type=pathlib.Path, action="append", default=[], help="picture of the table, .svg or .png")
     args = parser.parse_args()
-    if not args.jar.exists():
-        parser.error(f"there is no {args.jar}: build it with mvn -DskipTests package")
-    results = compare(args)
-    what = {"processor": processor(), "size": args.size, "steps": args.steps, "model": args.model, "results": results}
-    args.out.write_text(json.dumps(what, indent=1) + "\n")
-    print(table(results))
+    if args.draw:
+        what = json.loads(args.draw.read_text())
+    else:
+        if not args.model:
+            parser.error("a model is needed, or --draw")
+        if not args.jar.exists():
+            parser.error(f"there is no {args.jar}: build it with mvn -DskipTests package")
+        what = {"processor": processor(), "size": args.size, "steps": args.steps, "model": args.model, "results": {}, "failed": []}
+        if args.add and args.out.exists():
+            before = json.loads(args.out.read_text())
+            if any(before[key] != what[key] for key in ("processor", "size")):
+                parser.error(f"{args.out} holds what was measured on another processor or with another size")
+            what["results"] = before["results"]
+        compare(args, what)
+        args.out.write_text(json.dumps(what, indent=1) + "\n")
+    rows = rows_of(what["results"], what["steps"])
+    print(table(rows))
+    for problem in what.get("failed", []):
+        print(f"\nFailed: {problem}")
+    for file in args.figure:
+        draw(rows, what, file)
 
 
 def worker_main():

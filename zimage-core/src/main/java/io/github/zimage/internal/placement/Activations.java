@@ -67,7 +67,8 @@ final class Activations {
         // All prompts go through a layer one after the other, and are copied to the heap in the end.
         long perToken = 2 * FLOAT * hidden * captions() + Math.max(Math.max(rotating, attending), feedForward);
         return work.promptTokens() * perToken
-                + layout.part(Component.TEXT_ENCODER).largest();
+                + copies(Component.TEXT_ENCODER)
+                        * layout.part(Component.TEXT_ENCODER).largest();
     }
 
     private long contextRefiner() {
@@ -97,7 +98,13 @@ final class Activations {
         long group = (long) Math.min(work.pictures(), PICTURES_AT_ONCE) * (work.guided() ? 2 : 1);
         return group * stream()
                 + block(all)
-                + layout.part(Component.TRANSFORMER).largest();
+                + copies(Component.TRANSFORMER)
+                        * layout.part(Component.TRANSFORMER).largest();
+    }
+
+    /** A matrix of 8-bit integers that is packed is there column by column, row by row, and packed beside the one it is made of. */
+    private long copies(Component component) {
+        return layout.precisions().get(component) == Precision.INT8 ? 3 : 1;
     }
 
     /** A picture's stream before and after its caption is appended, in FP32, and the rotations of both together. */
