@@ -11,6 +11,7 @@ memory  --memory-limit lower than what the process needs: the watchdog tries all
 """
 
 import argparse
+import atexit
 import base64
 import collections
 import http.client
@@ -34,6 +35,13 @@ SEEDS = 8
 CLIENTS = 32
 BROKEN = "broken"
 NOT_TAKEN = "not taken"
+
+
+def start(arguments, **options):
+    """Starts a process that does not outlive this one, whatever goes wrong."""
+    process = subprocess.Popen(arguments, **options)
+    atexit.register(lambda: process.poll() is None and process.terminate())
+    return process
 
 
 def free_port():
@@ -146,7 +154,7 @@ def command(port, *more, java=()):
 def term(folder):
     port = free_port()
     with open(folder / "term.log", "w") as log:
-        server = subprocess.Popen(command(port), stdout=log, stderr=log)
+        server = start(command(port), stdout=log, stderr=log)
         wait_until(lambda: is_ready(port), "ready")
         clients = Clients(port)
         clients.draw_more(50)
@@ -182,7 +190,7 @@ class Supervised:
             self.by = "a loop"
             arguments = ["sh", "-c", f"trap : TERM; until {line} >>{folder}/server.log 2>&1; do echo exit status $?; done"]
         with open(folder / "supervisor.out", "w") as out:
-            self.process = subprocess.Popen(arguments, stdout=out, stderr=out)
+            self.process = start(arguments, stdout=out, stderr=out)
         wait_until(lambda: is_ready(port), "ready")
 
     def server(self):
@@ -251,7 +259,7 @@ def disk(folder):
         environment = os.environ | {"HOME": str(full), "XDG_CACHE_HOME": str(full / "cache"), "TMPDIR": str(full / "tmp")}
         java = [f"-Djava.io.tmpdir={full}/tmp", f"-Duser.home={full}", f"-Dorg.bytedeco.javacpp.cachedir={cache}/zimage-faults"]
         with open(full / "server.log", "w") as log:
-            server = subprocess.Popen(command(port, java=java), stdout=log, stderr=log, env=environment)
+            server = start(command(port, java=java), stdout=log, stderr=log, env=environment)
             wait_until(lambda: is_ready(port), "ready")
             clients = Clients(port)
             clients.draw_more(20)
@@ -266,10 +274,10 @@ def disk(folder):
         shutil.rmtree(full / "cache", ignore_errors=True)
         fill(full / "rest")
         java[2] = f"-Dorg.bytedeco.javacpp.cachedir={full}/javacpp"
-        start = subprocess.run(command(port, java=java), env=environment, capture_output=True, text=True, timeout=120)
-        last = start.stderr.strip().splitlines()[-1]
-        print(f"disk: a start on a full disk ends with {start.returncode}: {last}", flush=True)
-        return good and code == 0 and start.returncode not in (0, 75) and "\tat " not in start.stderr and last.startswith("zimage: ")
+        refused = subprocess.run(command(port, java=java), env=environment, capture_output=True, text=True, timeout=120)
+        last = refused.stderr.strip().splitlines()[-1]
+        print(f"disk: a start on a full disk ends with {refused.returncode}: {last}", flush=True)
+        return good and code == 0 and refused.returncode not in (0, 75) and "\tat " not in refused.stderr and last.startswith("zimage: ")
     finally:
         subprocess.run(["umount", "-l", str(full)], check=False)
 
