@@ -15,8 +15,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Kernels for the processor: some rows at a time, so that what is computed on the way stays in its cache. */
 public final class CpuKernels extends Kernels {
-    /** So many rows of FP32 temporaries stay in the cache. */
-    private static final int ROWS = 64;
+    /** So many rows of Z-Image's own width stay in the cache as FP32 temporaries, and are enough to be worth a call. */
+    private static final long ROWS = 64;
+
+    /** Narrower rows are taken as many at a time as fill the same room: for a small model, calls cost more than numbers. */
+    private static final long NUMBERS = ROWS * 3840;
 
     /** So many rows keep a matrix product at full speed. */
     private static final int PART = 256;
@@ -61,7 +64,7 @@ public final class CpuKernels extends Kernels {
     private Rows rows(long rows, long features, FloatRows computation) {
         Tensor values = Tensors.empty(int8 ? ScalarType.Byte : type(), rows, features);
         Tensor scale = int8 ? Tensors.empty(ScalarType.Float, rows, 1) : null;
-        byRows(rows, (row, count) -> {
+        byRows(rows, features, (row, count) -> {
             Tensor floats = computation.compute(row, count);
             if (scale == null) {
                 values.narrow(0, row, count).copy_(floats);
@@ -81,6 +84,7 @@ public final class CpuKernels extends Kernels {
     public void addNormScale(Tensor x, Rows y, Tensor scale, double eps) {
         byRows(
                 x.size(0),
+                x.size(1),
                 (row, count) -> x.narrow(0, row, count)
                         .add_(rmsNorm(y.narrow(row, count).floats(), scale, eps)));
     }
@@ -125,7 +129,7 @@ public final class CpuKernels extends Kernels {
     void qkNormRope(Rows x, @Nullable Tensor scale, double eps, Tensor freqsCis, Tensor result) {
         long h = result.size(1);
         long d = result.size(2);
-        byRows(x.count(), (row, count) -> {
+        byRows(x.count(), h * d, (row, count) -> {
             Tensor heads = x.narrow(row, count).floats().view(count, h, d);
             result.narrow(0, row, count).copy_(rotated(heads, scale, eps, freqsCis.narrow(0, row, count)));
         });
@@ -140,6 +144,7 @@ public final class CpuKernels extends Kernels {
     void copy(Rows x, Tensor result) {
         byRows(
                 x.count(),
+                result.size(1) * result.size(2),
                 (row, count) -> result.narrow(0, row, count)
                         .copy_(x.narrow(row, count).floats().view(count, result.size(1), result.size(2))));
     }
@@ -158,14 +163,14 @@ public final class CpuKernels extends Kernels {
 
     @Override
     public void inParts(long rows, RowRange computation) {
-        byRows(rows, PART, computation);
+        runParts(rows, PART, computation);
     }
 
-    private static void byRows(long rows, RowRange computation) {
-        byRows(rows, ROWS, computation);
+    private static void byRows(long rows, long features, RowRange computation) {
+        runParts(rows, Math.max(ROWS, NUMBERS / features), computation);
     }
 
-    private static void byRows(long rows, long part, RowRange computation) {
+    private static void runParts(long rows, long part, RowRange computation) {
         for (long row = 0; row < rows; row += part) {
             try (PointerScope scope = new PointerScope()) {
                 computation.run(row, Math.min(part, rows - row));
