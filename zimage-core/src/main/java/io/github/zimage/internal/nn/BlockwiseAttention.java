@@ -16,7 +16,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class BlockwiseAttention implements Attention {
     static final BlockwiseAttention INSTANCE = new BlockwiseAttention();
 
-    private static final long SCORES_PER_BLOCK = 512 * 1024;
+    /** Scores and the weights made of them, of one block. Twice as many BF16 numbers as FP32 ones. */
+    private static final long BYTES_PER_BLOCK = 2 << 20;
 
     private BlockwiseAttention() {}
 
@@ -31,7 +32,9 @@ final class BlockwiseAttention implements Attention {
         long s = query.size(1);
         long d = query.size(2);
         // oneDNN has no FP32 products of several matrices at once in LibTorch.
-        if (h > 1 && h * s * key.size(1) <= SCORES_PER_BLOCK && Tensors.isOf(query, ScalarType.BFloat16)) {
+        if (h > 1
+                && h * s * key.size(1) <= BYTES_PER_BLOCK / query.element_size()
+                && Tensors.isOf(query, ScalarType.BFloat16)) {
             return attendTogether(query, key, value, causal);
         }
         Tensor result = Tensors.empty(query.scalar_type(), s, h, d);
@@ -70,24 +73,32 @@ final class BlockwiseAttention implements Attention {
     }
 
     private static void attendHead(Tensor query, Tensor key, Tensor value, Tensor result, boolean causal) {
-        Tensor valueTransposed = value.t().contiguous(); // [T, D] -> [D, T]
+        boolean bf16 = Tensors.isOf(query, ScalarType.BFloat16);
+        Tensor values =
+                bf16 ? value : value.t().contiguous(); // [T, D], or [D, T] for products with a transposed matrix
         long s = query.size(0);
         long t = key.size(0);
-        long block = evenBlock(s, Math.max(32, SCORES_PER_BLOCK / t));
+        long block = evenBlock(s, Math.max(32, BYTES_PER_BLOCK / query.element_size() / t));
         for (long start = 0; start < s; start += block) {
             try (PointerScope scope = new PointerScope()) {
                 long rows = Math.min(block, s - start);
                 long seen = causal ? start + rows : t;
-                Tensor scores = MatrixProduct.transposed(
-                        query.narrow(0, start, rows), key.narrow(0, 0, seen), null); // [rows, seen]
+                Tensor queries = query.narrow(0, start, rows);
+                Tensor keys = key.narrow(0, 0, seen);
+                Tensor scores =
+                        bf16 ? queries.mm(keys.t()) : MatrixProduct.transposed(queries, keys, null); // [rows, seen]
                 if (causal) {
                     hideFuture(scores);
                 }
                 Tensor probabilities = torch.softmax(scores, -1);
-                Tensor seenValues = seen == t
-                        ? valueTransposed
-                        : valueTransposed.narrow(1, 0, seen).contiguous();
-                result.narrow(0, start, rows).copy_(MatrixProduct.transposed(probabilities, seenValues, null));
+                result.narrow(0, start, rows)
+                        .copy_(
+                                bf16
+                                        ? probabilities.mm(values.narrow(0, 0, seen))
+                                        : MatrixProduct.transposed(
+                                                probabilities,
+                                                values.narrow(1, 0, seen).contiguous(),
+                                                null));
             }
         }
     }
