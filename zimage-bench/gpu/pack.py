@@ -26,6 +26,8 @@ MODULES = (
     "jdk.jfr,jdk.management,jdk.unsupported,jdk.zipfs"
 )
 FATBIN_MAGIC = 0xBA55ED50
+# What draws charts, runs JMH or reads Chinese has no part in the check.
+UNUSED = ("zimage-prompt-zh", "hanlp", "jmh", "jopt", "xchart", "batik", "xmlgraphics", "commons-", "VectorGraphics", "animated-gif", "pdfbox", "graphics2d", "fontbox")
 STRIPPED = {"libtorch_cpu.so", "libtorch_cuda.so", "libjnitorch.so"}
 
 
@@ -89,11 +91,10 @@ def slim_jar(source, target, capability):
             slim.write(file, name)
 
 
-def jars(*folders):
-    """The class path of the benchmarks and the command, once each, without natives for other platforms."""
-    found = {jar.name: jar for folder in folders for jar in sorted(folder.glob("*.jar"))}
+def jars(folder):
+    """The class path of the check, without natives for other platforms."""
     others = ("-windows", "-macosx", "-android", "-ios", "-linux-arm64", "-platform-")
-    return [jar for name, jar in sorted(found.items()) if not any(other in name for other in others)]
+    return [jar for jar in sorted(folder.glob("*.jar")) if not jar.name.startswith(UNUSED) and not any(other in jar.name for other in others)]
 
 
 def main():
@@ -106,17 +107,16 @@ def main():
     args = parser.parse_args()
     own = [
         BENCH / "target/benchmarks.jar",
-        ROOT / "zimage-examples/target/zimage.jar",
         *(jar for jar in (ROOT / "zimage-cuda/target").glob("zimage-cuda-*.jar") if "-sources" not in jar.name and "-javadoc" not in jar.name),
     ]
-    if len(own) < 3 or not all(jar.exists() for jar in own):
-        sys.exit("benchmarks.jar, zimage.jar or zimage-cuda's jar is missing: run mvn package first")
+    if len(own) < 2 or not all(jar.exists() for jar in own):
+        sys.exit("benchmarks.jar or zimage-cuda's jar is missing: run mvn package first")
     capability = round(float(args.capability) * 10)
     args.out.mkdir(parents=True, exist_ok=True)
     root = args.out / "check"
     shutil.rmtree(root, ignore_errors=True)
     (root / "lib").mkdir(parents=True)
-    for jar in jars(BENCH / "target/lib", ROOT / "zimage-examples/target/lib"):
+    for jar in jars(BENCH / "target/lib"):
         if jar.name.startswith("pytorch-") and jar.name.endswith("-linux-x86_64.jar"):
             continue  # --natives has the build for cards
         if jar.name.startswith("openblas-") and "linux-x86_64" in jar.name:
@@ -127,7 +127,6 @@ def main():
         slim_jar(jar, root / "lib" / jar.name, capability)
     for jar in own:
         shutil.copy(jar, root / "lib")
-    shutil.copytree(ROOT / "zimage-examples/demo-model", root / "demo-model")
     shutil.copy(HERE / "run.sh", root)
     run(args.java_home / "bin/jlink", "--add-modules", MODULES, "--strip-debug", "--no-header-files", "--no-man-pages", "--output", root / "jre")
     for old in args.out.glob("check.tar.xz*"):

@@ -1,11 +1,13 @@
-"""Compiles zimage_kernels.py to PTX and writes the manifest that the Java side launches by. Needs no GPU: python build.py [--check]
+"""Compiles zimage_kernels.py to PTX and writes the manifest that the Java side launches by. Needs no GPU: python build.py [--check | --assemble]
 
-With --check nothing is written; the exit status says whether what is committed is what the source gives.
+With --check nothing is written; the exit status says whether what is committed is what the source gives. With --assemble, ptxas makes machine code of what is
+committed, for each capability that runs it, in place of the driver.
 """
 
 import argparse
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,8 +19,10 @@ import zimage_kernels as kernels
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / "src/main/resources/io/github/zimage/cuda/kernels"
-# PTX of a capability runs on every later one; each of these has something that the one before has not.
-CAPABILITIES = (80, 90, 100)
+# PTX of a capability runs on every later one; 9.0 has conversions to e4m3, which 8.0 has not.
+CAPABILITIES = (80, 90)
+# Cards that PTX of each capability is for, which are all later ones if there is none that is newer.
+CARDS = {80: (80, 86, 89), 90: (90, 100, 103, 120, 121)}
 FP8_FROM = 90  # conversions to e4m3 in hardware start with 89
 
 F32, BF16, I32, I8, FP8 = "*fp32", "*bf16", "*i32", "*i8", "*fp8e4nv"
@@ -67,10 +71,28 @@ def compiled(function, types, constants, warps, capability):
     return triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps}), names
 
 
+def assemble():
+    tools = Path(triton.__file__).parent / "backends/nvidia/bin"
+    refused, tried = [], 0
+    for file in sorted(TARGET.glob("*.ptx")):
+        for card in CARDS[int(file.stem.rsplit("_", 1)[1])]:
+            ptxas = tools / ("ptxas-blackwell" if card >= 100 and (tools / "ptxas-blackwell").exists() else "ptxas")
+            done = subprocess.run([ptxas, f"-arch=sm_{card}", file, "-o", "/dev/null"], capture_output=True, text=True)
+            tried += 1
+            if done.returncode:
+                refused.append(f"{file.name} for sm_{card}: {done.stderr.strip()}")
+    print("\n".join(refused) or f"{tried} were assembled")
+    return 1 if refused or not tried else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare with the committed files instead of writing them")
-    check = parser.parse_args().check
+    parser.add_argument("--assemble", action="store_true", help="try the committed files with ptxas")
+    args = parser.parse_args()
+    check = args.check
+    if args.assemble:
+        return assemble()
     files, entries = {}, []
     for name, function, types, constants, warps, lowest in variants():
         shared, parameters = {}, None
@@ -80,6 +102,8 @@ def main():
             ptx = re.sub(r"^\s*\.(loc|file)\b.*$|//.*$", "", binary.asm["ptx"], flags=re.M)
             ptx = re.sub(r"\.section\s+\.debug.*?\n\s*\}", "", ptx, flags=re.S)
             ptx = "\n".join(line.rstrip() for line in ptx.splitlines() if line.strip()) + "\n"
+            # Triton asks for sm_90a, whose PTX runs on 9.0 and nothing later; the kernels use nothing that only that has, as --assemble shows.
+            ptx = re.sub(r"^(\.target sm_\d+)a", r"\1", ptx, flags=re.M)
             found = re.findall(r"\.param\s+(?:\.align\s+\d+\s+)?\.(\w+)(?:\s+\.ptr[^,)]*?)?\s+(\w+_param_\d+)", ptx)
             if parameters not in (None, [t for t, _ in found]):
                 raise ValueError(f"{name}: parameters differ between capabilities")

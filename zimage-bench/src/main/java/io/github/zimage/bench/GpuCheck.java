@@ -1,5 +1,6 @@
 package io.github.zimage.bench;
 
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.zimage.AttentionBackend;
@@ -11,7 +12,11 @@ import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
+import io.github.zimage.RuntimeInfo;
+import io.github.zimage.SyntheticModel;
+import io.github.zimage.SyntheticModel.Size;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.device.Devices;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -22,9 +27,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -37,7 +44,7 @@ import picocli.CommandLine.Parameters;
 /**
  * Checks and times zimage on a graphics card: pictures of a small model beside those of the CPU, and pictures of a full-size one in every
  * precision, with every attention backend, and in less and less memory. Each part runs in a JVM of its own, so that one that fails does
- * not end the others. Writes a line of JSON for each figure.
+ * not end the others. Writes a line of JSON for each figure and for each part that failed, and prints all of them as a table.
  */
 @Command(
         name = "gpu-check",
@@ -49,15 +56,24 @@ final class GpuCheck implements Callable<Integer> {
     private static final String PROMPT = "a red fox in the snow, early morning light";
     private static final int WARM_UPS = 2;
     private static final int RUNS = 3;
+    /** The part that comes before all others: without the card none of them can be done. */
+    private static final String DEVICE = "device";
+
+    private static final String FIDELITY = "fidelity";
+
+    private static final int REPORTED = 1;
 
     @Option(
             names = "--model",
             required = true,
             paramLabel = "DIR",
-            description = "Full-size checkpoint, random will do.")
+            description = "Full-size checkpoint; if there is none, one with random weights is made (20 GB).")
     private Path model;
 
-    @Option(names = "--small-model", paramLabel = "DIR", description = "Checkpoint that the CPU draws with, too.")
+    @Option(
+            names = "--small-model",
+            paramLabel = "DIR",
+            description = "Checkpoint that the CPU draws with, too (default: a tiny one with random weights).")
     private @Nullable Path smallModel;
 
     @Option(names = "--device", defaultValue = "cuda:0", description = "The card (default: ${DEFAULT-VALUE}).")
@@ -69,7 +85,11 @@ final class GpuCheck implements Callable<Integer> {
     @Option(names = "--steps", defaultValue = "8", description = "Steps of a picture (default: ${DEFAULT-VALUE}).")
     private int steps;
 
-    @Option(names = "--out", required = true, paramLabel = "FILE", description = "Gets a line of JSON a figure.")
+    @Option(
+            names = "--out",
+            required = true,
+            paramLabel = "FILE",
+            description = "Gets a line of JSON a figure, in place of what it had.")
     private Path out;
 
     @Option(
@@ -103,20 +123,48 @@ final class GpuCheck implements Callable<Integer> {
 
     /** Runs the command and ends the JVM. */
     static void main(List<String> args) {
-        System.exit(new CommandLine(new GpuCheck()).execute(args.toArray(String[]::new)));
+        System.exit(commandLine().execute(args.toArray(String[]::new)));
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new GpuCheck()).setExecutionExceptionHandler((e, commandLine, result) -> {
+            commandLine.getErr().println("gpu-check: " + e.getMessage());
+            return REPORTED;
+        });
     }
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        if (here) {
+            for (String part : parts) {
+                run(part);
+            }
+            return 0;
+        }
+        Files.writeString(out, "");
+        if (!spawn(DEVICE)) {
+            System.out.println("Nothing can be checked without the device.");
+            return REPORTED;
+        }
         int failures = 0;
         for (String part : parts) {
-            if (here) {
-                run(part);
-            } else {
+            if (!part.equals(DEVICE)) {
+                make(part.equals(FIDELITY) ? smallModel() : model, part.equals(FIDELITY) ? Size.TINY : Size.TURBO);
                 failures += spawn(part) ? 0 : 1;
             }
         }
+        System.out.print(table(Files.readAllLines(out, StandardCharsets.UTF_8)));
         return failures;
+    }
+
+    private static void make(Path folder, Size size) {
+        if (!Files.exists(folder.resolve("model_index.json"))) {
+            SyntheticModel.write(folder, size, Precision.BF16, 1, done -> {});
+        }
+    }
+
+    private Path smallModel() {
+        return smallModel == null ? model.resolveSibling(model.getFileName() + "-small") : smallModel;
     }
 
     private boolean spawn(String part) throws IOException, InterruptedException {
@@ -128,9 +176,7 @@ final class GpuCheck implements Callable<Integer> {
                 .filter(name -> name.startsWith("org.bytedeco.") || name.startsWith("zimage."))
                 .forEach(name -> command.add("-D%s=%s".formatted(name, System.getProperty(name))));
         command.addAll(List.of(Main.class.getName(), "gpu-check", "--here", "--model", model.toString()));
-        if (smallModel != null) {
-            command.addAll(List.of("--small-model", smallModel.toString()));
-        }
+        command.addAll(List.of("--small-model", smallModel().toString()));
         command.addAll(List.of("--device", device, "--steps", Integer.toString(steps), "--out", out.toString()));
         command.addAll(List.of(
                 "--sizes", String.join(",", sizes.stream().map(String::valueOf).toList()), part));
@@ -140,27 +186,71 @@ final class GpuCheck implements Callable<Integer> {
         if (!ended) {
             process.destroyForcibly().waitFor();
         }
-        boolean good = ended && process.exitValue() == 0;
-        String end = good
-                ? "done"
-                : ended ? "FAILED, exit " + process.exitValue() : "ENDED after %d s".formatted(limitSeconds);
+        String end = !ended
+                ? "ended after %d s".formatted(limitSeconds)
+                : process.exitValue() == 0 ? "done" : "failed with exit code " + process.exitValue();
         System.out.printf(Locale.ROOT, "%s: %s in %.1f s%n", part, end, (System.nanoTime() - start) / 1e9);
-        return good;
+        if (!ended || process.exitValue() > REPORTED) {
+            report(failure(part, end));
+        }
+        return ended && process.exitValue() == 0;
+    }
+
+    private static Map<String, Object> failure(String part, String why) {
+        Map<String, Object> line = new LinkedHashMap<>();
+        line.put("part", part);
+        line.put("error", why);
+        return line;
     }
 
     private void run(String part) throws IOException {
-        if (part.equals("fidelity")) {
-            fidelity();
-        } else {
-            pictures(part);
+        try {
+            switch (part) {
+                case DEVICE -> device();
+                case FIDELITY -> fidelity();
+                default -> pictures(part);
+            }
+        } catch (RuntimeException | Error e) {
+            report(failure(part, String.valueOf(e.getMessage())));
+            throw e;
         }
+    }
+
+    private void device() {
+        Device wanted = Device.parse(device);
+        Devices.require(wanted, "device " + wanted + " cannot be used");
+        System.out.println(RuntimeInfo.probe());
+    }
+
+    /** Returns lines of JSON as a table in Markdown, with a column for everything that any of them has. */
+    static String table(List<String> lines) throws IOException {
+        List<Map<String, Object>> rows = new ArrayList<>();
+        Set<String> columns = new LinkedHashSet<>();
+        for (String line : lines) {
+            Map<String, Object> row = JSON.readValue(line, new TypeReference<Map<String, Object>>() {});
+            rows.add(row);
+            columns.addAll(row.keySet());
+        }
+        if (columns.remove("error")) {
+            columns.add("error"); // long, so last
+        }
+        StringBuilder table = new StringBuilder();
+        table.append("| ").append(String.join(" | ", columns)).append(" |\n");
+        table.append("|---".repeat(columns.size())).append("|\n");
+        for (Map<String, Object> row : rows) {
+            for (String column : columns) {
+                String cell = String.valueOf(row.getOrDefault(column, ""));
+                table.append("| ")
+                        .append(cell.replace('|', '/').lines().findFirst().orElse(""))
+                        .append(' ');
+            }
+            table.append("|\n");
+        }
+        return table.toString();
     }
 
     /** Draws with the small model on the CPU and on the card, from the same noise. */
     private void fidelity() throws IOException {
-        if (smallModel == null) {
-            throw new IllegalArgumentException("fidelity needs --small-model");
-        }
         GenerationRequest request = GenerationRequest.builder()
                 .prompt("a red fox on grass")
                 .size(128, 128)
@@ -202,7 +292,7 @@ final class GpuCheck implements Callable<Integer> {
     }
 
     private List<GeneratedImage> draw(GenerationRequest request, Consumer<ZImagePipeline.Builder> options) {
-        ZImagePipeline.Builder builder = ZImagePipeline.builder().model(smallModel);
+        ZImagePipeline.Builder builder = ZImagePipeline.builder().model(smallModel());
         options.accept(builder);
         try (ZImagePipeline pipeline = builder.build()) {
             return pipeline.generateAll(request);

@@ -2,7 +2,6 @@ package io.github.zimage.bench;
 
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
-import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.placement.BlockSource;
@@ -17,7 +16,6 @@ import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightStore;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -28,10 +26,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 
 /** Says where the time of one forward pass of the transformer goes, operation by operation. */
 @Command(
@@ -40,23 +37,8 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true)
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class OperatorProfile implements Callable<Integer> {
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Folder of a checkpoint.")
-    private Path model;
-
-    @Option(names = "--dtype", defaultValue = "bf16", description = "Number format (default: ${DEFAULT-VALUE}).")
-    private Precision precision;
-
-    @Option(names = "--size", defaultValue = "512", description = "Width and height (default: ${DEFAULT-VALUE}).")
-    private int size;
-
-    @Option(
-            names = "--text-tokens",
-            defaultValue = "64",
-            description = "Tokens of the prompt, template included (default: ${DEFAULT-VALUE}).")
-    private int textTokens;
-
-    @Option(names = "--cache", paramLabel = "DIR", description = "Folder of converted weights (default: none).")
-    private @Nullable Path cache;
+    @Mixin
+    private CheckpointOptions options;
 
     /** Runs the command and ends the JVM. */
     static void main(List<String> args) {
@@ -66,8 +48,7 @@ final class OperatorProfile implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        Checkpoint checkpoint =
-                Parts.converted(Checkpoint.open(model, null), cache, Map.of(Component.TRANSFORMER, precision));
+        Checkpoint checkpoint = options.open(Component.TRANSFORMER);
         NativeRuntime.load();
         DeviceThread device = new DeviceThread("profile");
         try {
@@ -82,14 +63,16 @@ final class OperatorProfile implements Callable<Integer> {
         try (PointerScope scope = new PointerScope();
                 WeightStore weights =
                         new WeightStore(checkpoint.weights(Component.TRANSFORMER), TensorPlace.CPU, done -> {})) {
-            TimedKernels kernels = new TimedKernels(
-                    new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, precision), precision));
+            TimedKernels kernels = new TimedKernels(new CpuKernels(
+                    AttentionSelector.select(AttentionBackend.AUTO, options.precision), options.precision));
             ZImageTransformer2DModel transformer = new ZImageTransformer2DModel(
                     checkpoint.transformer(), weights, kernels, Residence.resident(), BlockSource::files);
-            int side = size / checkpoint.vae().scale();
+            int side = options.size / checkpoint.vae().scale();
             Caption caption = transformer
                     .captions(
-                            List.of(random(textTokens, checkpoint.textEncoder().hiddenSize())), () -> {})
+                            List.of(random(
+                                    options.textTokens, checkpoint.textEncoder().hiddenSize())),
+                            () -> {})
                     .get(0);
             StepModulation step = transformer.modulations(new float[] {0.5f}).get(0);
             TransformerInput input = new TransformerInput(
@@ -136,7 +119,12 @@ final class OperatorProfile implements Callable<Integer> {
             table.append(row(each.getKey(), String.valueOf(line.calls), line.nanos / 1e9, seconds, line.operations));
         }
         table.append(row("embedding, last layer, putting rows together", "", seconds - named, seconds, 0));
-        table.append(row("all, %d x %d in %s".formatted(size, size, precision), "", seconds, seconds, operations));
+        table.append(row(
+                "all, %d x %d in %s".formatted(options.size, options.size, options.precision),
+                "",
+                seconds,
+                seconds,
+                operations));
         return table.toString();
     }
 

@@ -17,11 +17,8 @@ import io.github.zimage.internal.pipeline.PromptTokens;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
-import io.github.zimage.internal.weights.WeightCache;
-import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -39,9 +36,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -67,23 +64,11 @@ final class Parts implements Callable<Integer> {
         PICTURE
     }
 
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Folder of a checkpoint.")
-    private Path model;
+    @Mixin
+    private CheckpointOptions given;
 
     @Option(names = "--part", required = true, description = "${COMPLETION-CANDIDATES}")
     private Part part;
-
-    @Option(names = "--dtype", defaultValue = "bf16", description = "Number format (default: ${DEFAULT-VALUE}).")
-    private Precision precision;
-
-    @Option(names = "--size", defaultValue = "512", description = "Width and height (default: ${DEFAULT-VALUE}).")
-    private int size;
-
-    @Option(
-            names = "--text-tokens",
-            defaultValue = "64",
-            description = "Tokens of the prompt, template included (default: ${DEFAULT-VALUE}).")
-    private int textTokens;
 
     @Option(names = "--steps", defaultValue = "8", description = "Steps of a picture (default: ${DEFAULT-VALUE}).")
     private int steps;
@@ -97,9 +82,6 @@ final class Parts implements Callable<Integer> {
     @Option(names = "--runs", defaultValue = "3", description = "Runs that count (default: ${DEFAULT-VALUE}).")
     private int runs;
 
-    @Option(names = "--cache", paramLabel = "DIR", description = "Folder of converted weights (default: none).")
-    private @Nullable Path cache;
-
     private Checkpoint checkpoint;
     private DeviceThread device;
 
@@ -111,10 +93,7 @@ final class Parts implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        checkpoint = converted(
-                Checkpoint.open(model, null),
-                cache,
-                Map.of(Component.TEXT_ENCODER, precision, Component.TRANSFORMER, precision));
+        checkpoint = given.open(Component.TEXT_ENCODER, Component.TRANSFORMER);
         device = new DeviceThread("parts");
         List<Double> seconds;
         try {
@@ -129,21 +108,6 @@ final class Parts implements Callable<Integer> {
         ProcessMemory.anonymous().ifPresent(bytes -> line.put("anonymousBytes", bytes));
         System.out.println(JsonMapper.builder().build().writeValueAsString(line));
         return 0;
-    }
-
-    /** Returns the checkpoint with converted weights, in 8-bit integers, where a folder for them is given. */
-    static Checkpoint converted(Checkpoint checkpoint, @Nullable Path cache, Map<Component, Precision> precisions)
-            throws IOException {
-        Checkpoint result = checkpoint;
-        for (Map.Entry<Component, Precision> each : precisions.entrySet()) {
-            if (cache != null && each.getValue() == Precision.INT8) {
-                WeightIndex own = checkpoint.weights(each.getKey());
-                result = result.withWeights(
-                        each.getKey(),
-                        new WeightCache(cache).convert(each.getKey(), own, Precision.INT8, false, done -> {}));
-            }
-        }
-        return result;
     }
 
     private List<Double> withEngine() {
@@ -168,13 +132,13 @@ final class Parts implements Callable<Integer> {
     private EngineOptions options() {
         Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         for (Component component : Component.values()) {
-            precisions.put(component, component == Component.VAE ? vaePrecision() : precision);
+            precisions.put(component, component == Component.VAE ? vaePrecision() : given.precision);
         }
         return new EngineOptions(precisions, AttentionBackend.AUTO, VaeTiling.off(), Map.of());
     }
 
     private Precision vaePrecision() {
-        return precision.isEightBit() ? Precision.BF16 : precision;
+        return given.precision.isEightBit() ? Precision.BF16 : given.precision;
     }
 
     /** Returns the seconds of each run that counts. */
@@ -226,7 +190,7 @@ final class Parts implements Callable<Integer> {
     private void generate(DiffusionEngine engine, GenerationListener listener, Runnable cancellation) {
         GenerationRequest request = GenerationRequest.builder()
                 .promptEmbeddings(List.of(embeddings()))
-                .size(size, size)
+                .size(given.size, given.size)
                 .steps(1)
                 .build();
         try {
@@ -240,11 +204,11 @@ final class Parts implements Callable<Integer> {
     private PromptEmbeddings embeddings() {
         int features = checkpoint.textEncoder().hiddenSize();
         Random random = new Random(1);
-        float[] values = new float[textTokens * features];
+        float[] values = new float[given.textTokens * features];
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) random.nextGaussian();
         }
-        return PromptEmbeddings.of(textTokens, features, values);
+        return PromptEmbeddings.of(given.textTokens, features, values);
     }
 
     /** Ends a generation when what is timed has been. */
@@ -269,15 +233,15 @@ final class Parts implements Callable<Integer> {
             long start = System.nanoTime();
             int encoded = engine.encode(prompt, () -> {}).tokens();
             double seconds = (System.nanoTime() - start) / 1e9;
-            if (encoded != textTokens) {
-                throw new IllegalStateException("%d tokens were encoded, not %d".formatted(encoded, textTokens));
+            if (encoded != given.textTokens) {
+                throw new IllegalStateException("%d tokens were encoded, not %d".formatted(encoded, given.textTokens));
             }
             return seconds;
         }
 
         private String prompt(int index) {
             StringBuilder prompt = new StringBuilder().append(index);
-            while (tokens.count(prompt.toString()) < textTokens) {
+            while (tokens.count(prompt.toString()) < given.textTokens) {
                 prompt.append(" fox".charAt(prompt.length() % 4));
             }
             return prompt.toString();
@@ -295,7 +259,7 @@ final class Parts implements Callable<Integer> {
 
         @Override
         public Double get() {
-            GenerationRequest request = PictureBenchmark.request(size, steps)
+            GenerationRequest request = PictureBenchmark.request(given.size, steps)
                     .prompt(PictureBenchmark.PROMPT + " " + runs++)
                     .build();
             long start = System.nanoTime();
@@ -316,7 +280,7 @@ final class Parts implements Callable<Integer> {
                     () -> Long.MAX_VALUE));
             return measure(() -> {
                 try (PointerScope scope = new PointerScope()) {
-                    int side = size / checkpoint.vae().scale();
+                    int side = given.size / checkpoint.vae().scale();
                     Tensor latents = torch.randn(
                             new long[] {checkpoint.transformer().inChannels(), side, side},
                             new GeneratorOptional(torch.make_generator_cpu(1)),
@@ -324,7 +288,7 @@ final class Parts implements Callable<Integer> {
                     long start = System.nanoTime();
                     Tensor picture = vae.decode(latents, () -> {});
                     double seconds = (System.nanoTime() - start) / 1e9;
-                    if (picture.size(0) != size) {
+                    if (picture.size(0) != given.size) {
                         throw new IllegalStateException("the picture has %d rows".formatted(picture.size(0)));
                     }
                     return seconds;

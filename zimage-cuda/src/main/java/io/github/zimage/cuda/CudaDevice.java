@@ -16,6 +16,7 @@ import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.spi.Attention;
 import java.nio.file.Path;
 import java.util.List;
+import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerScope;
@@ -38,13 +39,15 @@ final class CudaDevice implements ComputeDevice {
     /** Memory of the machine that a card can read cannot be swapped out, so some is left. */
     private static final long LEFT_TO_OTHERS = 2L << 30;
 
+    private static final long STAGED_BYTES = 32 << 20;
+
     private static final int AMPERE = 80;
     private static final int HOPPER = 90;
     private static final int AFTER_HOPPER = 110;
 
     private final CudaCard card;
     private final byte index;
-    private final TensorPlace place;
+    private final StagedPlace<CUevent_st> place;
     private final Launcher launcher;
     private long limit = Long.MAX_VALUE;
 
@@ -53,16 +56,24 @@ final class CudaDevice implements ComputeDevice {
         Loader.load(torch_cuda.class);
         this.card = card;
         index = (byte) card.index();
-        place = new TensorPlace(DeviceType.CUDA, card.index());
+        place = new StagedPlace<>(DeviceType.CUDA, card.index(), () -> new CudaCopies(card.index()), STAGED_BYTES);
         try (Guard guard = enter();
                 PointerScope scope = new PointerScope()) {
             place.empty(ScalarType.Float, 1); // begins LibTorch's use of the card
             Context context = torch.globalContext();
-            context.setBenchmarkCuDNN(true);
+            chooseConvolutions(limit, card.bytes());
             // FP32 means FP32: cuDNN would take 10 bits of each number.
             context.setAllowTF32CuDNN(false);
             launcher = launcher(card);
         }
+    }
+
+    /**
+     * Lets cuDNN try all its convolutions and take the fastest, but only where memory is not limited: trying them needs several times the
+     * memory that the chosen one does.
+     */
+    static void chooseConvolutions(long limit, long cardBytes) {
+        torch.globalContext().setBenchmarkCuDNN(limit >= cardBytes);
     }
 
     /** Tries a kernel, so that a driver that refuses them is found out before a picture is begun. */
@@ -235,6 +246,7 @@ final class CudaDevice implements ComputeDevice {
     @Override
     public void limit(long bytes) {
         limit = bytes;
+        chooseConvolutions(limit, card.bytes());
         try (PointerScope scope = new PointerScope()) {
             torch_cuda.getAllocator().setMemoryFraction(Math.min(1, bytes / (double) card.bytes()), index);
         }
@@ -243,6 +255,7 @@ final class CudaDevice implements ComputeDevice {
     @Override
     public void close() {
         synchronize();
+        place.close();
         emptyCache();
     }
 }

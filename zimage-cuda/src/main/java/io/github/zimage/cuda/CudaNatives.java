@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.presets.torch;
 
@@ -26,13 +27,15 @@ public final class CudaNatives implements NativeLibraries {
     public CudaNatives() {}
 
     @Override
-    public void choose() {
-        boolean usable = machine().problem() == null;
+    public Optional<String> choose() {
+        CudaMachine machine = machine();
+        boolean usable = machine.problem() == null;
         if (usable) {
             extract();
         }
         // Unless it is told, JavaCPP tries the build for cards and then the other one, which ends the JVM.
         Loader.loadProperties().setProperty("platform.extension", usable ? "-gpu" : "");
+        return usable ? Optional.empty() : Optional.of(machine.problem() + "; " + machine.remedy());
     }
 
     /** Returns what the machine has; looks once. */

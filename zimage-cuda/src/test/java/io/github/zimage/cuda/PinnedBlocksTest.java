@@ -22,17 +22,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -110,8 +103,10 @@ final class PinnedBlocksTest {
             UnitSchedule<E> schedule = new UnitSchedule<>(slots, count);
             List<FloatPointer> places = new ArrayList<>();
             for (int slot = 0; slot < count; slot++) {
-                places.add(new FloatPointer(
-                        slots.weights(slot).get("u.0.w", ScalarType.Float).data_ptr()));
+                places.add(new FloatPointer(slots.weights(slot)
+                                .get("u.0.w", ScalarType.Float)
+                                .data_ptr())
+                        .capacity(NUMBERS));
             }
             int[] all = IntStream.range(0, UNITS).toArray();
             for (int pass = 0; pass < 4; pass++) {
@@ -146,106 +141,6 @@ final class PinnedBlocksTest {
                     .hasMessageContaining("u.6.w");
         } finally {
             blocks.close();
-        }
-    }
-
-    /** Copies and computes on a thread each, at any speed; like a card it goes on with what was ordered, whatever the caller does. */
-    private static final class FakeCard implements Copies<CompletableFuture<?>> {
-        final AtomicInteger wrong = new AtomicInteger();
-        final AtomicInteger memories = new AtomicInteger();
-        int room;
-        private final ExecutorService copying = Executors.newSingleThreadExecutor();
-        private final ExecutorService computing = Executors.newSingleThreadExecutor();
-        private final Random random;
-
-        FakeCard(long seed) {
-            random = new Random(seed);
-        }
-
-        private synchronized void dawdle() {
-            long until = System.nanoTime() + random.nextInt(300_000);
-            while (System.nanoTime() < until) {
-                Thread.onSpinWait();
-            }
-        }
-
-        private static CompletableFuture<?> order(ExecutorService stream, Runnable work) {
-            return CompletableFuture.runAsync(work, stream);
-        }
-
-        Future<?> compute(Runnable work) {
-            return computing.submit(work);
-        }
-
-        void check(FloatPointer place, float expected) {
-            for (int look = 0; look < 2; look++) {
-                for (int i = 0; i < NUMBERS; i += 255) {
-                    if (place.get(i) != expected) {
-                        wrong.incrementAndGet();
-                    }
-                }
-                dawdle();
-            }
-        }
-
-        @Override
-        public synchronized @Nullable Pointer allocate(long bytes) {
-            if (room > 0 && memories.get() >= room) {
-                return null;
-            }
-            memories.incrementAndGet();
-            return new BytePointer(bytes).retainReference();
-        }
-
-        @Override
-        public void free(Pointer memory) {
-            memories.decrementAndGet();
-            memory.close();
-        }
-
-        @Override
-        public synchronized CompletableFuture<?> copy(
-                @Nullable Pointer from, Pointer to, long bytes, @Nullable CompletableFuture<?> after) {
-            return order(copying, () -> {
-                if (after != null) {
-                    after.join();
-                }
-                dawdle();
-                if (from != null) {
-                    Pointer.memcpy(to, from, bytes);
-                }
-            });
-        }
-
-        @Override
-        public void computeAfter(CompletableFuture<?> copied) {
-            compute(copied::join);
-        }
-
-        @Override
-        public CompletableFuture<?> computed() {
-            return order(computing, () -> {});
-        }
-
-        @Override
-        public CompletableFuture<?> again(CompletableFuture<?> event) {
-            return event;
-        }
-
-        @Override
-        public void await(CompletableFuture<?> event) {
-            event.join();
-        }
-
-        @Override
-        public void drain() {
-            order(copying, () -> {}).join();
-        }
-
-        @Override
-        public void close() {
-            copying.shutdown();
-            computing.shutdown();
         }
     }
 }

@@ -2,6 +2,8 @@ package io.github.zimage.internal.runtime;
 
 import io.github.zimage.NativeLibraryException;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import org.bytedeco.javacpp.Loader;
@@ -18,9 +20,9 @@ public final class NativeRuntime {
      * @throws NativeLibraryException if they cannot be found or loaded; thrown again by later calls
      */
     public static void load() {
-        Throwable cause = Holder.FAILURE;
-        if (cause != null) {
-            throw new NativeLibraryException(explain(cause), cause);
+        Failure failure = Holder.FAILURE;
+        if (failure != null) {
+            throw new NativeLibraryException(explain(failure), failure.cause());
         }
     }
 
@@ -34,30 +36,44 @@ public final class NativeRuntime {
     }
 
     private static final class Holder {
-        @SuppressWarnings("StaticAssignmentOfThrowable") // a second attempt to load would only say NoClassDefFoundError
-        static final @Nullable Throwable FAILURE = tryLoad();
+        // A second attempt to load would only say NoClassDefFoundError.
+        static final @Nullable Failure FAILURE = tryLoad();
     }
 
-    private static @Nullable Throwable tryLoad() {
+    /**
+     * Why nothing could be loaded.
+     *
+     * @param otherBuilds why builds for other devices than the CPU were not even tried, one sentence each
+     */
+    private record Failure(Throwable cause, List<String> otherBuilds) {}
+
+    private static @Nullable Failure tryLoad() {
         // JavaCPP counts tensor memory against the Java heap and throws a false OutOfMemoryError unless told not to.
         setUnlessSet("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setUnlessSet("org.bytedeco.javacpp.maxBytes", "0");
+        List<String> otherBuilds = new ArrayList<>();
         try {
-            ServiceLoader.load(NativeLibraries.class).forEach(NativeLibraries::choose);
+            ServiceLoader.load(NativeLibraries.class)
+                    .forEach(libraries -> libraries.choose().ifPresent(otherBuilds::add));
             Loader.load(torch.class);
             return null;
         } catch (LinkageError | RuntimeException | ServiceConfigurationError e) {
-            return e;
+            return new Failure(e, otherBuilds);
         }
     }
 
-    private static String explain(Throwable cause) {
+    private static String explain(Failure failure) {
         String platform = platform();
-        String first = NativeErrors.firstLine(cause);
-        return ("LibTorch could not be loaded for %s (%s). Add the dependency org.bytedeco:pytorch-platform, or for this platform"
-                        + " only org.bytedeco:pytorch:2.10.0-1.5.13:%s with org.bytedeco:openblas:0.3.31-1.5.13:%s and"
-                        + " org.bytedeco:javacpp:1.5.13:%s; on the module path also pass --add-modules ALL-MODULE-PATH")
-                .formatted(platform, first, platform, platform, platform);
+        String first = NativeErrors.firstLine(failure.cause());
+        String cards = failure.otherBuilds().isEmpty()
+                ? ""
+                : "No graphics card can be used (%s), and LibTorch's build for the CPU is not there either. "
+                        .formatted(String.join("; ", failure.otherBuilds()));
+        return cards
+                + ("LibTorch could not be loaded for %s (%s). Add the dependency org.bytedeco:pytorch-platform, or for this platform"
+                                + " only org.bytedeco:pytorch:2.10.0-1.5.13:%s with org.bytedeco:openblas:0.3.31-1.5.13:%s and"
+                                + " org.bytedeco:javacpp:1.5.13:%s; on the module path also pass --add-modules ALL-MODULE-PATH")
+                        .formatted(platform, first, platform, platform, platform);
     }
 
     private static String platform() {

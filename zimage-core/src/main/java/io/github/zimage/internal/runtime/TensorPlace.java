@@ -72,4 +72,9 @@ public class TensorPlace {
         }
         return tensor.to(device(), tensor.scalar_type());
     }
+
+    /** Copies numbers into a tensor that lies here. When this returns, the other may be overwritten and freed. */
+    public void put(Tensor from, Tensor to) {
+        to.copy_(from);
+    }
 }

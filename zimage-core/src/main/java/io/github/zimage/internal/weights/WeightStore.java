@@ -149,7 +149,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
             for (String name : names) {
                 long count = shape(name).get(0);
                 try (PointerScope copying = new PointerScope()) {
-                    all.narrow(0, row, count).copy_(stored(name, type));
+                    place.put(stored(name, type), all.narrow(0, row, count));
                 }
                 row += count;
                 advance(name);
