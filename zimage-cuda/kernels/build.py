@@ -38,15 +38,17 @@ def variants():
     yield ("add_norm_scale_norm_scale", kernels.add_norm_scale_norm_scale,
            [F32, BF16, F32, F32, BF16, "i32", "fp32"], row, 8, 80)  # fmt: skip
     yield ("qk_norm_rope", kernels.qk_norm_rope, [BF16, F32, F32, BF16, "i32", "i32", "i32", "i32", "i32", "i32", "fp32"],
-           dict(ROWS=8, HALF=64), 4, 80)  # fmt: skip
-    yield "swiglu", kernels.swiglu, [BF16, BF16, BF16, "i32", "i32"], dict(BLOCK=1024), 4, 80
+           dict(ROWS=32, DIM=128), 8, 80)  # fmt: skip
+    yield "swiglu", kernels.swiglu, [BF16, BF16, BF16, "i32", "i32"], dict(BLOCK=2048), 8, 80
     for kind, out, fp8, capability in (("int8", I8, False, 80), ("fp8", FP8, True, FP8_FROM)):
         yield f"quantise_{kind}", kernels.quantise, [BF16, out, F32, "i32", "i32"], dict(FP8=fp8, BLOCK=4096), 8, capability
         yield (f"norm_scale_quantise_{kind}", kernels.norm_scale_quantise, [F32, F32, out, F32, "i32", "fp32"],
                dict(FP8=fp8, BLOCK=4096), 8, capability)  # fmt: skip
+        yield (f"add_norm_scale_norm_scale_quantise_{kind}", kernels.add_norm_scale_norm_scale_quantise,
+               [F32, BF16, F32, F32, out, F32, "i32", "fp32"], dict(FP8=fp8, BLOCK=4096), 8, capability)  # fmt: skip
         yield f"quantise_wide_{kind}", kernels.quantise, [BF16, out, F32, "i32", "i32"], dict(FP8=fp8, BLOCK=16384), 16, capability
     yield ("swiglu_quantise_fp8", kernels.swiglu_quantise, [BF16, BF16, FP8, F32, "i32", "i32"],
-           dict(FP8=True, BLOCK=16384), 16, FP8_FROM)  # fmt: skip
+           dict(FP8=True, BLOCK=8192, REST=4096), 16, FP8_FROM)  # fmt: skip
     for name, bias in (("rescale", False), ("rescale_bias", True)):
         yield name, kernels.rescale, [I32, F32, F32, F32, BF16, "i32"], dict(BIAS=bias, BLOCK=1024), 4, 80
     yield "group_merge", kernels.group_merge, [F32, F32, "i32", "fp32", "i32", "i32", "i32"], dict(BLOCK=1024), 4, 80

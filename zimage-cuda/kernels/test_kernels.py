@@ -84,7 +84,7 @@ class KernelTest(unittest.TestCase):
                 heads = torch.empty(h, s, d, dtype=dtype, device=DEVICE).transpose(0, 1)
                 for out in rows, heads:
                     strides = h * d + gap, out.stride(0), out.stride(1)
-                    k.qk_norm_rope[(triton.cdiv(s * h, 8),)](x, w, rotations, out, s * h, h, d, *strides, EPS, ROWS=8, HALF=64)
+                    k.qk_norm_rope[(triton.cdiv(s * h, 32),)](x, w, rotations, out, s * h, h, d, *strides, EPS, ROWS=32, DIM=128)
                     self.close(out, torch.view_as_real(turned).flatten(2), 1e-5)
 
     def test_swiglu(self):
@@ -93,7 +93,7 @@ class KernelTest(unittest.TestCase):
             gate, up = both.double().chunk(2, 1)
             for dtype in TYPES:
                 out = torch.empty(s, d, dtype=dtype, device=DEVICE)
-                k.swiglu[(s, triton.cdiv(d, 1024))](both, both[:, d:], out, d, 2 * d, BLOCK=1024)
+                k.swiglu[(s, triton.cdiv(d, 2048))](both, both[:, d:], out, d, 2 * d, BLOCK=2048)
                 self.close(out, torch.nn.functional.silu(gate) * up)
 
     def quantised(self, q, units, expected):
@@ -132,12 +132,22 @@ class KernelTest(unittest.TestCase):
                 k.norm_scale_quantise[(s,)](x, w, q, units, d, EPS, FP8=fp8, BLOCK=4096)
                 self.quantised(q, units, rms(x) * w.double())
 
+    def test_add_norm_scale_norm_scale_quantise(self):
+        for fp8, dtype in self.types():
+            for s, d in SHAPES:
+                x, y, w, w2 = randn(s, d), randn(s, d, dtype=torch.bfloat16, factor=5), randn(d), randn(d, factor=2)
+                q, units = torch.empty(s, d, dtype=dtype, device=DEVICE), torch.empty(s, device=DEVICE)
+                stream = x.double() + rms(y) * w.double()
+                k.add_norm_scale_norm_scale_quantise[(s,)](x, y, w, w2, q, units, d, EPS, FP8=fp8, BLOCK=4096)
+                self.close(x, stream, 1e-5)
+                self.quantised(q, units, rms(stream) * w2.double())
+
     def test_swiglu_quantise(self):
         for fp8, dtype in self.types():
-            for s, d in [(1, 1), (3, 1000), (2, 10240)]:
+            for s, d in [(1, 1), (3, 1000), (2, 8193), (2, 10240)]:
                 both = randn(s, 2 * d, dtype=torch.bfloat16, factor=4)
                 q, units = torch.empty(s, d, dtype=dtype, device=DEVICE), torch.empty(s, device=DEVICE)
-                k.swiglu_quantise[(s,)](both, both[:, d:], q, units, d, 2 * d, FP8=fp8, BLOCK=16384)
+                k.swiglu_quantise[(s,)](both, both[:, d:], q, units, d, 2 * d, FP8=fp8, BLOCK=8192, REST=4096)
                 gate, up = both.double().chunk(2, 1)
                 self.quantised(q, units, torch.nn.functional.silu(gate) * up)
 

@@ -57,31 +57,28 @@ def add_norm_scale_norm_scale(x, y, scale, next_scale, out, dim, eps, BLOCK: tl.
 
 @triton.jit
 def qk_norm_rope(
-    x, scale, rotations, out, count, heads, dim, stride, row_stride, head_stride, eps, ROWS: tl.constexpr, HALF: tl.constexpr
+    x, scale, rotations, out, count, heads, dim, stride, row_stride, head_stride, eps, ROWS: tl.constexpr, DIM: tl.constexpr
 ):
     """Normalises the heads of queries or keys and rotates neighbouring pairs.
 
     x: rows of heads * dim bf16 that lie stride elements apart; scale [dim] fp32; rotations [S, dim / 2, 2] fp32 (cosine and sine,
     times any factor of the result); out [S, heads, dim] bf16, whose rows and heads lie row_stride and head_stride elements apart;
-    count = S * heads; dim / 2 <= HALF. Grid: ceil(count / ROWS).
+    count = S * heads; dim <= DIM. Grid: ceil(count / ROWS).
     """
     head = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    pair = tl.arange(0, HALF)
-    half = dim // 2
-    inside = (head < count)[:, None] & (pair < half)[None, :]
+    feature = tl.arange(0, DIM)
+    present = feature < dim
+    inside = (head < count)[:, None] & present[None, :]
     row = (head // heads).to(tl.int64)
-    start = (row * stride + (head % heads) * dim)[:, None] + 2 * pair[None, :]
-    even = tl.load(x + start, mask=inside, other=0.0).to(tl.float32)
-    odd = tl.load(x + start + 1, mask=inside, other=0.0).to(tl.float32)
-    factor = tl.rsqrt(tl.sum(even * even + odd * odd, axis=1) / dim + eps)[:, None]
-    even *= factor * tl.load(scale + 2 * pair, mask=pair < half, other=0.0)[None, :]
-    odd *= factor * tl.load(scale + 2 * pair + 1, mask=pair < half, other=0.0)[None, :]
-    angle = row[:, None] * dim + 2 * pair[None, :]
-    cosine = tl.load(rotations + angle, mask=inside, other=0.0)
-    sine = tl.load(rotations + angle + 1, mask=inside, other=0.0)
-    to = (row * row_stride + (head % heads).to(tl.int64) * head_stride)[:, None] + 2 * pair[None, :]
-    tl.store(out + to, (even * cosine - odd * sine).to(out.dtype.element_ty), mask=inside)
-    tl.store(out + to + 1, (even * sine + odd * cosine).to(out.dtype.element_ty), mask=inside)
+    # Pairs are taken apart in registers, so that loads and stores are vectors.
+    y = tl.load(x + (row * stride + (head % heads) * dim)[:, None] + feature[None, :], mask=inside, other=0.0).to(tl.float32)
+    y *= tl.rsqrt(tl.sum(y * y, axis=1) / dim + eps)[:, None] * tl.load(scale + feature, mask=present, other=0.0)[None, :]
+    even, odd = tl.split(tl.reshape(y, (ROWS, DIM // 2, 2)))
+    turn = tl.load(rotations + row[:, None] * dim + feature[None, :], mask=inside, other=0.0)
+    cosine, sine = tl.split(tl.reshape(turn, (ROWS, DIM // 2, 2)))
+    turned = tl.reshape(tl.join(even * cosine - odd * sine, even * sine + odd * cosine), (ROWS, DIM))
+    to = (row * row_stride + (head % heads).to(tl.int64) * head_stride)[:, None] + feature[None, :]
+    tl.store(out + to, turned.to(out.dtype.element_ty), mask=inside)
 
 
 @triton.jit
@@ -101,15 +98,26 @@ def swiglu(gate, up, out, dim, stride, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def _quantised(y, FP8: tl.constexpr):
-    """A row as what 8 bits can hold, and the number that each of them counts for. A row of zeros counts for 1e-12 / limit, not 0."""
-    limit = 448.0 if FP8 else 127.0
-    unit = tl.maximum(tl.max(tl.abs(y), axis=0), 1e-12) / limit
+def _unit(largest, FP8: tl.constexpr):
+    """The number that each of 8 bits' values counts for. A row of zeros counts for 1e-12 / limit, not 0."""
+    return tl.maximum(largest, 1e-12) / (448.0 if FP8 else 127.0)
+
+
+@triton.jit
+def _counted(y, unit, FP8: tl.constexpr):
+    """Numbers as what 8 bits can hold."""
     y = y / unit
     if FP8:
-        return tl.minimum(tl.maximum(y, -448.0), 448.0), unit
+        return tl.minimum(tl.maximum(y, -448.0), 448.0)
     # adding and subtracting 1.5 * 2^23 rounds to the nearest integer, ties to even
-    return (y + 12582912.0) - 12582912.0, unit
+    return (y + 12582912.0) - 12582912.0
+
+
+@triton.jit
+def _quantised(y, FP8: tl.constexpr):
+    """A row as what 8 bits can hold, and the number that each of them counts for."""
+    unit = _unit(tl.max(tl.abs(y), axis=0), FP8)
+    return _counted(y, unit, FP8), unit
 
 
 @triton.jit
@@ -125,6 +133,20 @@ def norm_scale_quantise(x, scale, out, units, dim, eps, FP8: tl.constexpr, BLOCK
 
 
 @triton.jit
+def add_norm_scale_norm_scale_quantise(x, y, scale, next_scale, out, units, dim, eps, FP8: tl.constexpr, BLOCK: tl.constexpr):
+    """As add_norm_scale_norm_scale, into 8 bits a number with one unit a row: value = out * unit. out [S, dim] int8 or e4m3; units [S] fp32."""
+    row = tl.program_id(0)
+    columns = tl.arange(0, BLOCK)
+    inside = columns < dim
+    change = _rms(_row(y, row, dim, dim, BLOCK), dim, eps) * tl.load(scale + columns, mask=inside, other=0.0)
+    stream = _row(x, row, dim, dim, BLOCK) + change
+    tl.store(x + row.to(tl.int64) * dim + columns, stream, mask=inside)
+    q, unit = _quantised(_rms(stream, dim, eps) * tl.load(next_scale + columns, mask=inside, other=0.0), FP8)
+    tl.store(out + row.to(tl.int64) * dim + columns, q.to(out.dtype.element_ty), mask=inside)
+    tl.store(units + row, unit)
+
+
+@triton.jit
 def quantise(x, out, units, dim, stride, FP8: tl.constexpr, BLOCK: tl.constexpr):
     """Rows of dim bf16, stride elements apart, into 8 bits a number with one unit a row. dim <= BLOCK. Grid: S."""
     row = tl.program_id(0)
@@ -135,12 +157,28 @@ def quantise(x, out, units, dim, stride, FP8: tl.constexpr, BLOCK: tl.constexpr)
 
 
 @triton.jit
-def swiglu_quantise(gate, up, out, units, dim, stride, FP8: tl.constexpr, BLOCK: tl.constexpr):
-    """As swiglu, into 8 bits a number with one unit a row. dim <= BLOCK. Grid: S."""
-    row = tl.program_id(0)
-    columns = tl.arange(0, BLOCK)
-    q, unit = _quantised(_silu(_row(gate, row, stride, dim, BLOCK)) * _row(up, row, stride, dim, BLOCK), FP8)
-    tl.store(out + row.to(tl.int64) * dim + columns, q.to(out.dtype.element_ty), mask=columns < dim)
+def _swiglu_part(gate, up, columns, dim):
+    inside = columns < dim
+    g = tl.load(gate + columns, mask=inside, other=0.0).to(tl.float32)
+    u = tl.load(up + columns, mask=inside, other=0.0).to(tl.float32)
+    return _silu(g) * u
+
+
+@triton.jit
+def swiglu_quantise(gate, up, out, units, dim, stride, FP8: tl.constexpr, BLOCK: tl.constexpr, REST: tl.constexpr):
+    """As swiglu, into 8 bits a number with one unit a row. dim <= BLOCK + REST. Grid: S."""
+    row = tl.program_id(0).to(tl.int64)
+    gate += row * stride
+    up += row * stride
+    out += row * dim
+    # A row is as long as two powers of two, so that few of a program's threads are without work.
+    first = tl.arange(0, BLOCK)
+    second = BLOCK + tl.arange(0, REST)
+    a = _swiglu_part(gate, up, first, dim)
+    b = _swiglu_part(gate, up, second, dim)
+    unit = _unit(tl.maximum(tl.max(tl.abs(a), axis=0), tl.max(tl.abs(b), axis=0)), FP8)
+    tl.store(out + first, _counted(a, unit, FP8).to(out.dtype.element_ty), mask=first < dim)
+    tl.store(out + second, _counted(b, unit, FP8).to(out.dtype.element_ty), mask=second < dim)
     tl.store(units + row, unit)
 
 

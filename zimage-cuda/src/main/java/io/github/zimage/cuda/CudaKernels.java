@@ -23,8 +23,8 @@ final class CudaKernels extends AtenKernels {
     /** What build.py compiled the kernels for. */
     private static final long ROW_LIMIT = 4096;
 
-    private static final long SWIGLU_BLOCK = 1024;
-    private static final long HEADS_BLOCK = 8;
+    private static final long SWIGLU_BLOCK = 2048;
+    private static final long HEADS_BLOCK = 32;
     private static final long HEAD_LIMIT = 128;
     private static final long GROUPS = 32;
     private static final long GROUP_ELEMENTS = 8192;
@@ -111,6 +111,9 @@ final class CudaKernels extends AtenKernels {
 
     @Override
     public Rows addNormScaleNorm(Tensor x, Rows y, Tensor scale, Tensor nextScale, double eps) {
+        if (eightBits != null && isDense(y) && eightBits.addsAndNorms(x)) {
+            return eightBits.addNormScaleNorm(x, y.values(), scale, nextScale, eps);
+        }
         if (eightBits != null || !fits("add_norm_scale_norm_scale", x) || !isDense(y)) {
             return super.addNormScaleNorm(x, y, scale, nextScale, eps);
         }

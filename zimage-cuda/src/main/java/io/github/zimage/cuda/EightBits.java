@@ -20,6 +20,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 final class EightBits {
     private static final long NARROW = 4096;
     private static final long WIDE = 16384;
+    private static final long SWIGLU_WIDE = 8192 + 4096;
     private static final double SMALLEST = 1e-12;
 
     private final TensorPlace place;
@@ -106,7 +107,7 @@ final class EightBits {
     /** Rounds {@code rms_norm(x) * scale}. */
     Rows normScale(Tensor x, Tensor scale, double eps) {
         String kernel = "norm_scale_quantise_" + kind;
-        if (x.size(1) > NARROW || !isVector(x) || !x.is_contiguous() || !launcher.has(kernel)) {
+        if (!norms(kernel, x)) {
             return round(Kernels.rmsNorm(x, scale, eps));
         }
         Rows result = room(x.size(0), x.size(1));
@@ -123,6 +124,33 @@ final class EightBits {
         return result;
     }
 
+    /** Returns whether {@link #addNormScaleNorm} can take rows of the residual stream. */
+    boolean addsAndNorms(Tensor x) {
+        return norms("add_norm_scale_norm_scale_quantise_" + kind, x);
+    }
+
+    private boolean norms(String kernel, Tensor x) {
+        return x.size(1) <= NARROW && isVector(x) && x.is_contiguous() && launcher.has(kernel);
+    }
+
+    /** Adds {@code rms_norm(y) * scale} to x, in place, and rounds {@code rms_norm(x) * nextScale}. */
+    Rows addNormScaleNorm(Tensor x, Tensor y, Tensor scale, Tensor nextScale, double eps) {
+        Rows result = room(x.size(0), x.size(1));
+        launcher.launch(
+                "add_norm_scale_norm_scale_quantise_" + kind,
+                x.size(0),
+                1,
+                to -> to.pointer(ArgumentType.FP32_POINTER, x)
+                        .pointer(ArgumentType.BF16_POINTER, y)
+                        .pointer(ArgumentType.FP32_POINTER, scale)
+                        .pointer(ArgumentType.FP32_POINTER, nextScale)
+                        .pointer(pointer(), result.values())
+                        .pointer(ArgumentType.FP32_POINTER, scale(result))
+                        .integer(x.size(1))
+                        .real(eps));
+        return result;
+    }
+
     /**
      * Rounds {@code silu(gate) * up}, where a few numbers are many times the typical one: floating-point numbers can hold both,
      * integers only after a rotation.
@@ -130,7 +158,7 @@ final class EightBits {
     Rows swiglu(Tensor gate, Tensor up) {
         long features = gate.size(1);
         boolean vectors = isVector(gate) && isVector(up) && gate.stride(0) == up.stride(0);
-        if (integers || features > WIDE || !vectors || !launcher.has("swiglu_quantise_fp8")) {
+        if (integers || features > SWIGLU_WIDE || !vectors || !launcher.has("swiglu_quantise_fp8")) {
             Tensor product = vectors && launcher.has("swiglu")
                     ? CudaKernels.swiglu(launcher, place, gate, up)
                     : torch.silu(gate).mul_(up);

@@ -146,4 +146,21 @@ final class CudaKernelsTest {
             assertThat(error).as("%s", precision).isLessThan(precision == Precision.INT8 ? 0.012 : 0.04);
         }
     }
+
+    @Test
+    void eightBits_areMadeWhereTheStreamIsAddedTo() {
+        kernels = new CudaKernels(TensorPlace.CPU, CudaAttention.MATH, Precision.INT8, interpreted);
+        Tensor x = torch.randn(5, 48);
+        Tensor same = x.clone();
+        Rows y = Rows.of(bf16(5, 48));
+        Tensor scale = torch.randn(48);
+        Tensor next = torch.randn(48);
+
+        Rows actual = kernels.addNormScaleNorm(x, y, scale, next, EPS);
+        Tensor expected = aten.addNormScaleNorm(same, y, scale, next, EPS).floats();
+
+        same(x, same);
+        same(actual.values().to(ScalarType.Float).mul(actual.scale()), expected);
+        assertThat(interpreted.launched).containsExactly("add_norm_scale_norm_scale_quantise_int8");
+    }
 }

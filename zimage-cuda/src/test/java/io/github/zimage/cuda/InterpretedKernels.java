@@ -2,8 +2,10 @@ package io.github.zimage.cuda;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.ShortPointer;
@@ -15,7 +17,9 @@ final class InterpretedKernels implements Launcher {
 
     @Override
     public boolean has(String kernel) {
-        return manifest.kernels().containsKey(kernel) && !kernel.contains("quantise") && !kernel.startsWith("rescale");
+        return manifest.kernels().containsKey(kernel)
+                && (kernel.endsWith("norm_scale_quantise_int8")
+                        || (!kernel.contains("quantise") && !kernel.startsWith("rescale")));
     }
 
     @Override
@@ -34,10 +38,16 @@ final class InterpretedKernels implements Launcher {
                     }
                 }
             }
-            case "add_norm_scale", "add_norm_scale_norm_scale" -> {
-                boolean next = name.endsWith("norm_scale_norm_scale");
-                int dim = a.integer(next ? 5 : 3);
-                double eps = a.real(next ? 6 : 4);
+            case "norm_scale_quantise_int8" -> {
+                for (long row = 0; row < gridX; row++) {
+                    a.int8(2, 3, row, a.integer(4), normed(a, row, a.integer(4), a.real(5), 1));
+                }
+            }
+            case "add_norm_scale", "add_norm_scale_norm_scale", "add_norm_scale_norm_scale_quantise_int8" -> {
+                boolean next = name.contains("norm_scale_norm_scale");
+                boolean int8 = name.endsWith("int8");
+                int dim = a.integer(int8 ? 6 : next ? 5 : 3);
+                double eps = a.real(int8 ? 7 : next ? 6 : 4);
                 for (long row = 0; row < gridX; row++) {
                     double squares = 0;
                     for (int i = 0; i < dim; i++) {
@@ -50,8 +60,12 @@ final class InterpretedKernels implements Launcher {
                                 row * dim + i,
                                 a.fp32(0, row * dim + i) + a.bf16(1, row * dim + i) * factor * a.fp32(2, i));
                     }
-                    for (int i = 0; next && i < dim; i++) {
-                        a.bf16(4, row * dim + i, a.rms(0, row, dim, i, eps) * a.fp32(3, i));
+                    double[] normed = next ? normed(a, row, dim, eps, 3) : new double[0];
+                    if (int8) {
+                        a.int8(4, 5, row, dim, normed);
+                    }
+                    for (int i = 0; next && !int8 && i < dim; i++) {
+                        a.bf16(4, row * dim + i, normed[i]);
                     }
                 }
             }
@@ -76,14 +90,14 @@ final class InterpretedKernels implements Launcher {
                         a.bf16(3, to + i + 1, even * sine + odd * cosine);
                     }
                 }
-                if (gridX != (a.integer(4) + 7) / 8) {
+                if (gridX != (a.integer(4) + 31) / 32) {
                     throw new AssertionError("grid " + gridX);
                 }
             }
             case "swiglu" -> {
                 int dim = a.integer(3);
                 for (long row = 0; row < gridX; row++) {
-                    for (int i = 0; i < dim && i < gridY * 1024; i++) {
+                    for (int i = 0; i < dim && i < gridY * 2048; i++) {
                         double gate = a.bf16(0, row * a.integer(4) + i);
                         a.bf16(2, row * dim + i, gate / (1 + Math.exp(-gate)) * a.bf16(1, row * a.integer(4) + i));
                     }
@@ -91,6 +105,14 @@ final class InterpretedKernels implements Launcher {
             }
             default -> groups(name, a, gridX);
         }
+    }
+
+    private static double[] normed(Arguments a, long row, int dim, double eps, int scale) {
+        double[] normed = new double[dim];
+        for (int i = 0; i < dim; i++) {
+            normed[i] = a.rms(0, row, dim, i, eps) * a.fp32(scale, i);
+        }
+        return normed;
     }
 
     private static void groups(String name, Arguments a, long gridX) {
@@ -178,6 +200,15 @@ final class InterpretedKernels implements Launcher {
         void bf16(int argument, long element, double value) {
             int bits = Float.floatToRawIntBits((float) value);
             new ShortPointer(memory(argument)).put(element, (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16));
+        }
+
+        /** Rounds a row of numbers to integers, the largest of which is 127. */
+        void int8(int argument, int units, long row, int dim, double[] numbers) {
+            double unit = Arrays.stream(numbers).map(Math::abs).max().orElseThrow() / 127;
+            for (int i = 0; i < dim; i++) {
+                new BytePointer(memory(argument)).put(row * dim + i, (byte) Math.rint(numbers[i] / unit));
+            }
+            fp32(units, row, unit);
         }
 
         double rms(int argument, long row, int dim, int i, double eps) {
