@@ -60,6 +60,9 @@ def variants():
         for name, silu in (("group_norm", False), ("group_norm_silu", True)):
             yield (f"{name}_{channels}", kernels.group_norm_silu, [BF16, F32, F32, F32, BF16, "i32"],
                    dict(shape, SILU=silu, BLOCK=block), 4, 80)  # fmt: skip
+        # in front of the decoder's last convolution, which computes in FP32
+        yield (f"group_norm_silu_fp32_{channels}", kernels.group_norm_silu, [BF16, F32, F32, F32, F32, "i32"],
+               dict(shape, SILU=True, BLOCK=block), 4, 80)  # fmt: skip
 
 
 def compiled(function, types, constants, warps, capability):

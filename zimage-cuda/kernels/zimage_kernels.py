@@ -254,7 +254,7 @@ def group_merge(partial, statistics, pixels, eps, blocks, block_pixels, width, B
 
 @triton.jit
 def group_norm_silu(x, statistics, weight, bias, out, pixels, SILU: tl.constexpr, GROUPS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
-    """out = silu((x - mean) / deviation * weight + bias), or without the silu. weight, bias [channels] fp32. Grid: ceil(pixels / BLOCK)."""
+    """out = silu((x - mean) / deviation * weight + bias), or without the silu. weight, bias [channels] fp32; out bf16 or fp32. Grid: ceil(pixels / BLOCK)."""
     pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     channel = tl.arange(0, GROUPS * WIDTH)
     inside = (pixel < pixels)[:, None] & (channel >= 0)[None, :]

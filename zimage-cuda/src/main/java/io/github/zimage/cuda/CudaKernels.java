@@ -206,22 +206,24 @@ final class CudaKernels extends AtenKernels {
 
     @Override
     public Tensor groupNormSilu(Tensor x, Tensor weight, Tensor bias, int groups, double eps) {
-        return fitsGroups(x, weight, groups)
-                ? groupNormKernel("group_norm_silu_", x, weight, bias, eps)
-                : super.groupNormSilu(x, weight, bias, groups, eps);
+        if (!fitsGroups(x, groups)) {
+            return super.groupNormSilu(x, weight, bias, groups, eps);
+        }
+        return Tensors.isOf(weight, ScalarType.Float)
+                ? groupNormKernel("group_norm_silu_fp32_", x, weight, bias, eps)
+                : groupNormKernel("group_norm_silu_", x, weight, bias, eps);
     }
 
     @Override
     public Tensor groupNorm(Tensor x, Tensor weight, Tensor bias, int groups, double eps) {
-        return fitsGroups(x, weight, groups)
+        return fitsGroups(x, groups) && isBf16(weight)
                 ? groupNormKernel("group_norm_", x, weight, bias, eps)
                 : super.groupNorm(x, weight, bias, groups, eps);
     }
 
-    private boolean fitsGroups(Tensor x, Tensor weight, int groups) {
+    private boolean fitsGroups(Tensor x, int groups) {
         return groups == GROUPS
                 && isBf16(x)
-                && isBf16(weight)
                 && x.size(0) == 1
                 && GROUP_CHANNELS.contains(x.size(1))
                 && launcher.has("group_norm_" + x.size(1))
@@ -238,7 +240,9 @@ final class CudaKernels extends AtenKernels {
             Tensor statistics = place().empty(ScalarType.Float, 2, GROUPS);
             Tensor floatWeight = Tensors.cast(weight, ScalarType.Float);
             Tensor floatBias = Tensors.cast(bias, ScalarType.Float);
-            Tensor out = x.new_empty(1, x.size(2), x.size(3), channels).permute(0, 3, 1, 2); // channels last
+            ScalarType type = weight.scalar_type();
+            ArgumentType outPointer = isBf16(weight) ? ArgumentType.BF16_POINTER : ArgumentType.FP32_POINTER;
+            Tensor out = place().empty(type, 1, x.size(2), x.size(3), channels).permute(0, 3, 1, 2); // channels last
             launcher.launch(
                     "group_statistics_" + channels,
                     blocks,
@@ -265,7 +269,7 @@ final class CudaKernels extends AtenKernels {
                             .pointer(ArgumentType.FP32_POINTER, statistics)
                             .pointer(ArgumentType.FP32_POINTER, floatWeight)
                             .pointer(ArgumentType.FP32_POINTER, floatBias)
-                            .pointer(ArgumentType.BF16_POINTER, out)
+                            .pointer(outPointer, out)
                             .integer(pixels));
             return out;
         });

@@ -122,6 +122,11 @@ final class CudaKernelsTest {
         same(result, aten.groupNormSilu(x, weight, bias, 32, EPS));
         assertThat(result.is_contiguous(MemoryFormat.ChannelsLast)).isTrue();
         assertThat(interpreted.launched).contains("group_statistics_128", "group_norm_128", "group_norm_silu_128");
+
+        Tensor exact = kernels.groupNormSilu(x, weight.to(ScalarType.Float), bias.to(ScalarType.Float), 32, EPS);
+        same(exact, aten.groupNormSilu(x, weight.to(ScalarType.Float), bias.to(ScalarType.Float), 32, EPS));
+        assertThat(exact.is_contiguous(MemoryFormat.ChannelsLast)).isTrue();
+        assertThat(interpreted.launched).endsWith("group_norm_silu_fp32_128");
     }
 
     @Test

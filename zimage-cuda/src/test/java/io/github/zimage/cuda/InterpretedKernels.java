@@ -161,7 +161,12 @@ final class InterpretedKernels implements Launcher {
                                     * a.fp32(1, 32 + group)
                                     * a.fp32(2, channel)
                             + a.fp32(3, channel);
-                    a.bf16(4, (long) p * channels + channel, name.contains("silu") ? y / (1 + Math.exp(-y)) : y);
+                    double result = name.contains("silu") ? y / (1 + Math.exp(-y)) : y;
+                    if (name.contains("fp32")) {
+                        a.fp32(4, (long) p * channels + channel, result);
+                    } else {
+                        a.bf16(4, (long) p * channels + channel, result);
+                    }
                 }
             }
         }
