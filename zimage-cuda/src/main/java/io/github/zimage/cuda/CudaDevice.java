@@ -134,7 +134,11 @@ final class CudaDevice implements ComputeDevice {
                         "attention on cards must be one of %s, but was %s".formatted(names(), wanted.name())));
         if (backend.equals(CudaAttention.FLASH) || backend.equals(CudaAttention.CUDNN)) {
             require(card.capability() >= AMPERE, wanted, card, "it is for compute capability 8.0 and later");
-            require(precision != Precision.FP32, wanted, card, "it does not compute in FP32; use mem_efficient or math");
+            require(
+                    precision != Precision.FP32,
+                    wanted,
+                    card,
+                    "it does not compute in FP32; use mem_efficient or math");
         }
         return backend;
     }
