@@ -16,16 +16,24 @@ import io.github.zimage.RuntimeInfo;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.SyntheticModel.Size;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.device.Card;
+import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Devices;
+import io.github.zimage.internal.runtime.DeviceThread;
+import io.github.zimage.internal.weights.Checkpoint;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -33,8 +41,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.bytedeco.javacpp.PointerScope;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -42,9 +52,10 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /**
- * Checks and times zimage on a graphics card: pictures of a small model beside those of the CPU, and pictures of a full-size one in every
- * precision, with every attention backend, and in less and less memory. Each part runs in a JVM of its own, so that one that fails does
- * not end the others. Writes a line of JSON for each figure and for each part that failed, and prints all of them as a table.
+ * Checks and times zimage on a graphics card: pictures of a small model beside those of the CPU, every kernel and attention backend beside
+ * LibTorch's operators, and pictures of a full-size model in every precision, with and without graphs, and in less and less memory. Each
+ * part runs in a JVM of its own, so that one that fails does not end the others. Writes a line of JSON for each figure and for whatever
+ * is wrong, and prints all of them as a table. The exit status is the number of parts with something wrong, or that were not done.
  */
 @Command(
         name = "gpu-check",
@@ -60,8 +71,20 @@ final class GpuCheck implements Callable<Integer> {
     private static final String DEVICE = "device";
 
     private static final String FIDELITY = "fidelity";
+    private static final String KERNELS = "kernels";
+    private static final String ATTENTION = "attention";
+
+    /** With the tiny model of random weights, where another prompt makes 0.08: the order of additions makes 3e-7 on the CPU. */
+    private static final double FP32_LIMIT = 1e-4;
+    /** Likewise: 0.002 to 0.004 on the CPU. */
+    private static final double BF16_LIMIT = 0.02;
+    /** Likewise: 0.007 to 0.014 on the CPU with integers; floating-point numbers have a bit less. */
+    private static final double EIGHT_BIT_LIMIT = 0.05;
+    /** A trained model draws apart what differs a little: to 0.12 in BF16 on the CPU and 0.26 in 8 bits on an H100, the demo model. */
+    private static final double TRAINED = 10;
 
     private static final int REPORTED = 1;
+    private static final int DIGEST_BYTES = 8;
 
     @Option(
             names = "--model",
@@ -99,27 +122,39 @@ final class GpuCheck implements Callable<Integer> {
             description = "A part that takes longer is ended (default: ${DEFAULT-VALUE}).")
     private long limitSeconds;
 
+    @Option(
+            names = "--deadline",
+            defaultValue = "480",
+            paramLabel = "SECONDS",
+            description =
+                    "Ends all of it: what is not done by then is reported as not done (default: ${DEFAULT-VALUE}).")
+    private long deadlineSeconds;
+
     @Option(names = "--here", hidden = true)
     private boolean here;
 
     @Parameters(
             paramLabel = "PART",
             description =
-                    "fidelity, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true and place=COMPONENT/PLACEMENT,"
-                            + " such as bf16:attention=flash or bf16:memory=4g (default: a choice of all).")
+                    "fidelity, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true and"
+                            + " place=COMPONENT/PLACEMENT, such as bf16:attention=flash or bf16:memory=4g (default: a choice of all).")
     private List<String> parts = List.of(
-            "fidelity",
+            FIDELITY,
+            KERNELS,
+            ATTENTION,
             "bf16",
-            "bf16:compile=true",
-            "bf16:attention=flash",
             "fp8",
-            "fp8:compile=true",
-            "int8",
-            "int8:compile=true",
-            "bf16:place=transformer/stream:cpu",
+            "bf16:compile=true",
             "bf16:memory=16g",
             "bf16:memory=8g",
-            "bf16:memory=4g");
+            "bf16:memory=4g",
+            "int8",
+            "bf16:place=transformer/stream:cpu",
+            "fp8:compile=true",
+            "int8:compile=true",
+            "bf16:attention=flash");
+
+    private final long start = System.nanoTime();
 
     /** Runs the command and ends the JVM. */
     static void main(List<String> args) {
@@ -142,19 +177,63 @@ final class GpuCheck implements Callable<Integer> {
             return 0;
         }
         Files.writeString(out, "");
-        if (!spawn(DEVICE)) {
+        if (!spawn(DEVICE, limitSeconds)) {
             System.out.println("Nothing can be checked without the device.");
             return REPORTED;
         }
-        int failures = 0;
+        int late = 0;
         for (String part : parts) {
-            if (!part.equals(DEVICE)) {
+            if (part.equals(DEVICE)) {
+                continue;
+            }
+            if (secondsLeft() > 0) {
                 make(part.equals(FIDELITY) ? smallModel() : model, part.equals(FIDELITY) ? Size.TINY : Size.TURBO);
-                failures += spawn(part) ? 0 : 1;
+            }
+            if (secondsLeft() > 0) {
+                spawn(part, Math.min(limitSeconds, secondsLeft()));
+            } else {
+                late++;
+                report(line(part, "skipped", "not done: the deadline of %d s was over".formatted(deadlineSeconds)));
             }
         }
-        System.out.print(table(Files.readAllLines(out, StandardCharsets.UTF_8)));
-        return failures;
+        List<String> lines = Files.readAllLines(out, StandardCharsets.UTF_8);
+        int failed = failed(lines);
+        System.out.print(table(lines));
+        System.out.printf(
+                Locale.ROOT,
+                "%d parts in %.0f s: %d with errors, %d not done%n",
+                parts.size(),
+                secondsSince(start),
+                failed,
+                late);
+        return failed + late;
+    }
+
+    private static double secondsSince(long nanoTime) {
+        return (System.nanoTime() - nanoTime) / 1e9;
+    }
+
+    private long secondsLeft() {
+        return deadlineSeconds - (long) secondsSince(start);
+    }
+
+    /** Returns how many parts have a line that tells of an error. */
+    static int failed(List<String> lines) throws IOException {
+        Set<Object> failed = new LinkedHashSet<>();
+        for (Map<String, Object> row : rows(lines)) {
+            if (row.containsKey("error")) {
+                failed.add(row.getOrDefault("part", ""));
+            }
+        }
+        return failed.size();
+    }
+
+    private static List<Map<String, Object>> rows(List<String> lines) throws IOException {
+        List<Map<String, Object>> rows = new ArrayList<>();
+        for (String line : lines) {
+            rows.add(JSON.readValue(line, new TypeReference<Map<String, Object>>() {}));
+        }
+        return rows;
     }
 
     private static void make(Path folder, Size size) {
@@ -167,7 +246,7 @@ final class GpuCheck implements Callable<Integer> {
         return smallModel == null ? model.resolveSibling(model.getFileName() + "-small") : smallModel;
     }
 
-    private boolean spawn(String part) throws IOException, InterruptedException {
+    private boolean spawn(String part, long limit) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
@@ -176,42 +255,46 @@ final class GpuCheck implements Callable<Integer> {
                 .filter(name -> name.startsWith("org.bytedeco.") || name.startsWith("zimage."))
                 .forEach(name -> command.add("-D%s=%s".formatted(name, System.getProperty(name))));
         command.addAll(List.of(Main.class.getName(), "gpu-check", "--here", "--model", model.toString()));
-        command.addAll(List.of("--small-model", smallModel().toString()));
+        if (smallModel != null) {
+            command.addAll(List.of("--small-model", smallModel.toString()));
+        }
         command.addAll(List.of("--device", device, "--steps", Integer.toString(steps), "--out", out.toString()));
         command.addAll(List.of(
                 "--sizes", String.join(",", sizes.stream().map(String::valueOf).toList()), part));
-        long start = System.nanoTime();
+        long partStart = System.nanoTime();
         Process process = new ProcessBuilder(command).inheritIO().start();
-        boolean ended = process.waitFor(limitSeconds, TimeUnit.SECONDS);
+        boolean ended = process.waitFor(limit, TimeUnit.SECONDS);
         if (!ended) {
             process.destroyForcibly().waitFor();
         }
         String end = !ended
-                ? "ended after %d s".formatted(limitSeconds)
+                ? "ended after %d s".formatted(limit)
                 : process.exitValue() == 0 ? "done" : "failed with exit code " + process.exitValue();
-        System.out.printf(Locale.ROOT, "%s: %s in %.1f s%n", part, end, (System.nanoTime() - start) / 1e9);
+        System.out.printf(Locale.ROOT, "%s: %s in %.1f s%n", part, end, secondsSince(partStart));
         if (!ended || process.exitValue() > REPORTED) {
-            report(failure(part, end));
+            report(line(part, "error", end));
         }
         return ended && process.exitValue() == 0;
     }
 
-    private static Map<String, Object> failure(String part, String why) {
+    private static Map<String, Object> line(String part, String key, Object value) {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("part", part);
-        line.put("error", why);
+        line.put(key, value);
         return line;
     }
 
-    private void run(String part) throws IOException {
+    private void run(String part) {
         try {
             switch (part) {
                 case DEVICE -> device();
                 case FIDELITY -> fidelity();
+                case KERNELS -> operations(check -> check.kernels(largest()));
+                case ATTENTION -> operations(check -> check.attention(sizes));
                 default -> pictures(part);
             }
         } catch (RuntimeException | Error e) {
-            report(failure(part, String.valueOf(e.getMessage())));
+            report(line(part, "error", String.valueOf(e.getMessage())));
             throw e;
         }
     }
@@ -224,13 +307,9 @@ final class GpuCheck implements Callable<Integer> {
 
     /** Returns lines of JSON as a table in Markdown, with a column for everything that any of them has. */
     static String table(List<String> lines) throws IOException {
-        List<Map<String, Object>> rows = new ArrayList<>();
+        List<Map<String, Object>> rows = rows(lines);
         Set<String> columns = new LinkedHashSet<>();
-        for (String line : lines) {
-            Map<String, Object> row = JSON.readValue(line, new TypeReference<Map<String, Object>>() {});
-            rows.add(row);
-            columns.addAll(row.keySet());
-        }
+        rows.forEach(row -> columns.addAll(row.keySet()));
         if (columns.remove("error")) {
             columns.add("error"); // long, so last
         }
@@ -249,8 +328,33 @@ final class GpuCheck implements Callable<Integer> {
         return table.toString();
     }
 
+    /** Checks operations by themselves, on a thread of their own as a pipeline has. */
+    private void operations(Consumer<KernelCheck> work) {
+        Checkpoint checkpoint = Checkpoint.open(model, null);
+        DeviceThread thread = new DeviceThread(device);
+        try {
+            thread.submit(() -> {
+                        try (ComputeDevice opened = Devices.open(Device.parse(device));
+                                ComputeDevice.Guard guard = opened.enter();
+                                PointerScope scope = new PointerScope()) {
+                            work.accept(new KernelCheck(opened, checkpoint, this::report));
+                            return checkpoint;
+                        }
+                    })
+                    .join();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : e;
+        } finally {
+            thread.close(() -> {});
+        }
+    }
+
+    private int largest() {
+        return sizes.stream().max(Comparator.naturalOrder()).orElseThrow();
+    }
+
     /** Draws with the small model on the CPU and on the card, from the same noise. */
-    private void fidelity() throws IOException {
+    private void fidelity() {
         GenerationRequest request = GenerationRequest.builder()
                 .prompt("a red fox on grass")
                 .size(128, 128)
@@ -260,19 +364,19 @@ final class GpuCheck implements Callable<Integer> {
                 .build();
         List<GeneratedImage> exact =
                 draw(request, builder -> builder.device(Device.cpu()).precision(Precision.FP32));
+        Device card = Device.parse(device);
         for (Precision precision : Precision.values()) {
-            if (precision != Precision.FP32) {
+            if (precision != Precision.FP32 && Devices.has(Device.cpu(), precision)) {
                 compare(exact, request, precision, Device.cpu());
             }
-            compare(exact, request, precision, Device.parse(device));
+            if (Devices.has(card, precision)) {
+                compare(exact, request, precision, card);
+            }
         }
     }
 
-    private void compare(List<GeneratedImage> exact, GenerationRequest request, Precision precision, Device on)
-            throws IOException {
-        Map<String, Object> line = new LinkedHashMap<>();
-        line.put("part", "fidelity");
-        line.put("device", on.toString());
+    private void compare(List<GeneratedImage> exact, GenerationRequest request, Precision precision, Device on) {
+        Map<String, Object> line = line(FIDELITY, "device", on.toString());
         line.put("precision", precision.name());
         try {
             List<GeneratedImage> drawn = draw(request, builder -> {
@@ -283,12 +387,31 @@ final class GpuCheck implements Callable<Integer> {
                             component == Component.VAE && precision.bytes() == 1 ? Precision.BF16 : precision);
                 }
             });
-            line.put("latents", round(relativeError(exact, drawn)));
+            judge(relativeError(exact, drawn), precision, smallModel != null, line);
             line.put("psnr", round(psnr(exact, drawn)));
         } catch (RuntimeException e) {
             line.put("error", String.valueOf(e.getMessage()));
         }
         report(line);
+    }
+
+    /**
+     * Notes how far latents are from those of FP32 on the CPU, and an error if that is further than the precision explains.
+     *
+     * @param error the relative error, which may be no number
+     * @param trained whether the model's weights are other than random
+     */
+    static void judge(double error, Precision precision, boolean trained, Map<String, Object> line) {
+        double limit = (trained ? TRAINED : 1)
+                * switch (precision) {
+                    case FP32 -> FP32_LIMIT;
+                    case BF16 -> BF16_LIMIT;
+                    case INT8, FP8 -> EIGHT_BIT_LIMIT;
+                };
+        line.put("latents", round(error));
+        if (!(error <= limit)) {
+            line.put("error", "the latents' relative error %.3g is more than %.3g".formatted(error, limit));
+        }
     }
 
     private List<GeneratedImage> draw(GenerationRequest request, Consumer<ZImagePipeline.Builder> options) {
@@ -329,29 +452,37 @@ final class GpuCheck implements Callable<Integer> {
     }
 
     /** Draws with the full-size model: how long everything takes, and how much of the card's memory. */
-    private void pictures(String part) throws IOException {
+    private void pictures(String part) {
         List<String> words = Arrays.asList(part.split(":", 2));
         Precision precision = Precision.valueOf(words.get(0).toUpperCase(Locale.ROOT));
         ZImagePipeline.Builder builder = ZImagePipeline.builder()
                 .model(model)
                 .device(Device.parse(device))
                 .precision(Component.TRANSFORMER, precision)
-                .planFor(request(sizes.stream().max(Comparator.naturalOrder()).orElseThrow(), 1));
+                .planFor(request(largest(), 1));
         for (String option : words.size() == 1 ? new String[0] : words.get(1).split(",")) {
             apply(option, builder);
         }
-        long start = System.nanoTime();
+        long before = System.nanoTime();
         try (ZImagePipeline pipeline = builder.build()) {
-            double load = (System.nanoTime() - start) / 1e9;
+            double load = secondsSince(before);
             for (int size : sizes) {
-                Map<String, Object> line = new LinkedHashMap<>();
-                line.put("part", part);
-                line.put("size", size);
+                Map<String, Object> line = line(part, "size", size);
                 line.put("steps", steps);
                 line.put("load_s", round(load));
                 measure(pipeline, size, line);
                 report(line);
             }
+        }
+        base(part);
+    }
+
+    /** Reports what is in use of a card though no tensor is: by CUDA, which the plan counts but the allocator's peaks do not. */
+    private void base(String part) {
+        Device used = Device.parse(device);
+        if (used.kind() != Device.Kind.CPU) {
+            Card card = Devices.card(used);
+            report(line(part, "base_gib", gib(card.totalBytes() - card.freeBytes())));
         }
     }
 
@@ -375,12 +506,12 @@ final class GpuCheck implements Callable<Integer> {
         List<Double> denoise = new ArrayList<>();
         List<Double> decode = new ArrayList<>();
         List<Double> stepTimes = new ArrayList<>();
-        int picture = 0;
+        String picture = "";
         for (int run = 0; run < WARM_UPS + RUNS; run++) {
-            long start = System.nanoTime();
+            long before = System.nanoTime();
             GeneratedImage image = pipeline.generate(request(size, run));
-            double seconds = (System.nanoTime() - start) / 1e9;
-            picture = Arrays.hashCode(image.rgb());
+            double seconds = secondsSince(before);
+            picture = digest(image.rgb());
             if (run == 0) {
                 line.put("first_s", round(seconds));
             }
@@ -400,7 +531,17 @@ final class GpuCheck implements Callable<Integer> {
         peaks("planned_gib", pipeline.plan(request(size, 0)).peaks(), line);
         pipeline.measuredPeaks().ifPresent(peaks -> peaks("peak_gib", peaks, line));
         line.put("attention", pipeline.attentionBackend());
-        line.put("picture", Integer.toHexString(picture));
+        line.put("picture", picture);
+    }
+
+    /** Returns the first digits of the SHA-256 of a picture: the same for those that are equal to the last bit. */
+    private static String digest(byte[] rgb) {
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(rgb);
+            return HexFormat.of().formatHex(digest, 0, DIGEST_BYTES);
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every JVM has SHA-256", e);
+        }
     }
 
     /** Another prompt each time, since embeddings are remembered; as many tokens, and the same seed. */
@@ -434,9 +575,14 @@ final class GpuCheck implements Callable<Integer> {
         return Double.parseDouble(String.format(Locale.ROOT, "%.4g", value));
     }
 
-    private void report(Map<String, Object> line) throws IOException {
-        String json = JSON.writeValueAsString(line);
-        System.out.println(json);
-        Files.write(out, List.of(json), StandardCharsets.UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    private void report(Map<String, Object> line) {
+        try {
+            String json = JSON.writeValueAsString(line);
+            System.out.println(json);
+            Files.write(
+                    out, List.of(json), StandardCharsets.UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

@@ -12,7 +12,9 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
@@ -25,11 +27,16 @@ class GpuCheckTest {
     private final StringWriter err = new StringWriter();
 
     private int check(String device, String... parts) {
+        return check(List.of("--device", device), parts);
+    }
+
+    private int check(List<String> options, String... parts) {
         Path model = folder.resolve("model");
         if (!Files.exists(model)) {
             SyntheticModel.write(model, SyntheticModel.Size.TINY, Precision.BF16, 1, done -> {});
         }
-        List<String> args = new ArrayList<>(List.of("--model", model.toString(), "--device", device));
+        List<String> args = new ArrayList<>(List.of("--model", model.toString()));
+        args.addAll(options);
         args.addAll(List.of(
                 "--sizes",
                 "64",
@@ -59,10 +66,76 @@ class GpuCheckTest {
         assertThat(lines.get(1).get("part").asText()).isEqualTo("fp32");
         assertThat(lines.get(1).get("picture_s").asDouble()).isPositive();
         assertThat(lines.get(1).get("denoise_s").asDouble()).isPositive();
+        assertThat(lines.get(1).get("picture").asText()).matches("[0-9a-f]{16}");
         assertThat(lines.subList(2, lines.size()))
                 .hasSizeGreaterThan(4)
                 .allSatisfy(line -> assertThat(line.get("part").asText()).isEqualTo("fidelity"))
                 .anySatisfy(line -> assertThat(line.get("latents").asDouble()).isLessThan(0.1));
+    }
+
+    @Test
+    void operations_areCheckedAndTimed() throws IOException {
+        assertThat(check("cpu", "kernels", "attention")).isZero();
+        List<JsonNode> kernels = lines().stream()
+                .filter(line -> line.get("part").asText().equals("kernels"))
+                .toList();
+        assertThat(kernels)
+                .extracting(line -> line.get("operation").asText())
+                .contains("norm", "add norm", "add norm, norm", "swiglu", "norm, w1, w3", "swiglu, w2", "out")
+                .contains("norm, norms and rotations of heads", "norm, q, k, v, norms and rotations of heads")
+                .anyMatch(name -> name.startsWith("group norm, SiLU, "));
+        assertThat(kernels).allSatisfy(line -> {
+            assertThat(line.get("relative_error").asDouble()).isLessThan(0.05);
+            assertThat(line.get("ms").asDouble()).isPositive();
+            assertThat(line.get("aten_ms").asDouble()).isPositive();
+        });
+        List<JsonNode> attention = lines().stream()
+                .filter(line -> line.get("part").asText().equals("attention"))
+                .toList();
+        assertThat(attention)
+                .extracting(line -> line.get("attention").asText())
+                .containsExactly("blockwise", "sdpa", "flash", "math");
+        assertThat(attention).allSatisfy(line -> {
+            assertThat(line.get("relative_error").asDouble()).isBetween(1e-6, 0.01);
+            assertThat(line.get("tflops").asDouble()).isPositive();
+        });
+    }
+
+    @Test
+    void deadline_leavesOutWhatIsLate_andSaysSo() throws IOException {
+        assertThat(check(List.of("--device", "cpu", "--deadline", "0"), "fp32", "fidelity"))
+                .isEqualTo(2);
+        assertThat(lines()).extracting(line -> line.get("part").asText()).containsExactly("fp32", "fidelity");
+        assertThat(lines())
+                .allSatisfy(line ->
+                        assertThat(line.get("skipped").asText()).isEqualTo("not done: the deadline of 0 s was over"));
+    }
+
+    @Test
+    void latents_tooFarFromThoseOfTheCpu_areAnError() {
+        Map<String, Object> line = new LinkedHashMap<>();
+        GpuCheck.judge(0.12, Precision.BF16, true, line);
+        assertThat(line).containsOnly(Map.entry("latents", 0.12));
+        GpuCheck.judge(0.12, Precision.BF16, false, line);
+        assertThat(line.get("error")).isEqualTo("the latents' relative error 0.120 is more than 0.0200");
+        for (Precision precision : Precision.values()) {
+            for (double error : new double[] {0.9, Double.NaN}) {
+                Map<String, Object> wrong = new LinkedHashMap<>();
+                GpuCheck.judge(error, precision, true, wrong);
+                assertThat(wrong).as("%s %s", precision, error).containsKey("error");
+            }
+        }
+    }
+
+    @Test
+    void failures_arePartsWithErrors() throws IOException {
+        assertThat(GpuCheck.failed(List.of(
+                        "{\"part\":\"kernels\",\"error\":\"too far\"}",
+                        "{\"part\":\"kernels\",\"error\":\"too far\"}",
+                        "{\"part\":\"kernels\",\"ms\":1.0}",
+                        "{\"part\":\"fidelity\",\"skipped\":\"not here\"}",
+                        "{\"part\":\"bf16\",\"error\":\"no memory\"}")))
+                .isEqualTo(2);
     }
 
     @Test

@@ -5,6 +5,9 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * A way to compute attention, found through {@link java.util.ServiceLoader}.
  *
+ * <p>Tensors lie on the device that computes: the machine's memory, or a graphics card's, where the work belongs on LibTorch's current
+ * stream. One that cannot take them throws.
+ *
  * <p>All calls come from one thread, inside a JavaCPP scope that the caller closes: an implementation need not close its
  * temporaries, and must not keep a tensor beyond the call.
  */

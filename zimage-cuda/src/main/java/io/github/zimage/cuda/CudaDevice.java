@@ -6,6 +6,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Recorder;
+import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.MachineMemory;
@@ -16,6 +17,8 @@ import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.spi.Attention;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Loader;
@@ -111,27 +114,45 @@ final class CudaDevice implements ComputeDevice {
 
     @Override
     public Attention attention(AttentionBackend wanted, Precision precision) {
+        return attention(wanted, precision, card);
+    }
+
+    /** Returns what {@link #attention(AttentionBackend, Precision)} does on a card. */
+    static Attention attention(AttentionBackend wanted, Precision precision, CudaCard card) {
         if (wanted.equals(AttentionBackend.AUTO)) {
             return automatic(card.capability(), precision);
         }
         if (wanted.name().equals(FlashAttention3.NAME)) {
-            require(card.capability() / 10 == HOPPER / 10, wanted, "it is for compute capability 9.0");
-            require(precision != Precision.FP32, wanted, "it does not compute in FP32");
+            require(card.capability() / 10 == HOPPER / 10, wanted, card, "it is for compute capability 9.0");
+            require(precision != Precision.FP32, wanted, card, "it does not compute in FP32");
             return FlashAttention3.load();
         }
-        CudaAttention backend = CudaAttention.ALL.stream()
+        Attention backend = Stream.concat(CudaAttention.ALL.stream(), AttentionSelector.provided().stream())
                 .filter(each -> each.name().equals(wanted.name()))
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("attention on cards must be one of %s, but was %s"
-                        .formatted(String.join(", ", new CudaAccelerator().attentionNames()), wanted.name())));
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "attention on cards must be one of %s, but was %s".formatted(names(), wanted.name())));
         if (backend.equals(CudaAttention.FLASH) || backend.equals(CudaAttention.CUDNN)) {
-            require(card.capability() >= AMPERE, wanted, "it is for compute capability 8.0 and later");
-            require(precision != Precision.FP32, wanted, "it does not compute in FP32; use mem_efficient or math");
+            require(card.capability() >= AMPERE, wanted, card, "it is for compute capability 8.0 and later");
+            require(
+                    precision != Precision.FP32,
+                    wanted,
+                    card,
+                    "it does not compute in FP32; use mem_efficient or math");
         }
         return backend;
     }
 
-    private void require(boolean condition, AttentionBackend wanted, String why) {
+    private static String names() {
+        return Stream.of(
+                        Stream.of(AttentionBackend.AUTO.name()),
+                        new CudaAccelerator().attentionNames().stream(),
+                        AttentionSelector.provided().stream().map(Attention::name))
+                .flatMap(each -> each)
+                .collect(Collectors.joining(", "));
+    }
+
+    private static void require(boolean condition, AttentionBackend wanted, CudaCard card, String why) {
         if (!condition) {
             throw new IllegalArgumentException(
                     "attention %s does not run on %s: %s".formatted(wanted.name(), card, why));

@@ -58,10 +58,19 @@ final class FlashAttention3 implements Attention {
      */
     static synchronized FlashAttention3 load() {
         FlashAttention3 loaded = instance;
-        if (loaded != null) {
-            return loaded;
+        if (loaded == null) {
+            loaded = load(System.getProperty(PATH_PROPERTY));
+            instance = loaded;
         }
-        String path = System.getProperty(PATH_PROPERTY);
+        return loaded;
+    }
+
+    /**
+     * Loads a library.
+     *
+     * @param path what the property says, or null if it is missing
+     */
+    static FlashAttention3 load(@Nullable String path) {
         if (path == null) {
             throw new IllegalArgumentException(
                     "attention %s needs the shared library of FlashAttention 3 (flash_attn_3/_C.abi3.so): pass -D%s=FILE"
@@ -73,15 +82,13 @@ final class FlashAttention3 implements Attention {
         }
         try {
             System.load(file.toString());
-            loaded = new FlashAttention3();
+            return new FlashAttention3();
         } catch (UnsatisfiedLinkError | RuntimeException e) {
             throw new IllegalArgumentException(
                     "%s could not be loaded as FlashAttention 3 for LibTorch 2.10 and CUDA 13: %s"
                             .formatted(file, NativeErrors.firstLine(e)),
                     e);
         }
-        instance = loaded;
-        return loaded;
     }
 
     @Override

@@ -78,6 +78,18 @@ public final class Devices {
         }
     }
 
+    /** Returns the names of the attention backends of a device, without {@link AttentionBackend#AUTO}. Calls no native code. */
+    public static List<String> attentionNames(Device device) {
+        List<String> names = new ArrayList<>(AttentionSelector.names());
+        if (device.kind() != Device.Kind.CPU) {
+            names.clear();
+            accelerator(device).ifPresent(each -> names.addAll(each.attentionNames()));
+            AttentionSelector.provided().forEach(each -> names.add(each.name()));
+        }
+        names.remove(AttentionBackend.AUTO.name());
+        return names;
+    }
+
     /** Returns whether something can be computed in a precision on a device. Calls no native code. */
     public static boolean has(Device device, Precision precision) {
         return device.kind() == Device.Kind.CPU

@@ -130,7 +130,14 @@ public final class AttentionSelector {
         backends.add(LibTorchAttention.SDPA);
         backends.add(LibTorchAttention.FLASH);
         backends.add(LibTorchAttention.MATH);
-        ServiceLoader.load(Attention.class).forEach(backends::add);
+        backends.addAll(provided());
         return backends;
+    }
+
+    /** Returns the backends that other libraries bring, for any device. */
+    public static List<Attention> provided() {
+        List<Attention> provided = new ArrayList<>();
+        ServiceLoader.load(Attention.class).forEach(provided::add);
+        return provided;
     }
 }
