@@ -67,6 +67,7 @@ final class GpuCheck implements Callable<Integer> {
     private static final String PROMPT = "a red fox in the snow, early morning light";
     private static final int WARM_UPS = 2;
     private static final int RUNS = 3;
+    private static final int TOGETHER = 8;
     /** The part that comes before all others: without the card none of them can be done. */
     private static final String DEVICE = "device";
 
@@ -136,8 +137,8 @@ final class GpuCheck implements Callable<Integer> {
     @Parameters(
             paramLabel = "PART",
             description =
-                    "fidelity, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true and"
-                            + " place=COMPONENT/PLACEMENT, such as bf16:attention=flash or bf16:memory=4g (default: a choice of all).")
+                    "fidelity, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true,"
+                            + " devices=NAME+NAME and place=COMPONENT/PLACEMENT, such as bf16:attention=flash or bf16:memory=4g (default: a choice of all).")
     private List<String> parts = List.of(
             FIDELITY,
             KERNELS,
@@ -472,6 +473,9 @@ final class GpuCheck implements Callable<Integer> {
                 line.put("load_s", round(load));
                 measure(pipeline, size, line);
                 report(line);
+                if (part.contains("devices=")) {
+                    together(pipeline, size, part);
+                }
             }
         }
         base(part);
@@ -496,6 +500,9 @@ final class GpuCheck implements Callable<Integer> {
                 String[] place = pair[1].split("/", 2);
                 builder.place(Component.valueOf(place[0].toUpperCase(Locale.ROOT)), Placement.parse(place[1]));
             }
+            case "devices" ->
+                builder.devices(
+                        Arrays.stream(pair[1].split("\\+")).map(Device::parse).toList());
             default -> throw new IllegalArgumentException("no option " + option);
         }
     }
@@ -542,6 +549,26 @@ final class GpuCheck implements Callable<Integer> {
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError("every JVM has SHA-256", e);
         }
+    }
+
+    /** Draws pictures that several devices share, twice, and the last of them alone, which must be the same. */
+    private void together(ZImagePipeline pipeline, int size, String part) {
+        GenerationRequest several = request(size, 0).toBuilder().count(TOGETHER).build();
+        pipeline.generateAll(several);
+        long before = System.nanoTime();
+        List<GeneratedImage> drawn = pipeline.generateAll(several);
+        double seconds = secondsSince(before);
+        Map<String, Object> line = line(part, "size", size);
+        line.put("pictures", TOGETHER);
+        line.put("pictures_s", round(seconds));
+        GeneratedImage last = drawn.get(TOGETHER - 1);
+        GenerationRequest alone = request(size, 0).toBuilder()
+                .seed(several.seedOf(TOGETHER - 1, 0))
+                .build();
+        if (!digest(last.rgb()).equals(digest(pipeline.generate(alone).rgb()))) {
+            line.put("error", "a picture that was drawn with others is not the one that is drawn alone");
+        }
+        report(line);
     }
 
     /** Another prompt each time, since embeddings are remembered; as many tokens, and the same seed. */

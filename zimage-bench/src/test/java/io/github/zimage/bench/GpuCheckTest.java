@@ -102,6 +102,18 @@ class GpuCheckTest {
     }
 
     @Test
+    void severalDevices_drawTogetherWhatEachDrawsAlone() throws IOException {
+        assertThat(check("cpu", "fp32:devices=cpu")).isZero();
+        assertThat(lines())
+                .filteredOn(line -> line.has("pictures"))
+                .singleElement()
+                .satisfies(line -> {
+                    assertThat(line.get("pictures").asInt()).isEqualTo(8);
+                    assertThat(line.get("pictures_s").asDouble()).isPositive();
+                });
+    }
+
+    @Test
     void deadline_leavesOutWhatIsLate_andSaysSo() throws IOException {
         assertThat(check(List.of("--device", "cpu", "--deadline", "0"), "fp32", "fidelity"))
                 .isEqualTo(2);
