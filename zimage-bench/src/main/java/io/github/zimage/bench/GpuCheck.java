@@ -39,6 +39,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
@@ -335,7 +336,7 @@ final class GpuCheck implements Callable<Integer> {
         DeviceThread thread = new DeviceThread(device);
         try {
             thread.submit(() -> {
-                        try (ComputeDevice opened = Devices.open(Device.parse(device));
+                        try (ComputeDevice opened = Devices.open(Device.parse(device), OptionalLong.empty());
                                 ComputeDevice.Guard guard = opened.enter();
                                 PointerScope scope = new PointerScope()) {
                             work.accept(new KernelCheck(opened, checkpoint, this::report));

@@ -7,6 +7,7 @@ import io.github.zimage.internal.device.Card;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Status;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.stream.Stream;
 
 /** The cards of this machine. */
@@ -53,11 +54,11 @@ public final class CudaAccelerator implements Accelerator {
     }
 
     @Override
-    public ComputeDevice open(int index) {
+    public ComputeDevice open(int index, OptionalLong limit) {
         CudaCard card = CudaNatives.machine().cards().stream()
                 .filter(each -> each.index() == index)
                 .findFirst()
                 .orElseThrow(() -> new IllegalArgumentException("there is no usable card cuda:" + index));
-        return new CudaDevice(card);
+        return new CudaDevice(card, limit);
     }
 }

@@ -17,6 +17,7 @@ import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.spi.Attention;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.bytedeco.cuda.cudart.CUevent_st;
@@ -44,6 +45,9 @@ final class CudaDevice implements ComputeDevice {
 
     private static final long STAGED_BYTES = 32 << 20;
 
+    /** Variables of the environment that LibTorch's allocator heeds. */
+    static final List<String> ALLOCATOR_SETTINGS = List.of("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF");
+
     private static final int AMPERE = 80;
     private static final int HOPPER = 90;
     private static final int AFTER_HOPPER = 110;
@@ -52,22 +56,38 @@ final class CudaDevice implements ComputeDevice {
     private final byte index;
     private final StagedPlace<CUevent_st> place;
     private final Launcher launcher;
-    private long limit = Long.MAX_VALUE;
+    private final long limit;
 
-    CudaDevice(CudaCard card) {
+    CudaDevice(CudaCard card, OptionalLong limit) {
         NativeRuntime.load();
         Loader.load(torch_cuda.class);
+        if (limit.isPresent() && PresetsDriver.mapsMemory(card.index())) {
+            avoidGaps();
+        }
         this.card = card;
+        this.limit = limit.orElse(Long.MAX_VALUE);
         index = (byte) card.index();
         place = new StagedPlace<>(DeviceType.CUDA, card.index(), () -> new CudaCopies(card.index()), STAGED_BYTES);
         try (Guard guard = enter();
                 PointerScope scope = new PointerScope()) {
             place.empty(ScalarType.Float, 1); // begins LibTorch's use of the card
+            limit.ifPresent(bytes ->
+                    torch_cuda.getAllocator().setMemoryFraction(Math.min(1, bytes / (double) card.bytes()), index));
             Context context = torch.globalContext();
-            chooseConvolutions(limit, card.bytes());
+            chooseConvolutions(this.limit, card.bytes());
             // FP32 means FP32: cuDNN would take 10 bits of each number.
             context.setAllowTF32CuDNN(false);
             launcher = launcher(card);
+        }
+    }
+
+    /**
+     * Lets LibTorch's allocator lengthen what it has taken from a card, in place of taking pieces with gaps between them, unless the
+     * environment says how it works. It reads that before its first allocation, and never again.
+     */
+    static void avoidGaps() {
+        if (ALLOCATOR_SETTINGS.stream().noneMatch(torch::has_env)) {
+            torch.set_env(ALLOCATOR_SETTINGS.get(0), "expandable_segments:True");
         }
     }
 
@@ -261,15 +281,6 @@ final class CudaDevice implements ComputeDevice {
         try (Guard guard = enter();
                 PointerScope scope = new PointerScope()) {
             torch_cuda.getAllocator().emptyCache();
-        }
-    }
-
-    @Override
-    public void limit(long bytes) {
-        limit = bytes;
-        chooseConvolutions(limit, card.bytes());
-        try (PointerScope scope = new PointerScope()) {
-            torch_cuda.getAllocator().setMemoryFraction(Math.min(1, bytes / (double) card.bytes()), index);
         }
     }
 

@@ -66,6 +66,13 @@ final class PresetsDriver implements CudaDriver {
         }
     }
 
+    /** Returns whether addresses of a card can be given memory piece by piece. */
+    static boolean mapsMemory(int index) {
+        int[] device = new int[1];
+        check(cudart.cuDeviceGet(device, index), "cuDeviceGet");
+        return attribute(cudart.CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, device[0]) != 0;
+    }
+
     private static int attribute(int attribute, int device) {
         int[] value = new int[1];
         check(cudart.cuDeviceGetAttribute(value, attribute, device), "cuDeviceGetAttribute");

@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.bytedeco.pytorch.global.torch_cuda;
 
 /**
- * Records with LibTorch's own allocator where there is no card, on a runtime of CUDA that only keeps account; see {@code rehearsal/run.sh}.
+ * Records with LibTorch's own allocator where there is no card, on a runtime of CUDA that only keeps account, {@code cudart.c}.
  * Protects what stand-ins in Java cannot show: that LibTorch takes the pool and the filter as they are passed, that what is recorded gets
  * memory that nothing else gets, and that this memory goes when the last recording does and no earlier.
  */
@@ -23,23 +23,37 @@ final class CaptureRehearsal {
 
     private CaptureRehearsal() {}
 
-    /** Ends with an error if something is wrong; {@code invalid} as argument says that captures are going to fail. */
+    /** Ends with an error if something is wrong; the argument says what is tried. */
     public static void main(String[] args) {
+        String way = args[0];
         Loader.load(torch_cuda.class);
+        if (way.equals("without-gaps") || way.equals("own-settings")) {
+            CudaDevice.avoidGaps();
+        }
         try (PointerScope scope = new PointerScope()) {
             torch_cuda.getAllocator().init(1);
             CudaRecorder<?, ?> recorder = new CudaRecorder<>(new CudaCapture(0));
-            if (args.length > 0) {
+            if (way.equals("failing")) {
                 failing(recorder);
             } else {
                 recording(recorder);
             }
             recorder.close();
             require(
+                    oneBehindTheOther() == way.equals("without-gaps"),
+                    "memory is lengthened where that was asked for, and nowhere else");
+            require(
                     torch_cuda.getCurrentCUDAStream((byte) 0).equals(torch_cuda.getDefaultCUDAStream((byte) 0)),
                     "the default stream is current again");
         }
-        System.out.println("rehearsed" + (args.length > 0 ? " failure" : ""));
+        System.out.println("rehearsed " + way);
+    }
+
+    private static boolean oneBehindTheOther() {
+        try (PointerScope scope = new PointerScope()) {
+            long first = address();
+            return address() - first == NUMBERS * Float.BYTES;
+        }
     }
 
     private static void recording(Recorder recorder) {

@@ -84,7 +84,8 @@ final class ClassPathTest {
         return name.startsWith("pytorch-") && name.endsWith("-linux-x86_64.jar");
     }
 
-    private static List<String> classPath(boolean cpuBuild) {
+    /** Returns the class path of the tests, with or without LibTorch's build for the CPU. */
+    static List<String> classPath(boolean cpuBuild) {
         assertThat(jars()).as("this test's own class path").anyMatch(ClassPathTest::isCpuBuild);
         return new ArrayList<>(
                 jars().filter(jar -> cpuBuild || !isCpuBuild(jar)).toList());
@@ -290,22 +291,6 @@ final class ClassPathTest {
 
     private static void library(Path file, String source) throws IOException, InterruptedException {
         Path text = Files.writeString(folder.resolve("library.c"), source);
-        Process compiler;
-        try {
-            compiler = new ProcessBuilder(
-                            "cc",
-                            "-shared",
-                            "-fPIC",
-                            "-Wl,-soname," + file.getFileName(),
-                            "-o",
-                            file.toString(),
-                            text.toString())
-                    .inheritIO()
-                    .start();
-        } catch (IOException e) {
-            assumeTrue(false, "there is no C compiler to make a driver with: " + e.getMessage());
-            throw e;
-        }
-        assertThat(compiler.waitFor()).as("cc").isZero();
+        Compiler.library(file, text);
     }
 }

@@ -2,13 +2,11 @@ package io.github.zimage.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.internal.runtime.NativeRuntime;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -64,23 +62,7 @@ final class FlashAttention3Test {
     private Path compile(Path source) throws IOException, InterruptedException {
         Path library = folder.resolve("lib.so");
         Path libtorch = Path.of(Loader.load(torch.class)).resolveSibling("libtorch_cpu.so");
-        List<String> command = List.of(
-                "c++",
-                "-std=c++17",
-                "-shared",
-                "-fPIC",
-                source.toString(),
-                libtorch.toString(),
-                "-o",
-                library.toString());
-        Process process;
-        try {
-            process = new ProcessBuilder(command).inheritIO().start();
-        } catch (IOException e) {
-            assumeTrue(false, "there is no C++ compiler: " + e.getMessage());
-            throw e;
-        }
-        assertThat(process.waitFor()).isZero();
+        Compiler.library(library, source, libtorch);
         return library;
     }
 
@@ -100,7 +82,7 @@ final class FlashAttention3Test {
     @EnabledOnOs(OS.LINUX)
     void operator_getsItsArgumentsByName_andDefaultsForTheRest() throws IOException, InterruptedException {
         FlashAttention3 attention = FlashAttention3.load(
-                compile(Path.of("src/test/cpp/flash_attn_3.cpp")).toString());
+                compile(Path.of("src/test/native/flash_attn_3.cpp")).toString());
         try (PointerScope scope = new PointerScope()) {
             Tensor query = torch.randn(5, 2, 8).transpose(0, 1); // [H, S, D] over [S, H, D]
             Tensor key = torch.randn(5, 2, 8).transpose(0, 1);

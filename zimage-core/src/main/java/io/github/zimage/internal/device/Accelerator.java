@@ -4,6 +4,7 @@ import io.github.zimage.AttentionBackend;
 import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import java.util.List;
+import java.util.OptionalLong;
 
 /** Devices of a kind that a module beside the core computes on, found through {@link java.util.ServiceLoader}. */
 public interface Accelerator {
@@ -26,6 +27,7 @@ public interface Accelerator {
      * Begins to use a device. Called by the thread that will compute, after {@link #status} told of the device.
      *
      * @param index the device's
+     * @param limit above how many bytes of the device's allocator allocations shall fail, if any
      */
-    ComputeDevice open(int index);
+    ComputeDevice open(int index, OptionalLong limit);
 }

@@ -75,9 +75,6 @@ public interface ComputeDevice extends AutoCloseable {
     /** Gives back what the allocator keeps for later. */
     void emptyCache();
 
-    /** Lets allocations fail that would bring the device's allocator above so many bytes. */
-    void limit(long bytes);
-
     /** Ends the use. Whatever was made by this is closed before. */
     @Override
     void close();

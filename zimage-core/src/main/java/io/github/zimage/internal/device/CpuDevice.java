@@ -90,8 +90,5 @@ public final class CpuDevice implements ComputeDevice {
     public void emptyCache() {}
 
     @Override
-    public void limit(long bytes) {}
-
-    @Override
     public void close() {}
 }

@@ -9,6 +9,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.Set;
@@ -117,14 +118,15 @@ public final class Devices {
     /**
      * Begins to use a device.
      *
+     * @param limit above how many bytes of the device's allocator allocations shall fail, if any; nothing to the CPU
      * @throws IllegalArgumentException if it cannot be used
      */
-    public static ComputeDevice open(Device device) {
+    public static ComputeDevice open(Device device, OptionalLong limit) {
         if (device.kind() == Device.Kind.CPU) {
             return new CpuDevice();
         }
         require(device, "device " + device + " cannot be used");
-        return accelerator(device).orElseThrow().open(device.index());
+        return accelerator(device).orElseThrow().open(device.index(), limit);
     }
 
     private static Optional<Card> find(Status status, Device device) {

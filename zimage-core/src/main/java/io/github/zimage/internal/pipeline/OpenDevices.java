@@ -11,6 +11,7 @@ import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.spi.Attention;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalLong;
 import org.bytedeco.javacpp.PointerScope;
 
 /** The devices that an engine computes on, and what computes on them. */
@@ -23,9 +24,6 @@ final class OpenDevices implements AutoCloseable {
         this.options = options;
         try (PointerScope scope = new PointerScope()) {
             open(options.hardware().device());
-            options.hardware()
-                    .limit()
-                    .ifPresent(bytes -> open(options.hardware().device()).limit(bytes));
             // The transformer's first: where the attention that was asked for cannot be used, that is the end.
             attention(Component.TRANSFORMER);
             for (Component component : Component.values()) {
@@ -38,7 +36,9 @@ final class OpenDevices implements AutoCloseable {
     }
 
     private ComputeDevice open(Device device) {
-        return devices.computeIfAbsent(device, Devices::open);
+        boolean planned = device.equals(options.hardware().device());
+        return devices.computeIfAbsent(
+                device, each -> Devices.open(each, planned ? options.hardware().limit() : OptionalLong.empty()));
     }
 
     /** Returns the device that the plan is for. */

@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
@@ -100,7 +101,8 @@ public final class FakeAccelerator implements Accelerator {
     }
 
     @Override
-    public ComputeDevice open(int index) {
+    public ComputeDevice open(int index, OptionalLong most) {
+        most.ifPresent(bytes -> limit = bytes);
         return new FakeDevice(index);
     }
 
@@ -181,11 +183,6 @@ public final class FakeAccelerator implements Accelerator {
 
         @Override
         public void emptyCache() {}
-
-        @Override
-        public void limit(long most) {
-            limit = most;
-        }
 
         @Override
         public void close() {

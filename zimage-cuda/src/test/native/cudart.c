@@ -1,6 +1,9 @@
 /* CUDA's runtime with one card that computes nothing: its memory is the machine's, and streams and captures are only kept account of. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum { NOT_PERMITTED = 900, INVALIDATED = 901, NOT_CAPTURING = 902 };
 
@@ -14,7 +17,10 @@ int cudaGetLastError(void) { return 0; }
 int cudaPeekAtLastError(void) { return 0; }
 int cudaDeviceCanAccessPeer(int *can, int from, int to) { *can = 0; return 0; }
 int cudaDeviceGetAttribute(int *value, int attribute, int device) { *value = 1; return 0; }
-int cudaGetDeviceProperties(void *properties, int device) { return 0; }
+int cudaGetDeviceProperties(void *properties, int device) {
+    *(size_t *) ((char *) properties + 288) = (size_t) 1 << 34; /* totalGlobalMem, behind name, uuid, luid and its mask */
+    return 0;
+}
 int cudaMemGetInfo(size_t *free, size_t *total) { *free = *total = (size_t) 1 << 34; return 0; }
 
 int cudaDeviceSynchronize(void) { return capturing ? NOT_PERMITTED : 0; }
@@ -77,4 +83,36 @@ int cudaGraphExecDestroy(void *executable) { free(executable); return 0; }
 
 /* The driver's. */
 int cuInit(unsigned flags) { return 0; }
+int cuDeviceGetAttribute(int *value, int attribute, int device) { *value = 0; return 0; }
 int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) { *flags = 0; *active = 1; return 0; }
+
+/* Addresses that are given memory piece by piece. */
+int cuMemGetAllocationGranularity(size_t *bytes, const void *properties, int which) { *bytes = 2 << 20; return 0; }
+int cuMemAddressReserve(void **address, size_t bytes, size_t alignment, void *wanted, unsigned long long flags) {
+    *address = mmap(wanted, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return *address == MAP_FAILED ? 2 : 0;
+}
+int cuMemAddressFree(void *address, size_t bytes) { return munmap(address, bytes); }
+int cuMemCreate(unsigned long long *handle, size_t bytes, const void *properties, unsigned long long flags) { *handle = 1; return 0; }
+int cuMemRelease(unsigned long long handle) { return 0; }
+int cuMemMap(void *address, size_t bytes, size_t offset, unsigned long long handle, unsigned long long flags) { return 0; }
+int cuMemUnmap(void *address, size_t bytes) { return mprotect(address, bytes, PROT_NONE); }
+int cuMemSetAccess(void *address, size_t bytes, const void *access, size_t count) { return mprotect(address, bytes, PROT_READ | PROT_WRITE); }
+static int not_supported(void) { return 801; }
+int cudaGetDriverEntryPointByVersion(const char *symbol, void **function, unsigned version, unsigned long long flags, int *status) {
+    *function = dlsym(RTLD_DEFAULT, symbol);
+    if (!*function) {
+        *function = (void *) not_supported;
+    }
+    *status = 0;
+    return 0;
+}
+
+/* What libraries of kernels call when they are loaded. */
+void **__cudaRegisterFatBinary(void *binary) { return calloc(1, sizeof(void *)); }
+void __cudaRegisterFatBinaryEnd(void **handle) {}
+void __cudaUnregisterFatBinary(void **handle) {}
+void __cudaRegisterFunction(void) {}
+void __cudaRegisterVar(void) {}
+
+const char *cudaGetErrorString(int error) { return "an error of the stand-in"; }
