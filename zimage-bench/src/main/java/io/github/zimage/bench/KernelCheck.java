@@ -42,7 +42,7 @@ final class KernelCheck {
     private static final int TEXT_TOKENS = 64;
 
     private static final double EPS = 1e-5;
-    private static final int WARM_UPS = 3;
+    private static final int WARM_UPS = 40;
     private static final int BATCHES = 5;
     private static final int BATCH_RUNS = 20;
 
