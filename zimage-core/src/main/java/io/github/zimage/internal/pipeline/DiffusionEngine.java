@@ -207,6 +207,7 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees what is kept to be used again. */
     public void forget() {
         promptEncoder.forget();
+        transformer.ifLoaded(ZImageTransformer2DModel::forget);
         if (compiled != null) {
             try (ComputeDevice.Guard guard = devices.of(Component.TRANSFORMER).enter()) {
                 compiled.clear();
@@ -227,6 +228,7 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees what is kept to be used again, and places weights anew; they are loaded when they are needed. */
     public void shrink(EngineOptions smaller) {
         promptEncoder.forget();
+        transformer.ifLoaded(ZImageTransformer2DModel::forget);
         EngineOptions before = options;
         options = smaller;
         if (!smaller.compiled()) {

@@ -81,16 +81,22 @@ final class Activations {
                 + layout.part(Component.TRANSFORMER).largest();
     }
 
-    /** What is kept until a request is done: captions, latents, rotations, the norms of all steps, finished pictures on the heap. */
+    /** What is kept until a request is done: captions, latents, rotations, finished pictures on the heap. */
     private long kept() {
         TransformerConfig config = layout.transformer();
         long captions = captions() * captionTokens() * FLOAT * (long) config.dim();
         long rotations =
                 captions() * (captionTokens() + imageTokens()) * ROTATION_BYTES_PER_FEATURE * (long) config.headDim();
-        long norms = (long) work.steps() * (config.layers() + config.refinerLayers()) * 4 * config.dim() * FLOAT;
         long latents = (long) work.pictures() * latentPixels() * config.inChannels() * FLOAT;
         long heap = (long) work.pictures() * pixels() * 3;
-        return captions + rotations + norms + latents + heap;
+        return captions + rotations + latents + heap;
+    }
+
+    /** Returns what is kept of the timesteps of schedules for later requests: the norms of all blocks for each step. */
+    long modulations() {
+        TransformerConfig config = layout.transformer();
+        long steps = Math.max(work.steps(), Workload.KEPT_STEPS);
+        return steps * (config.layers() + config.refinerLayers()) * 4 * config.dim() * FLOAT;
     }
 
     private long steps() {

@@ -333,7 +333,7 @@ public final class Planner {
             ModelLayout.Part part = layout.part(component);
             // A card gets the rows that a prompt needs, which the CPU picks.
             long embeddings = machine.isCpu() ? Math.min(part.embeddings(), activations.embeddingRows()) : 0;
-            long whole = part.rest() + part.blockBytes() + part.modulation();
+            long whole = part.rest() + part.blockBytes();
             long stays = part.rest() + part.slotBytes() * residence.residentBlocks();
             return switch (residence.kind()) {
                 case RESIDENT -> new Option(residence, whole + embeddings, whole + embeddings, 0);
@@ -358,7 +358,7 @@ public final class Planner {
             long runs = component == Component.TEXT_ENCODER ? 1L : groups * work.steps();
             long coming = (long) part.blocks().size() - residentBlocks;
             long once = part.once().size();
-            return part.slotBytes() * (coming * runs + once) + part.modulation();
+            return part.slotBytes() * (coming * runs + once);
         }
 
         private Device device(Component component, @Nullable Residence residence) {
@@ -369,9 +369,21 @@ public final class Planner {
 
         /** Returns what is in use while a component runs. */
         long peak(Phase phase, Option runs, int tile, Option text, Option transformer, Option vae) {
-            long idle = machine.base() + text.idle + transformer.idle + vae.idle + recordings(transformer.residence);
+            long idle = machine.base()
+                    + text.idle
+                    + transformer.idle
+                    + vae.idle
+                    + recordings(transformer.residence)
+                    + modulations(phase, transformer.residence);
             // What runs beside the card does not add to what the card needs.
             return runs.residence == null ? idle : idle - runs.idle + runs.running + activationBytes(phase, tile);
+        }
+
+        /** They go with the weights that they belong to. */
+        private long modulations(Phase phase, @Nullable Residence transformer) {
+            boolean there =
+                    transformer != null && (transformer.kind() != Residence.Kind.PARKED || phase == Phase.DENOISE);
+            return there ? activations.modulations() : 0;
         }
 
         private long recordings(@Nullable Residence transformer) {

@@ -15,6 +15,8 @@ import io.github.zimage.PromptEmbeddings;
  * @param promptTokens the longest prompt
  */
 public record Workload(int width, int height, int pictures, int prompts, boolean guided, int steps, int promptTokens) {
+    /** What the timesteps give is kept for the schedules used last, of so many steps in all, or for a single one of more. */
+    public static final int KEPT_STEPS = 32;
 
     /** Returns the work of a request whose prompts have at most so many tokens; embeddings that come with it may have more. */
     public static Workload of(GenerationRequest request, int maxPromptTokens) {
