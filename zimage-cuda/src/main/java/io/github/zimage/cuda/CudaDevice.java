@@ -20,7 +20,6 @@ import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Context;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.cuda.CUDAEvent;
@@ -60,20 +59,10 @@ final class CudaDevice implements ComputeDevice {
         try (Guard guard = enter();
                 PointerScope scope = new PointerScope()) {
             place.empty(ScalarType.Float, 1); // begins LibTorch's use of the card
-            Context context = torch.globalContext();
-            chooseConvolutions(limit, card.bytes());
             // FP32 means FP32: cuDNN would take 10 bits of each number.
-            context.setAllowTF32CuDNN(false);
+            torch.globalContext().setAllowTF32CuDNN(false);
             launcher = launcher(card);
         }
-    }
-
-    /**
-     * Lets cuDNN try all its convolutions and take the fastest, but only where memory is not limited: trying them needs several times the
-     * memory that the chosen one does.
-     */
-    static void chooseConvolutions(long limit, long cardBytes) {
-        torch.globalContext().setBenchmarkCuDNN(limit >= cardBytes);
     }
 
     /** Tries a kernel, so that a driver that refuses them is found out before a picture is begun. */
@@ -246,10 +235,14 @@ final class CudaDevice implements ComputeDevice {
     @Override
     public void limit(long bytes) {
         limit = bytes;
-        chooseConvolutions(limit, card.bytes());
         try (PointerScope scope = new PointerScope()) {
             torch_cuda.getAllocator().setMemoryFraction(Math.min(1, bytes / (double) card.bytes()), index);
         }
+    }
+
+    @Override
+    public void tryConvolutions(boolean tries) {
+        torch.globalContext().setBenchmarkCuDNN(tries);
     }
 
     @Override

@@ -78,6 +78,12 @@ public interface ComputeDevice extends AutoCloseable {
     /** Lets allocations fail that would bring the device's allocator above so many bytes. */
     void limit(long bytes);
 
+    /**
+     * Lets the device's libraries try all their convolutions and keep the fastest, or not, as at first. Trying them needs several times
+     * the memory of the one that is kept.
+     */
+    void tryConvolutions(boolean tries);
+
     /** Ends the use. Whatever was made by this is closed before. */
     @Override
     void close();

@@ -93,5 +93,8 @@ public final class CpuDevice implements ComputeDevice {
     public void limit(long bytes) {}
 
     @Override
+    public void tryConvolutions(boolean tries) {}
+
+    @Override
     public void close() {}
 }

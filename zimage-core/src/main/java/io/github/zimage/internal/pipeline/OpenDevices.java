@@ -26,6 +26,7 @@ final class OpenDevices implements AutoCloseable {
             options.hardware()
                     .limit()
                     .ifPresent(bytes -> open(options.hardware().device()).limit(bytes));
+            main().tryConvolutions(options.hardware().triesConvolutions());
             // The transformer's first: where the attention that was asked for cannot be used, that is the end.
             attention(Component.TRANSFORMER);
             for (Component component : Component.values()) {

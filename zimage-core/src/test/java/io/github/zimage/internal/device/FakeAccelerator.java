@@ -47,6 +47,9 @@ public final class FakeAccelerator implements Accelerator {
     /** The most bytes that tensors may take, as it was last told. */
     public static volatile long limit;
 
+    /** Whether convolutions may be tried, as it was last told. */
+    public static volatile boolean triesConvolutions;
+
     /** Makes what records; null if cards cannot. */
     public static volatile @Nullable Supplier<Recorder> recorder;
 
@@ -59,6 +62,7 @@ public final class FakeAccelerator implements Accelerator {
             cards = count;
             bytes = 16L << 30;
             limit = 0;
+            triesConvolutions = false;
             recorder = null;
             ENTERED.clear();
             ClassLoader before = Thread.currentThread().getContextClassLoader();
@@ -185,6 +189,11 @@ public final class FakeAccelerator implements Accelerator {
         @Override
         public void limit(long most) {
             limit = most;
+        }
+
+        @Override
+        public void tryConvolutions(boolean tries) {
+            triesConvolutions = tries;
         }
 
         @Override

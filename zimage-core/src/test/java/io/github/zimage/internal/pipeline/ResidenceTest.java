@@ -50,6 +50,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Protects that pictures do not depend on how weights stay in memory, to the last bit, and that a pipeline whose weights come and go
@@ -98,6 +99,28 @@ final class ResidenceTest {
                     Component.VAE, Residence.parked());
             assertSame(drawAll(open(model, computed, residences), requests), expected);
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void picturesThatAreDrawnFewerAtATime_areTheSame(int atOnce) throws Exception {
+        List<GenerationRequest> requests =
+                List.of(request().count(5).guidance(2).negativePrompt("no").build());
+        List<List<DrawnImage>> expected = drawAll(open(model(Precision.BF16), Precision.BF16, Map.of()), requests);
+        EngineOptions all = options(Precision.BF16, allStreamed());
+        EngineOptions fewer =
+                all.smaller(all.vaeTiling(), all.residences(), false, new EngineOptions.Limits(atOnce, Long.MAX_VALUE));
+        AtomicInteger looks = new AtomicInteger();
+        AtomicInteger looksOfAll = new AtomicInteger();
+        DiffusionEngine engine = open(model(Precision.BF16), fewer, new GenerationListener() {});
+        assertSame(
+                List.of(generate(engine, requests.get(0), new GenerationListener() {}, looks::incrementAndGet)),
+                expected);
+        close(engine);
+        DiffusionEngine four = open(model(Precision.BF16), all, new GenerationListener() {});
+        generate(four, requests.get(0), new GenerationListener() {}, looksOfAll::incrementAndGet);
+        close(four);
+        assertThat(looks.get()).as("more runs through the blocks").isGreaterThan(looksOfAll.get());
     }
 
     @ParameterizedTest
@@ -472,9 +495,13 @@ final class ResidenceTest {
     private DiffusionEngine open(
             Path model, Precision precision, Map<Component, Residence> residences, GenerationListener listener)
             throws Exception {
+        return open(model, options(precision, residences), listener);
+    }
+
+    private DiffusionEngine open(Path model, EngineOptions options, GenerationListener listener) throws Exception {
         Checkpoint checkpoint = Checkpoint.open(model, null);
         PromptTokens tokens = PromptTokens.load(checkpoint, 512, PromptOverflow.ERROR);
-        return onDevice(() -> new DiffusionEngine(checkpoint, tokens, options(precision, residences), listener));
+        return onDevice(() -> new DiffusionEngine(checkpoint, tokens, options, listener));
     }
 
     private List<List<DrawnImage>> drawAll(DiffusionEngine engine, List<GenerationRequest> requests) throws Exception {
