@@ -107,8 +107,9 @@ public final class ConversionCache {
             WeightIndex own = checkpoint.weights(component);
             Precision precision = Objects.requireNonNull(precisions.get(component));
             try {
-                WeightIndex kept = cache.find(component, own, precision);
-                if (kept == null && keeps(own, precision)) {
+                boolean keeps = keeps(own, precision);
+                WeightIndex kept = cache.find(component, own, precision, keeps);
+                if (kept == null && keeps) {
                     kept = cache.convert(component, own, precision, false, progress(component, own, listener));
                 }
                 result = kept == null ? result : result.withWeights(component, kept);

@@ -116,7 +116,11 @@ final class MemoryBudget {
         }
         plan = next;
         LOG.warn("Going on with less memory: {}", summary());
-        return Optional.of(options.smaller(tiling(), plan.residences()));
+        return Optional.of(smallerOptions(options));
+    }
+
+    private EngineOptions smallerOptions(EngineOptions options) {
+        return options.smaller(tiling(), plan.residences(), plan.triesConvolutions(), limits());
     }
 
     /** Goes on with the next smaller plan, and stays with it. */
@@ -142,24 +146,27 @@ final class MemoryBudget {
                     new MemorySize(next.peak(phase)),
                     summary(),
                     failure.getMessage());
-            return options.smaller(tiling(), plan.residences());
+            return smallerOptions(options);
         }
 
         @Override
         public OutOfDeviceMemoryException explained(Phase phase, OutOfDeviceMemoryException failure) {
             long requested = NativeErrors.requestedBytes(failure);
             OptionalLong free = free();
+            long planned = planner.with(plan, work).peak(phase);
             return new OutOfDeviceMemoryException(
                     "out of memory while %s, also with caches freed and less in memory: requested %s, free %s, planned %s; draw smaller"
                                     .formatted(
                                             doing.apply(phase),
                                             requested == 0 ? "unknown" : new MemorySize(requested),
                                             free.isEmpty() ? "unknown" : new MemorySize(Math.max(1, free.getAsLong())),
-                                            new MemorySize(
-                                                    planner.with(plan, work).peak(phase)))
+                                            new MemorySize(planned))
                             + " pictures or fewer at once, free memory that other programs have, or set a memory budget so that"
                             + " fewer weights stay in memory",
-                    failure);
+                    failure,
+                    requested == 0 ? OptionalLong.empty() : OptionalLong.of(requested),
+                    free,
+                    OptionalLong.of(planned));
         }
     }
 
@@ -191,6 +198,16 @@ final class MemoryBudget {
         return wishedTiling.mode() == VaeTiling.Mode.AUTO && plan.tile() > 0 ? VaeTiling.on() : wishedTiling;
     }
 
+    /** Returns what keeps a generation within the plan. */
+    EngineOptions.Limits limits() {
+        return new EngineOptions.Limits(plan.work().picturesAtOnce(), planner.roomToDecode(plan));
+    }
+
+    /** Returns whether cuDNN may try its convolutions. */
+    boolean triesConvolutions() {
+        return plan.triesConvolutions();
+    }
+
     /** Returns, in a few words, which weights do not stay and what is predicted. */
     String summary() {
         MemoryPlan shown = plan();
@@ -203,6 +220,10 @@ final class MemoryBudget {
                     moving.add("%s streamed but for %d of %d blocks"
                             .formatted(part.component().folder(), part.residentBlocks(), part.blocks()));
             }
+        }
+        if (plan.work().pictures() > plan.work().picturesAtOnce()
+                && plan.work().picturesAtOnce() < Workload.PICTURES_AT_ONCE) {
+            moving.add("one picture after the other");
         }
         return "%s, at most %s predicted for %s"
                 .formatted(
@@ -265,10 +286,11 @@ final class MemoryBudget {
     }
 
     private void found(GenerationRequest request, Map<Phase, Long> peaks) {
+        long beside = plan.machine().outsideAllocator();
         MemoryPlan.Peaks found = new MemoryPlan.Peaks(
-                peaks.getOrDefault(Phase.TEXT, 0L),
-                peaks.getOrDefault(Phase.DENOISE, 0L),
-                peaks.getOrDefault(Phase.DECODE, 0L));
+                beside + peaks.getOrDefault(Phase.TEXT, 0L),
+                beside + peaks.getOrDefault(Phase.DENOISE, 0L),
+                beside + peaks.getOrDefault(Phase.DECODE, 0L));
         measured = found;
         LOG.debug("Memory in use: {}; predicted: {}", found, plan(request).peaks());
     }

@@ -304,8 +304,8 @@ public final class ZImagePipeline implements AutoCloseable {
     /**
      * Returns what the latest generation that finished really had in memory, to be compared with {@link #plan(GenerationRequest)}:
      * on the CPU the whole process's, other pipelines included, looked at some fifty times a second; on a graphics card what
-     * LibTorch's allocator held of it, to which driver and libraries add half a gigabyte. Nothing before the first generation, and
-     * nothing where the system does not tell, which for the CPU only Linux does.
+     * LibTorch's allocator held of it, and the 460 MiB that the plan counts for driver and libraries, which are not looked at. Nothing
+     * before the first generation, and nothing where the system does not tell, which for the CPU only Linux does.
      */
     public Optional<MemoryPlan.Peaks> measuredPeaks() {
         return workers.stream()
@@ -705,7 +705,10 @@ public final class ZImagePipeline implements AutoCloseable {
             Checkpoint checkpoint = open();
             Planner planner = planner(checkpoint, conversionCache);
             Plan plan = planner.plan(Machine.card(card.bytes()), plannedWork());
-            return MemoryPlan.of(checkpoint.name(), recording(planner, plan).orElse(plan));
+            Optional<Plan> recording = recording(planner, plan);
+            return MemoryPlan.of(
+                    checkpoint.name(),
+                    planner.recording(recording.isPresent()).tryingConvolutions(recording.orElse(plan)));
         }
 
         /** Returns a planner for weights of which some are still to be converted by a cache. */
@@ -736,10 +739,11 @@ public final class ZImagePipeline implements AutoCloseable {
                     ? planner.planAnyway(Machine.card(computing, free), plannedWork())
                     : planner.plan(Machine.partOfCard(computing, Math.min(free, memoryBudget.bytes())), plannedWork());
             Optional<Plan> recording = recording(planner, plan);
+            Planner chosen = planner.recording(recording.isPresent());
             return new MemoryBudget(
                     checkpoint.name(),
-                    planner.recording(recording.isPresent()),
-                    recording.orElse(plan),
+                    chosen,
+                    memoryBudget == null ? chosen.tryingConvolutions(recording.orElse(plan)) : recording.orElse(plan),
                     vaeTiling,
                     maxPromptTokens,
                     memoryBudget != null);
@@ -804,7 +808,8 @@ public final class ZImagePipeline implements AutoCloseable {
                     computing,
                     devices,
                     inMemory,
-                    limited ? OptionalLong.of(memory.tensorBytes()) : OptionalLong.empty());
+                    limited ? OptionalLong.of(memory.tensorBytes()) : OptionalLong.empty(),
+                    memory.triesConvolutions());
         }
 
         private Workload plannedWork() {
@@ -898,7 +903,8 @@ public final class ZImagePipeline implements AutoCloseable {
                     memory.tiling(),
                     memory.residences(),
                     hardware(computing, memory),
-                    memory.recording());
+                    memory.recording(),
+                    memory.limits());
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             try {
                 NativeRuntime.load();

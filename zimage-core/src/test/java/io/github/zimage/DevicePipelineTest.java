@@ -47,9 +47,10 @@ final class DevicePipelineTest {
             assertThat(pipeline.plan().device()).isEqualTo(Device.cuda(0));
             GeneratedImage drawn = pipeline.generate(TinyModel.request().build());
             assertClose(drawn, expected);
+            long found = (7 << 20) + (460 << 20);
             assertThat(pipeline.measuredPeaks())
-                    .as("what the card's allocator says")
-                    .contains(new MemoryPlan.Peaks(7 << 20, 7 << 20, 7 << 20));
+                    .as("what the card's allocator says, and what is counted beside it, as in the plan")
+                    .contains(new MemoryPlan.Peaks(found, found, found));
         }
     }
 
@@ -105,6 +106,24 @@ final class DevicePipelineTest {
             assertThat(FakeAccelerator.limit)
                     .as("what the driver and its libraries take is not the allocator's")
                     .isEqualTo((2L << 30) - (460L << 20));
+        }
+    }
+
+    // Trying them takes several times the memory of the one that is kept.
+    @Test
+    void convolutions_areTriedOnlyWithRoomForIt_andNoBudget() {
+        install(1);
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder).build()) {
+            assertThat(FakeAccelerator.triesConvolutions).isTrue();
+            long planned = pipeline.plan().peaks().decode();
+            assertThat(pipeline.shrink()).isTrue();
+            assertThat(FakeAccelerator.triesConvolutions).isFalse();
+            assertThat(pipeline.plan().peaks().decode()).isLessThan(planned);
+        }
+        try (ZImagePipeline pipeline =
+                TinyModel.pipeline(folder).memoryBudget(MemorySize.gib(8)).build()) {
+            assertThat(pipeline.plan().fits()).isTrue();
+            assertThat(FakeAccelerator.triesConvolutions).isFalse();
         }
     }
 

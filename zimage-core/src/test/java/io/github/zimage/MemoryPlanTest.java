@@ -164,7 +164,10 @@ class MemoryPlanTest {
                     pipeline.generateAll(request, exhausted(phase, 1)).get(0);
             assertThatThrownBy(() -> pipeline.generateAll(
                             TinyModel.request().prompt("another").build(), exhausted(phase, Integer.MAX_VALUE)))
-                    .isInstanceOf(OutOfDeviceMemoryException.class)
+                    .isInstanceOfSatisfying(OutOfDeviceMemoryException.class, failure -> {
+                        assertThat(failure.requestedBytes()).hasValue(1L << 48); // of 4 bytes each
+                        assertThat(failure.plannedBytes().orElseThrow()).isPositive();
+                    })
                     .hasMessageContaining("requested 262144.00 GiB, free ")
                     .hasMessageContaining(", planned ")
                     .hasMessageContaining(

@@ -24,7 +24,6 @@ import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Context;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.cuda.CUDAEvent;
@@ -73,10 +72,8 @@ final class CudaDevice implements ComputeDevice {
             place.empty(ScalarType.Float, 1); // begins LibTorch's use of the card
             limit.ifPresent(bytes ->
                     torch_cuda.getAllocator().setMemoryFraction(Math.min(1, bytes / (double) card.bytes()), index));
-            Context context = torch.globalContext();
-            chooseConvolutions(this.limit, card.bytes());
             // FP32 means FP32: cuDNN would take 10 bits of each number.
-            context.setAllowTF32CuDNN(false);
+            torch.globalContext().setAllowTF32CuDNN(false);
             launcher = launcher(card);
         }
     }
@@ -89,14 +86,6 @@ final class CudaDevice implements ComputeDevice {
         if (ALLOCATOR_SETTINGS.stream().noneMatch(torch::has_env)) {
             torch.set_env(ALLOCATOR_SETTINGS.get(0), "expandable_segments:True");
         }
-    }
-
-    /**
-     * Lets cuDNN try all its convolutions and take the fastest, but only where memory is not limited: trying them needs several times the
-     * memory that the chosen one does.
-     */
-    static void chooseConvolutions(long limit, long cardBytes) {
-        torch.globalContext().setBenchmarkCuDNN(limit >= cardBytes);
     }
 
     /** Tries a kernel, so that a driver that refuses them is found out before a picture is begun. */
@@ -282,6 +271,11 @@ final class CudaDevice implements ComputeDevice {
                 PointerScope scope = new PointerScope()) {
             torch_cuda.getAllocator().emptyCache();
         }
+    }
+
+    @Override
+    public void tryConvolutions(boolean tries) {
+        torch.globalContext().setBenchmarkCuDNN(tries);
     }
 
     @Override

@@ -316,7 +316,7 @@ final class GenerateCommand implements Callable<Integer> {
                 List<GeneratedImage> images = pipeline.generateAll(request, progress);
                 progress.end();
                 save(images, files);
-                print(stdout, images, files, load);
+                print(stdout, images, files, load, memory(pipeline, request));
             }
         }
         return 0;
@@ -523,7 +523,16 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private void print(PrintWriter stdout, List<GeneratedImage> images, List<Path> files, Duration load) {
+    /** Returns what was in use at the peak beside what was predicted, in a few words. */
+    private static String memory(ZImagePipeline pipeline, GenerationRequest request) {
+        String predicted = new MemorySize(pipeline.plan(request).peaks().highest()) + " predicted";
+        return pipeline.measuredPeaks()
+                .map(found -> "memory %s, %s".formatted(new MemorySize(found.highest()), predicted))
+                .orElse("memory " + predicted);
+    }
+
+    private void print(
+            PrintWriter stdout, List<GeneratedImage> images, List<Path> files, Duration load, String memory) {
         for (int i = 0; i < images.size(); i++) {
             GeneratedImage image = images.get(i);
             stdout.printf("%s  %dx%d, seed %d%n", files.get(i), image.width(), image.height(), image.seed());
@@ -532,6 +541,7 @@ final class GenerateCommand implements Callable<Integer> {
             stdout.println(latentsOut + "  latents");
         }
         stdout.println("load " + Times.seconds(load) + ", "
-                + Times.summary(images.get(images.size() - 1).timings()));
+                + Times.summary(images.get(images.size() - 1).timings())
+                + "; " + memory);
     }
 }

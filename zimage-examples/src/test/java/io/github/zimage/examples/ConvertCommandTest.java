@@ -2,11 +2,16 @@ package io.github.zimage.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -16,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 /** Protects that people can fill a cache, use it, and understand why it was not filled. */
 final class ConvertCommandTest {
@@ -57,6 +63,55 @@ final class ConvertCommandTest {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    // FP32 is kept on demand only: what is damaged is not made anew by itself, which must not pass unnoticed.
+    @Test
+    void damagedWeights_thatAreNotMadeAnew_areSaidOnce() throws IOException {
+        Path cache = folder.resolve("cache");
+        Path bf16 = folder.resolve("bf16");
+        MainTest.run("synth", bf16.toString(), "--size", "tiny", "--dtype", "bf16", "--seed", "3");
+        String[] command = {"convert", "--model", bf16.toString(), "--to", cache.toString(), "--precision", "fp32"};
+        assertThat(MainTest.run(command).code()).isZero();
+        Path damaged = weights(cache).stream()
+                .filter(file -> file.toString().contains("transformer-fp32-"))
+                .findFirst()
+                .orElseThrow();
+        String[] generate = {
+            "generate",
+            "--model=" + bf16,
+            "--prompt=a fox",
+            "--size=64x64",
+            "--steps=1",
+            "--dtype=fp32",
+            "--attention=blockwise",
+            "--cache=" + cache,
+            "--out=" + folder.resolve("fox.png")
+        };
+        Logger logger = (Logger) LoggerFactory.getLogger("io.github.zimage");
+        ListAppender<ILoggingEvent> log = new ListAppender<>();
+        log.start();
+        logger.addAppender(log);
+        try {
+            assertThat(MainTest.run(generate).code()).isZero();
+            assertThat(warnings(log)).isEmpty();
+            Files.write(damaged, new byte[100], StandardOpenOption.APPEND);
+            assertThat(MainTest.run(generate).code()).isZero();
+        } finally {
+            logger.detachAppender(log);
+        }
+        assertThat(warnings(log))
+                .singleElement()
+                .asString()
+                .startsWith("Converted weights of transformer are damaged and not used, ")
+                .endsWith("Convert them again, or delete them");
+    }
+
+    private static List<String> warnings(ListAppender<ILoggingEvent> log) {
+        return log.list.stream()
+                .filter(event -> event.getLevel().isGreaterOrEqual(Level.WARN))
+                .map(ILoggingEvent::getFormattedMessage)
+                .toList();
     }
 
     @Test

@@ -245,7 +245,8 @@ final class GenerateCommandTest {
         assertThat(run.out().lines().skip(3))
                 .singleElement()
                 .asString()
-                .matches("load [0-9.]+ s, text [0-9.]+ s, 2 steps [0-9.]+ s \\([0-9.]+ s each\\), decode [0-9.]+ s");
+                .matches("load [0-9.]+ s, text [0-9.]+ s, 2 steps [0-9.]+ s \\([0-9.]+ s each\\), decode [0-9.]+ s"
+                        + "; memory ([0-9.]+ [MG]iB, )?[0-9.]+ [MG]iB predicted");
         assertThat(ImageIO.read(second.toFile()).getWidth()).isEqualTo(48);
         ImageParameters parameters = ImageParameters.read(first).orElseThrow();
         assertThat(parameters.prompt()).isEqualTo("狐 🦊");

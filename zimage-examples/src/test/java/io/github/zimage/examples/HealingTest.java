@@ -12,15 +12,24 @@ import io.github.zimage.Component;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.spi.Attention;
+import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -51,6 +60,8 @@ final class HealingTest {
     private final Logger logger = (Logger) LoggerFactory.getLogger("io.github.zimage");
     private final ListAppender<ILoggingEvent> log = new ListAppender<>();
     private Level levelBefore;
+    private ClassLoader loaderBefore;
+    private URLClassLoader loader;
 
     @BeforeAll
     static void writeModel() {
@@ -69,6 +80,23 @@ final class HealingTest {
     void stopListening() {
         logger.detachAppender(log);
         logger.setLevel(levelBefore);
+    }
+
+    /** Makes the backend known to this thread, and to those that start from it. */
+    @BeforeEach
+    void installAttention(@TempDir Path folder) throws IOException {
+        Path services = Files.createDirectories(folder.resolve("META-INF/services"));
+        Files.writeString(services.resolve(Attention.class.getName()), ExhaustedAttention.class.getName());
+        loaderBefore = Thread.currentThread().getContextClassLoader();
+        URL[] urls = {folder.toUri().toURL()};
+        loader = new URLClassLoader(urls, loaderBefore);
+        Thread.currentThread().setContextClassLoader(loader);
+    }
+
+    @AfterEach
+    void removeAttention() throws IOException {
+        Thread.currentThread().setContextClassLoader(loaderBefore);
+        loader.close();
     }
 
     private List<String> warnings() {
@@ -118,6 +146,115 @@ final class HealingTest {
         assertThat(warnings()).hasSize(1);
     }
 
+    // Pictures of a size that tiles help, four at a time. More is asked for than any step gives, so all of them are
+    // taken
+    // that help the phase, and no others.
+    @ParameterizedTest
+    @EnumSource(Phase.class)
+    void allocationThatFailsInAPhase_isHealedByWhatHelpsThatPhase(Phase phase) {
+        GenerationRequest four =
+                REQUEST.toBuilder().size(512, 512).count(4).steps(1).build();
+        try (ZImagePipeline untouched = exhaustible().planFor(four).build();
+                ZImagePipeline pipeline = exhaustible().planFor(four).build()) {
+            List<GeneratedImage> expected = untouched.generateAll(four);
+            ExhaustedAttention.fail(phase == Phase.TEXT ? 1 : 0);
+            AtomicInteger failures = new AtomicInteger(phase == Phase.TEXT ? 0 : 1);
+            List<GeneratedImage> healed = pipeline.generateAll(four, exhaustedIn(phase, failures));
+            for (int i = 0; i < 4; i++) {
+                assertThat(healed.get(i).latents().values())
+                        .isEqualTo(expected.get(i).latents().values());
+            }
+            assertThat(warnings()).hasSize(1);
+            assertThat(warnings().get(0)).startsWith("Out of memory while " + phase.doing + ", with ");
+            assertThat(pipeline.plan().parts().stream().map(MemoryPlan.Part::kind))
+                    .as("text encoder, transformer, VAE")
+                    .containsExactly(
+                            phase == Phase.TEXT ? Placement.Kind.ON : Placement.Kind.PARKED,
+                            Placement.Kind.STREAMED,
+                            phase == Phase.DECODE ? Placement.Kind.ON : Placement.Kind.PARKED);
+            assertThat(pipeline.plan().decodeTile() > 0).as("tiles").isEqualTo(phase == Phase.DECODE);
+            assertThat(warnings().get(0).contains("one picture after the other"))
+                    .isEqualTo(phase == Phase.DENOISE);
+
+            GenerationRequest next = four.toBuilder().prompt("another").build();
+            ExhaustedAttention.fail(phase == Phase.TEXT ? Integer.MAX_VALUE : 0);
+            failures.set(Integer.MAX_VALUE);
+            GenerationListener exhausted =
+                    phase == Phase.TEXT ? new GenerationListener() {} : exhaustedIn(phase, failures);
+            assertThatThrownBy(() -> pipeline.generateAll(next, exhausted))
+                    .isInstanceOf(OutOfDeviceMemoryException.class)
+                    .hasMessageStartingWith("out of memory while " + phase.doing + ", also with caches freed");
+            ExhaustedAttention.fail(0);
+            assertThat(pipeline.generateAll(next).get(3).latents().values())
+                    .isEqualTo(untouched.generateAll(next).get(3).latents().values());
+        }
+    }
+
+    private enum Phase {
+        TEXT("encoding prompts"),
+        DENOISE("denoising"),
+        DECODE("decoding");
+
+        private final String doing;
+
+        Phase(String doing) {
+            this.doing = doing;
+        }
+    }
+
+    private static GenerationListener exhaustedIn(Phase phase, AtomicInteger failures) {
+        return new GenerationListener() {
+            @Override
+            public void onStep(int step, int steps, Duration elapsed) {
+                if (phase == Phase.DENOISE) {
+                    allocate(failures);
+                }
+            }
+
+            @Override
+            public void onDecode(int index, int count, Duration elapsed) {
+                if (phase == Phase.DECODE) {
+                    allocate(failures);
+                }
+            }
+        };
+    }
+
+    /** Attention that asks for more memory than there is when the text encoder computes it. No listener is called then. */
+    public static final class ExhaustedAttention implements Attention {
+        private static final AtomicInteger FAILURES = new AtomicInteger();
+
+        static void fail(int times) {
+            FAILURES.set(times);
+        }
+
+        @Override
+        public String name() {
+            return "exhausted";
+        }
+
+        @Override
+        public Tensor attend(Tensor query, Tensor key, Tensor value, boolean causal) {
+            if (causal) {
+                allocate(FAILURES);
+            }
+            return torch.scaled_dot_product_attention(
+                            query.unsqueeze(0),
+                            key.unsqueeze(0),
+                            value.unsqueeze(0),
+                            new TensorOptional(),
+                            0,
+                            causal,
+                            new DoubleOptional(1),
+                            false)
+                    .squeeze(0);
+        }
+    }
+
+    private static ZImagePipeline.Builder exhaustible() {
+        return ZImagePipeline.builder().model(model).attention(new AttentionBackend("exhausted"));
+    }
+
     // Large enough that tiles help; after it, pictures are decoded in tiles from the start.
     @Test
     void largePictureThatFailsInDecode_comesInTiles() {
@@ -160,7 +297,7 @@ final class HealingTest {
         };
     }
 
-    private static void allocate(AtomicInteger failures) {
+    static void allocate(AtomicInteger failures) {
         if (failures.getAndDecrement() > 0) {
             torch.empty(1L << 46);
         }

@@ -75,6 +75,12 @@ public interface ComputeDevice extends AutoCloseable {
     /** Gives back what the allocator keeps for later. */
     void emptyCache();
 
+    /**
+     * Lets the device's libraries try all their convolutions and keep the fastest, or not, as at first. Trying them needs several times
+     * the memory of the one that is kept.
+     */
+    void tryConvolutions(boolean tries);
+
     /** Ends the use. Whatever was made by this is closed before. */
     @Override
     void close();

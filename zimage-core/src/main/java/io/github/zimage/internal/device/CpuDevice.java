@@ -90,5 +90,8 @@ public final class CpuDevice implements ComputeDevice {
     public void emptyCache() {}
 
     @Override
+    public void tryConvolutions(boolean tries) {}
+
+    @Override
     public void close() {}
 }

@@ -167,7 +167,7 @@ final class CompiledTransformer implements AutoCloseable {
         private @Nullable StepModulation current;
 
         Step(StepModulation like, TensorPlace place) {
-            long length = tensors(like).stream().mapToLong(Tensor::numel).sum();
+            long length = like.tensors().stream().mapToLong(Tensor::numel).sum();
             row = Tensors.keep(place.empty(ScalarType.Float, length));
             Iterator<Tensor> parts = parts(like).iterator();
             List<BlockNorms> blocks = new ArrayList<>();
@@ -179,27 +179,18 @@ final class CompiledTransformer implements AutoCloseable {
 
         private List<Tensor> parts(StepModulation like) {
             long first = 0;
-            for (Tensor each : tensors(like)) {
+            for (Tensor each : like.tensors()) {
                 kept.add(Tensors.keep(row.narrow(0, first, each.numel())));
                 first += each.numel();
             }
             return kept;
         }
 
-        private static List<Tensor> tensors(StepModulation modulation) {
-            List<Tensor> all = new ArrayList<>();
-            for (BlockNorms each : modulation.blocks()) {
-                all.addAll(List.of(each.attentionNorm1(), each.attentionNorm2(), each.ffnNorm1(), each.ffnNorm2()));
-            }
-            all.add(modulation.finalLayer());
-            return all;
-        }
-
         @SuppressWarnings("ReferenceEquality") // another step is another object, and may have the same tensors again
         void set(StepModulation modulation) {
             if (modulation != current) {
                 try (PointerScope scope = new PointerScope()) {
-                    torch.cat_out(row, new TensorVector(tensors(modulation).toArray(new Tensor[0])));
+                    torch.cat_out(row, new TensorVector(modulation.tensors().toArray(new Tensor[0])));
                 }
                 current = modulation;
             }

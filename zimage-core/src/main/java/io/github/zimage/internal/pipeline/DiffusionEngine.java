@@ -56,14 +56,18 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The model, loaded, and the way from a request to pictures. Runs on the device thread. The steps are those of diffusers'
  * {@code ZImagePipeline.__call__}.
  */
 public final class DiffusionEngine implements AutoCloseable {
-    /** Bounds the memory for streams between blocks; a block's weights are still used for several pictures in a row. */
-    private static final int PICTURES_AT_ONCE = 4;
+    private static final Logger LOG = LoggerFactory.getLogger(DiffusionEngine.class);
+
+    /** A picture is decoded whole if that takes at most this share of the memory that is available then. */
+    private static final double SHARE_TO_DECODE = 0.5;
 
     private final Checkpoint checkpoint;
     private final OpenDevices devices;
@@ -113,7 +117,7 @@ public final class DiffusionEngine implements AutoCloseable {
             relieved(Phase.TEXT, relief, mayRetry, () -> prepare(textEncoder, Component.TEXT_ENCODER, listener));
             relieved(Phase.DENOISE, relief, mayRetry, () -> prepare(transformer, Component.TRANSFORMER, listener));
             relieved(Phase.DECODE, relief, mayRetry, () -> prepare(vae, Component.VAE, listener));
-            compiled = compiled();
+            compiled = relieved(Phase.DENOISE, relief, mayRetry, this::compiled);
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -176,7 +180,7 @@ public final class DiffusionEngine implements AutoCloseable {
                         type -> devices.kernels(Component.VAE, type),
                         precision,
                         tiling,
-                        device::freeBytes),
+                        () -> Math.min(options.limits().roomToDecode(), (long) (SHARE_TO_DECODE * device.freeBytes()))),
                 model -> {},
                 readAhead);
     }
@@ -207,6 +211,7 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees what is kept to be used again. */
     public void forget() {
         promptEncoder.forget();
+        transformer.ifLoaded(ZImageTransformer2DModel::forget);
         if (compiled != null) {
             try (ComputeDevice.Guard guard = devices.of(Component.TRANSFORMER).enter()) {
                 compiled.clear();
@@ -227,8 +232,10 @@ public final class DiffusionEngine implements AutoCloseable {
     /** Frees what is kept to be used again, and places weights anew; they are loaded when they are needed. */
     public void shrink(EngineOptions smaller) {
         promptEncoder.forget();
+        transformer.ifLoaded(ZImageTransformer2DModel::forget);
         EngineOptions before = options;
         options = smaller;
+        devices.main().tryConvolutions(smaller.hardware().triesConvolutions());
         if (!smaller.compiled()) {
             closeCompiled();
         }
@@ -269,7 +276,8 @@ public final class DiffusionEngine implements AutoCloseable {
      *
      * @param mayRetry whether nothing has been tried again yet
      */
-    private <T> T relieved(Phase phase, Relief relief, AtomicBoolean mayRetry, Supplier<T> work) {
+    private <T extends @Nullable Object> T relieved(
+            Phase phase, Relief relief, AtomicBoolean mayRetry, Supplier<T> work) {
         try {
             return work.get();
         } catch (RuntimeException e) {
@@ -509,12 +517,13 @@ public final class DiffusionEngine implements AutoCloseable {
             // Steps
             StepClock clock = new StepClock();
             CompiledTransformer replayed = compiled;
+            int atOnce = options.limits().picturesAtOnce();
             for (int step = 0; step < request.steps(); step++) {
                 int previewSize = listener.previewSize(step + 1);
                 boolean guided = guidance.actsAt(schedule.timesteps()[step]);
                 float sigmaChange = schedule.sigmas()[step + 1] - schedule.sigmas()[step];
-                for (int first = 0; first < latents.size(); first += PICTURES_AT_ONCE) {
-                    int last = Math.min(first + PICTURES_AT_ONCE, latents.size());
+                for (int first = 0; first < latents.size(); first += atOnce) {
+                    int last = Math.min(first + atOnce, latents.size());
                     List<TransformerInput> group = new ArrayList<>(inputs.subList(first, last));
                     if (guided) {
                         group.addAll(negativeInputs.subList(first, last));
@@ -560,7 +569,8 @@ public final class DiffusionEngine implements AutoCloseable {
                 image = AwtImage.of(
                         Math.toIntExact(decoded.size(1)), Math.toIntExact(decoded.size(0)), Tensors.toBytes(decoded));
             } catch (RuntimeException e) {
-                if (NativeErrors.translate(e) instanceof OutOfDeviceMemoryException) {
+                if (NativeErrors.translate(e) instanceof OutOfDeviceMemoryException failure) {
+                    LOG.debug("No preview of step {}, for want of memory: {}", step + 1, failure.getMessage());
                     return;
                 }
                 throw e;

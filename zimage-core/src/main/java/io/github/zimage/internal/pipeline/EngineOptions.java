@@ -5,6 +5,7 @@ import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.placement.Workload;
 import java.util.Map;
 import java.util.Objects;
 
@@ -17,6 +18,7 @@ import java.util.Objects;
  * @param residences how components' weights stay in memory, for those whose weights are not resident
  * @param hardware what is computed on
  * @param compiled whether the transformer's work is recorded and replayed, where the device can and the weights are resident
+ * @param limits what keeps a generation within its plan
  */
 public record EngineOptions(
         Map<Component, Precision> precisions,
@@ -24,7 +26,19 @@ public record EngineOptions(
         VaeTiling vaeTiling,
         Map<Component, Residence> residences,
         Hardware hardware,
-        boolean compiled) {
+        boolean compiled,
+        Limits limits) {
+
+    /**
+     * What keeps a generation within its plan.
+     *
+     * @param picturesAtOnce how many pictures go through a block in a row
+     * @param roomToDecode how many bytes decoding a picture may take
+     */
+    public record Limits(int picturesAtOnce, long roomToDecode) {
+        /** Those where memory is not short. */
+        public static final Limits NONE = new Limits(Workload.PICTURES_AT_ONCE, Long.MAX_VALUE);
+    }
 
     /** Returns options for the CPU. */
     public EngineOptions(
@@ -32,12 +46,23 @@ public record EngineOptions(
             AttentionBackend attention,
             VaeTiling vaeTiling,
             Map<Component, Residence> residences) {
-        this(precisions, attention, vaeTiling, residences, Hardware.CPU, false);
+        this(precisions, attention, vaeTiling, residences, Hardware.CPU, false, Limits.NONE);
     }
 
-    /** Returns the same with another decoding and other residences, and nothing recorded, for want of memory. */
-    public EngineOptions smaller(VaeTiling tiling, Map<Component, Residence> otherResidences) {
-        return new EngineOptions(precisions, attention, tiling, otherResidences, hardware, false);
+    /** Returns the same with other residences and limits, and what only saves time left out, for want of memory. */
+    public EngineOptions smaller(
+            VaeTiling tiling,
+            Map<Component, Residence> otherResidences,
+            boolean triesConvolutions,
+            Limits otherLimits) {
+        return new EngineOptions(
+                precisions,
+                attention,
+                tiling,
+                otherResidences,
+                hardware.tryingConvolutions(triesConvolutions),
+                false,
+                otherLimits);
     }
 
     /** Copies the maps. */

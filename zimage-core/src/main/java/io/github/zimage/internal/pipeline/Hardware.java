@@ -13,15 +13,26 @@ import java.util.Set;
  * @param devices those of components that compute elsewhere
  * @param inMemory components whose blocks, if they come and go, may wait in main memory
  * @param limit how many bytes tensors may take on a card, if that is limited
+ * @param triesConvolutions whether cuDNN may try its convolutions, which needs room
  */
-public record Hardware(Device device, Map<Component, Device> devices, Set<Component> inMemory, OptionalLong limit) {
+public record Hardware(
+        Device device,
+        Map<Component, Device> devices,
+        Set<Component> inMemory,
+        OptionalLong limit,
+        boolean triesConvolutions) {
     /** The processor, for all. */
-    public static final Hardware CPU = new Hardware(Device.cpu(), Map.of(), Set.of(), OptionalLong.empty());
+    public static final Hardware CPU = new Hardware(Device.cpu(), Map.of(), Set.of(), OptionalLong.empty(), false);
 
     /** Copies the collections. */
     public Hardware {
         devices = Map.copyOf(devices);
         inMemory = Set.copyOf(inMemory);
+    }
+
+    /** Returns the same where cuDNN may try its convolutions, or not. */
+    Hardware tryingConvolutions(boolean tries) {
+        return new Hardware(device, devices, inMemory, limit, tries);
     }
 
     /** Returns what a component computes on. */

@@ -57,8 +57,6 @@ final class ModelHolder<M> implements AutoCloseable {
     void prepare(LongConsumer progress) {
         if (residence.kind() != Residence.Kind.PARKED) {
             load(progress);
-        }
-        if (residence.kind() == Residence.Kind.STREAMED) {
             progress.accept(index.byteSize());
         }
     }
@@ -77,6 +75,13 @@ final class ModelHolder<M> implements AutoCloseable {
     @Nullable
     M residentModel() {
         return residence.kind() == Residence.Kind.RESIDENT ? model : null;
+    }
+
+    /** Does something with the model if it is loaded. */
+    void ifLoaded(Consumer<M> action) {
+        if (model != null) {
+            action.accept(model);
+        }
     }
 
     private M load(LongConsumer progress) {

@@ -24,6 +24,7 @@ final class OpenDevices implements AutoCloseable {
         this.options = options;
         try (PointerScope scope = new PointerScope()) {
             open(options.hardware().device());
+            main().tryConvolutions(options.hardware().triesConvolutions());
             // The transformer's first: where the attention that was asked for cannot be used, that is the end.
             attention(Component.TRANSFORMER);
             for (Component component : Component.values()) {

@@ -13,9 +13,6 @@ import java.util.Objects;
  * <p>Attention is taken to be one that does not keep the scores of all tokens at once, as all but {@code math} are.
  */
 final class Activations {
-    /** As in the engine: how many pictures go through a block in a row. */
-    static final int PICTURES_AT_ONCE = 4;
-
     private static final int SEQUENCE_MULTIPLE = 32;
     private static final int FLOAT = Float.BYTES;
     /** A complex number of two floats, half as many as a head has features, for queries and for keys. */
@@ -81,21 +78,27 @@ final class Activations {
                 + layout.part(Component.TRANSFORMER).largest();
     }
 
-    /** What is kept until a request is done: captions, latents, rotations, the norms of all steps, finished pictures on the heap. */
+    /** What is kept until a request is done: captions, latents, rotations, finished pictures on the heap. */
     private long kept() {
         TransformerConfig config = layout.transformer();
         long captions = captions() * captionTokens() * FLOAT * (long) config.dim();
         long rotations =
                 captions() * (captionTokens() + imageTokens()) * ROTATION_BYTES_PER_FEATURE * (long) config.headDim();
-        long norms = (long) work.steps() * (config.layers() + config.refinerLayers()) * 4 * config.dim() * FLOAT;
         long latents = (long) work.pictures() * latentPixels() * config.inChannels() * FLOAT;
         long heap = (long) work.pictures() * pixels() * 3;
-        return captions + rotations + norms + latents + heap;
+        return captions + rotations + latents + heap;
+    }
+
+    /** Returns what is kept of the timesteps of schedules for later requests: the norms of all blocks for each step. */
+    long modulations() {
+        TransformerConfig config = layout.transformer();
+        long steps = Math.max(work.steps(), Workload.KEPT_STEPS);
+        return steps * (config.layers() + config.refinerLayers()) * 4 * config.dim() * FLOAT;
     }
 
     private long steps() {
         long all = imageTokens() + captionTokens();
-        long group = (long) Math.min(work.pictures(), PICTURES_AT_ONCE) * (work.guided() ? 2 : 1);
+        long group = (long) Math.min(work.pictures(), work.picturesAtOnce()) * (work.guided() ? 2 : 1);
         return group * stream()
                 + block(all)
                 + copies(Component.TRANSFORMER)
@@ -145,6 +148,14 @@ final class Activations {
         Precision precision = Objects.requireNonNull(layout.precisions().get(Component.VAE));
         return DecodeMemory.peakBytes(layout.vae(), work.height(), work.width(), precision, tile)
                 + layout.part(Component.VAE).largest();
+    }
+
+    /**
+     * Returns what cuDNN takes to try its convolutions beside what decoding needs. On an H200, 1.5 GiB went to it at 1024 x 1024, for
+     * which decoding needs 1.3.
+     */
+    long workspaces(int tile) {
+        return decode(tile) * 5 / 4;
     }
 
     /** One for each prompt, and one for the negative prompt. */

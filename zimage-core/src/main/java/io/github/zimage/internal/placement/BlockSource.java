@@ -2,6 +2,7 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
+import java.nio.file.Path;
 import java.util.List;
 
 /** Where the blocks of a component wait that come and go. */
@@ -29,7 +30,8 @@ public interface BlockSource extends WeightStore.Owned {
         return new BlockSource() {
             @Override
             public Slots<?> open(int count) {
-                return new SlotMemory(index, units, layout, count);
+                long available = new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
+                return new SlotMemory(index, units, layout, count, available);
             }
 
             @Override

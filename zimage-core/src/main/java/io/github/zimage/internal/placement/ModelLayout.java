@@ -54,7 +54,7 @@ public record ModelLayout(
      *
      * @param blocks the bytes of each block that can stay or be streamed
      * @param once the bytes of each block that never stays if others are streamed, because it runs only once a request
-     * @param modulation the bytes of what turns timesteps into the norms of blocks, which is loaded for that if these are streamed
+     * @param modulation the bytes of what turns timesteps into the norms of blocks, which is loaded for each new schedule
      * @param rest the bytes of what is needed all the time
      * @param embeddings the bytes of the table of embeddings, of which only some rows are read; 0 for all but the text encoder
      * @param largest the bytes of the largest matrix

@@ -52,6 +52,11 @@ public record Plan(
         return Math.max(peak(Phase.TEXT), Math.max(peak(Phase.DENOISE), peak(Phase.DECODE)));
     }
 
+    /** Returns whether cuDNN may try its convolutions. */
+    public boolean triesConvolutions() {
+        return machine.triesConvolutions();
+    }
+
     /** Returns whether it needs no more than the machine has. */
     public boolean fits() {
         return peak() <= machine.limit();

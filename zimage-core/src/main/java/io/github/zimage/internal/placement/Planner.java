@@ -115,21 +115,41 @@ public final class Planner {
         return best != null ? best : smallest(machine, work);
     }
 
+    /** Returns the plan with room for cuDNN to try its convolutions, or as it is if it has no such room to spare. */
+    public Plan tryingConvolutions(Plan plan) {
+        Plan trying = tryingConvolutions(plan, true);
+        return trying.fits() ? trying : plan;
+    }
+
+    private Plan tryingConvolutions(Plan plan, boolean tries) {
+        return with(plan.machine().tryingConvolutions(tries), plan.work(), plan.residences(), plan.tile());
+    }
+
     /** Returns what other work needs with weights where a plan has them. */
     public Plan with(Plan plan, Workload work) {
-        Costs costs = new Costs(plan.machine(), work);
+        Workload sameWay = work.withPicturesAtOnce(plan.work().picturesAtOnce());
+        List<Integer> tiles = tiles(work);
+        Plan whole = with(plan.machine(), sameWay, plan.residences(), tiles.get(0));
+        if (plan.tile() == 0 && whole.peak(Phase.DECODE) <= plan.machine().limit()) {
+            return whole;
+        }
+        return with(plan.machine(), sameWay, plan.residences(), tiles.get(tiles.size() - 1));
+    }
+
+    private Plan with(Machine machine, Workload work, Map<Component, Residence> residences, int tile) {
+        Costs costs = new Costs(machine, work);
         List<Option> options = new ArrayList<>();
         for (Component component : Component.values()) {
-            options.add(costs.option(component, plan.residences().get(component)));
+            options.add(costs.option(component, residences.get(component)));
         }
-        int tile = plan.tile() == 0 ? 0 : DecodeMemory.rowsAtOnce(tiling, work.width());
         return costs.plan(new Candidate(options.get(0), options.get(1), options.get(2), tile, costs));
     }
 
     /**
-     * Returns a plan by which a phase needs less, as far as the user leaves it open: first by decoding in tiles, then with the text
-     * encoder parked, the transformer streamed, ever fewer of its blocks resident, and last the text encoder streamed and the VAE
-     * parked. What does not help the phase is left as it is.
+     * Returns a plan by which a phase needs less, as far as the user leaves it open: first without cuDNN trying its convolutions, by
+     * decoding in tiles, and by drawing one picture after the other where the transformer's weights do not come anew for each; then
+     * with the text encoder parked, the transformer streamed, ever fewer of its blocks resident; and last the text encoder streamed,
+     * the VAE parked, and one picture after the other in any case. What does not help the phase is left as it is.
      *
      * @param bytes how much less it should need; the steps end where that is reached
      * @return the plan itself if there is no smaller one
@@ -142,14 +162,18 @@ public final class Planner {
         streamed.add(Residence.streamed(0, SLOTS));
         Plan best = plan;
         List<UnaryOperator<Plan>> steps = new ArrayList<>();
+        steps.add(each -> tryingConvolutions(each, false));
         steps.add(each -> with(
-                each,
+                each.machine(),
+                each.work(),
                 each.residences(),
                 tiles(each.work()).get(tiles(each.work()).size() - 1)));
+        steps.add(each -> isStreamed(each, Component.TRANSFORMER) ? each : onePictureAtATime(each));
         steps.add(each -> with(each, Component.TEXT_ENCODER, Residence.parked()));
         streamed.forEach(residence -> steps.add(each -> with(each, Component.TRANSFORMER, residence)));
         steps.add(each -> with(each, Component.TEXT_ENCODER, Residence.streamed(0, SLOTS)));
         steps.add(each -> with(each, Component.VAE, Residence.parked()));
+        steps.add(this::onePictureAtATime);
         for (UnaryOperator<Plan> step : steps) {
             if (plan.peak(phase) - best.peak(phase) >= Math.max(1, bytes)) {
                 break;
@@ -158,6 +182,28 @@ public final class Planner {
             best = next.peak(phase) < best.peak(phase) && fitsAsWell(next, plan) ? next : best;
         }
         return best;
+    }
+
+    private static boolean isStreamed(Plan plan, Component component) {
+        Residence residence = plan.residences().get(component);
+        return residence != null && residence.kind() == Residence.Kind.STREAMED;
+    }
+
+    private Plan onePictureAtATime(Plan plan) {
+        return with(plan.machine(), plan.work().withPicturesAtOnce(1), plan.residences(), plan.tile());
+    }
+
+    /**
+     * Returns how many bytes decoding a picture may take, so that a plan's limit is kept with its weights where they are; {@link
+     * Long#MAX_VALUE} if that is not known, or if pictures are decoded beside the card.
+     */
+    public long roomToDecode(Plan plan) {
+        if (plan.machine().limit() == Long.MAX_VALUE || !plan.residences().containsKey(Component.VAE)) {
+            return Long.MAX_VALUE;
+        }
+        long planned = DecodeMemory.peakBytes(
+                layout.vae(), plan.work().height(), plan.work().width(), precision(Component.VAE), plan.tile());
+        return Math.max(0, plan.machine().limit() - plan.peak(Phase.DECODE) + planned);
     }
 
     /** Tells whether no phase needs more than there is, or else more than it did. */
@@ -172,16 +218,7 @@ public final class Planner {
         }
         Map<Component, Residence> residences = new EnumMap<>(plan.residences());
         residences.put(component, residence);
-        return with(plan, residences, plan.tile());
-    }
-
-    private Plan with(Plan plan, Map<Component, Residence> residences, int tile) {
-        Costs costs = new Costs(plan.machine(), plan.work());
-        List<Option> options = new ArrayList<>();
-        for (Component component : Component.values()) {
-            options.add(costs.option(component, residences.get(component)));
-        }
-        return costs.plan(new Candidate(options.get(0), options.get(1), options.get(2), tile, costs));
+        return with(plan.machine(), plan.work(), residences, plan.tile());
     }
 
     private @Nullable Plan best(Machine machine, Workload work) {
@@ -333,7 +370,7 @@ public final class Planner {
             ModelLayout.Part part = layout.part(component);
             // A card gets the rows that a prompt needs, which the CPU picks.
             long embeddings = machine.isCpu() ? Math.min(part.embeddings(), activations.embeddingRows()) : 0;
-            long whole = part.rest() + part.blockBytes() + part.modulation();
+            long whole = part.rest() + part.blockBytes();
             long stays = part.rest() + part.slotBytes() * residence.residentBlocks();
             return switch (residence.kind()) {
                 case RESIDENT -> new Option(residence, whole + embeddings, whole + embeddings, 0);
@@ -354,11 +391,11 @@ public final class Planner {
 
         private long streamed(Component component, int residentBlocks) {
             ModelLayout.Part part = layout.part(component);
-            long groups = (work.pictures() - 1L) / Activations.PICTURES_AT_ONCE + 1;
+            long groups = (work.pictures() - 1L) / work.picturesAtOnce() + 1;
             long runs = component == Component.TEXT_ENCODER ? 1L : groups * work.steps();
             long coming = (long) part.blocks().size() - residentBlocks;
             long once = part.once().size();
-            return part.slotBytes() * (coming * runs + once) + part.modulation();
+            return part.slotBytes() * (coming * runs + once);
         }
 
         private Device device(Component component, @Nullable Residence residence) {
@@ -369,9 +406,25 @@ public final class Planner {
 
         /** Returns what is in use while a component runs. */
         long peak(Phase phase, Option runs, int tile, Option text, Option transformer, Option vae) {
-            long idle = machine.base() + text.idle + transformer.idle + vae.idle + recordings(transformer.residence);
+            long idle = machine.base()
+                    + text.idle
+                    + transformer.idle
+                    + vae.idle
+                    + recordings(transformer.residence)
+                    + modulations(phase, transformer.residence);
             // What runs beside the card does not add to what the card needs.
-            return runs.residence == null ? idle : idle - runs.idle + runs.running + activationBytes(phase, tile);
+            if (runs.residence == null) {
+                return idle;
+            }
+            long workspaces = phase == Phase.DECODE && machine.triesConvolutions() ? activations.workspaces(tile) : 0;
+            return idle - runs.idle + runs.running + activationBytes(phase, tile) + workspaces;
+        }
+
+        /** They go with the weights that they belong to. */
+        private long modulations(Phase phase, @Nullable Residence transformer) {
+            boolean there =
+                    transformer != null && (transformer.kind() != Residence.Kind.PARKED || phase == Phase.DENOISE);
+            return there ? activations.modulations() : 0;
         }
 
         private long recordings(@Nullable Residence transformer) {
@@ -403,7 +456,7 @@ public final class Planner {
     private String refusal(Machine machine, Workload work) {
         Plan smallest = smallest(machine, work);
         long needed = machine.sizeFor(smallest.peak());
-        String what = machine.isCpu() ? "a memory budget" : "a card";
+        String what = machine.whole() ? "a card" : "a memory budget";
         List<String> remedies = new ArrayList<>();
         if (!placements.isEmpty()) {
             addIfSmaller(
@@ -430,7 +483,7 @@ public final class Planner {
     }
 
     private static long limitShown(Machine machine) {
-        return machine.isCpu() ? machine.limit() : machine.sizeFor(machine.limit());
+        return machine.whole() ? machine.sizeFor(machine.limit()) : machine.limit();
     }
 
     private static void addIfSmaller(

@@ -3,6 +3,7 @@ package io.github.zimage.internal.placement;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.TensorEntry;
 import io.github.zimage.internal.weights.TensorReader;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.ArrayList;
@@ -26,7 +27,8 @@ import org.jspecify.annotations.Nullable;
  * Slots in main memory, which threads of their own fill from the checkpoint's files. The processor computes when it is told to, so
  * whoever wants to compute with a slot waits until it is filled.
  *
- * <p>Files are read, not mapped, so that the slots are all the memory that streamed weights take.
+ * <p>Files are read, not mapped, so that the slots are all the memory that streamed weights take. Where not all of them fit into the
+ * system's page cache, a {@link CacheShare} of them is left to it.
  */
 final class SlotMemory implements Slots<SlotMemory.Fill> {
     /** More would only take time from the threads that compute. */
@@ -38,6 +40,7 @@ final class SlotMemory implements Slots<SlotMemory.Fill> {
     private final List<String> units;
     private final UnitLayout layout;
     private final TensorReader files;
+    private final CacheShare cacheShare;
     private final ExecutorService readers;
     private final List<Fill> fills = new ArrayList<>();
     private final List<Tensor> slots = new ArrayList<>();
@@ -51,12 +54,17 @@ final class SlotMemory implements Slots<SlotMemory.Fill> {
      * Allocates slots and opens the files.
      *
      * @param units the blocks' names
+     * @param available how much memory the system could give
      */
-    SlotMemory(WeightIndex index, List<String> units, UnitLayout layout, int count) {
+    SlotMemory(WeightIndex index, List<String> units, UnitLayout layout, int count, long available) {
         this.index = index;
         this.units = units;
         this.layout = layout;
         files = new TensorReader(index);
+        long unitBytes = layout.parts().stream()
+                .mapToLong(part -> entry(0, part).byteSize())
+                .sum();
+        cacheShare = new CacheShare(unitBytes, units.size(), available - count * layout.byteSize());
         AtomicInteger number = new AtomicInteger();
         readers = Executors.newFixedThreadPool(Math.max(1, Math.min(MAX_READERS, count - 1)), task -> {
             Thread thread = new Thread(task, "zimage-reader-" + number.incrementAndGet());
@@ -107,17 +115,23 @@ final class SlotMemory implements Slots<SlotMemory.Fill> {
         return fill;
     }
 
+    private TensorEntry entry(int unit, UnitLayout.Part part) {
+        return index.get(units.get(unit) + "." + part.name());
+    }
+
     private void read(int unit, int slot, BooleanSupplier stop) {
         BytePointer address = addresses.get(slot);
+        boolean cached = cacheShare.keeps(unit);
         for (UnitLayout.Part part : layout.parts()) {
             files.read(
-                    index.get(units.get(unit) + "." + part.name()),
+                    entry(unit, part),
                     part.type(),
                     (offset, length) -> new BytePointer(address)
                             .position(part.offset() + offset)
                             .capacity(part.offset() + offset + length)
                             .asByteBuffer(),
-                    stop);
+                    stop,
+                    cached);
         }
     }
 

@@ -13,8 +13,25 @@ import io.github.zimage.PromptEmbeddings;
  * @param guided whether a negative prompt goes through the transformer, too
  * @param steps how often the transformer is evaluated
  * @param promptTokens the longest prompt
+ * @param picturesAtOnce how many pictures go through a block in a row
  */
-public record Workload(int width, int height, int pictures, int prompts, boolean guided, int steps, int promptTokens) {
+public record Workload(
+        int width,
+        int height,
+        int pictures,
+        int prompts,
+        boolean guided,
+        int steps,
+        int promptTokens,
+        int picturesAtOnce) {
+    /**
+     * How many pictures go through a block in a row, unless memory runs out. Bounds the memory for streams between blocks; a block's
+     * weights are still used several times.
+     */
+    public static final int PICTURES_AT_ONCE = 4;
+
+    /** What the timesteps give is kept for the schedules used last, of so many steps in all, or for a single one of more. */
+    public static final int KEPT_STEPS = 32;
 
     /** Returns the work of a request whose prompts have at most so many tokens; embeddings that come with it may have more. */
     public static Workload of(GenerationRequest request, int maxPromptTokens) {
@@ -28,17 +45,23 @@ public record Workload(int width, int height, int pictures, int prompts, boolean
                 Math.max(1, request.totalCount() / request.count()),
                 request.guidance() > 0,
                 request.steps(),
-                promptTokens);
+                promptTokens,
+                PICTURES_AT_ONCE);
     }
 
     /** Returns the same work for pictures of another size. */
     Workload withSize(int newWidth, int newHeight) {
-        return new Workload(newWidth, newHeight, pictures, prompts, guided, steps, promptTokens);
+        return new Workload(newWidth, newHeight, pictures, prompts, guided, steps, promptTokens, picturesAtOnce);
     }
 
     /** Returns the same work for one picture. */
     Workload forOnePicture() {
-        return new Workload(width, height, 1, 1, guided, steps, promptTokens);
+        return new Workload(width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce);
+    }
+
+    /** Returns the same work with so many pictures going through a block in a row. */
+    Workload withPicturesAtOnce(int count) {
+        return new Workload(width, height, pictures, prompts, guided, steps, promptTokens, count);
     }
 
     /** Returns the work for people, such as {@code 2 pictures of 1024 x 768}. */

@@ -62,6 +62,14 @@ public final class Tensors {
         return pointer;
     }
 
+    /** Lets the current scope, if there is one, use a tensor to its end, also if whoever {@linkplain #keep keeps} it closes it. */
+    public static void useInScope(Tensor kept) {
+        PointerScope scope = PointerScope.getInnerScope();
+        if (scope != null) {
+            scope.attach(kept);
+        }
+    }
+
     /** Returns a tensor on the CPU of a type with arbitrary content. */
     public static Tensor empty(ScalarType type, long... shape) {
         return TensorPlace.CPU.empty(type, shape);

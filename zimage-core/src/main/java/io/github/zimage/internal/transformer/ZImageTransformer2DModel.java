@@ -16,7 +16,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The diffusion transformer: latents, a timestep and a caption in, a velocity out. A port of diffusers'
@@ -45,9 +44,7 @@ public final class ZImageTransformer2DModel {
     private final Range stepRange;
     private final Range captionRange;
     private final List<BlockNorms> norms = new ArrayList<>();
-    /** One for each of those that a step runs through, or null if they are loaded for each schedule. */
-    private final @Nullable List<Linear> adaLnModulations;
-
+    private final KeptModulations keptModulations;
     private final WeightStore weights;
     private final FinalLayer finalLayer;
     private final RopeEmbedder ropeEmbedder;
@@ -56,8 +53,8 @@ public final class ZImageTransformer2DModel {
      * Takes the model's weights from a store, which must stay open as long as the model is used.
      *
      * <p>If the blocks are streamed, the refiners' are, too: at full size each is as large as any other. Those of the context refiner
-     * never stay then, since they run only once for a picture. What modulates the blocks is used once for all steps, and is loaded
-     * for that; the rest, embedders, norms and final layer, stays, since it is small.
+     * never stay then, since they run only once for a picture. What modulates the blocks is loaded for each new schedule, wherever they
+     * are, since what it gives is kept; the rest, embedders, norms and final layer, stays, since it is small.
      */
     public ZImageTransformer2DModel(
             TransformerConfig config,
@@ -89,11 +86,7 @@ public final class ZImageTransformer2DModel {
                 blockSource,
                 (source, name) -> new ZImageTransformerBlock(source, name, config, kernels));
         names.forEach(name -> norms.add(BlockNorms.load(weights, name)));
-        adaLnModulations = residence.kind() == Residence.Kind.STREAMED
-                ? null
-                : stepBlocks.stream()
-                        .map(name -> adaLnModulation(weights, name))
-                        .toList();
+        keptModulations = weights.own(new KeptModulations());
         finalLayer = new FinalLayer(weights, "all_final_layer." + PATCH_KEY, kernels);
         ropeEmbedder = new RopeEmbedder(config, weights.place());
     }
@@ -104,13 +97,14 @@ public final class ZImageTransformer2DModel {
         }
     }
 
-    private static Linear adaLnModulation(WeightStore weights, String block) {
-        return Linear.load(weights, block + ".adaLN_modulation.0", true, ScalarType.Float);
-    }
-
     /** Frees the memory of blocks that come and go, until the model is used again. */
     public void rest() {
         blocks.rest();
+    }
+
+    /** Frees what is kept for schedules that come again. */
+    public void forget() {
+        keptModulations.close();
     }
 
     /**
@@ -149,11 +143,16 @@ public final class ZImageTransformer2DModel {
     }
 
     /**
-     * Computes all that depends on the timesteps.
+     * Computes all that depends on the timesteps, or returns what they gave before. It can be used until the current scope ends.
      *
      * @param timesteps one a step, from 0 (noise) to 1 (picture)
+     * @throws io.github.zimage.ModelLoadException if the files with the weights for it are not what they were
      */
     public List<StepModulation> modulations(float[] timesteps) {
+        return keptModulations.get(timesteps, () -> computedModulations(timesteps));
+    }
+
+    private List<StepModulation> computedModulations(float[] timesteps) {
         float[] scaled = timesteps.clone();
         for (int i = 0; i < scaled.length; i++) {
             scaled[i] *= (float) config.tScale();
@@ -174,11 +173,10 @@ public final class ZImageTransformer2DModel {
     }
 
     private List<BlockNorms> modulated(int block, Tensor adaLnInput) {
-        if (adaLnModulations != null) {
-            return norms.get(block).modulated(adaLnModulations.get(block), adaLnInput);
-        }
         try (WeightStore passing = weights.reopened()) {
-            return norms.get(block).modulated(adaLnModulation(passing, stepBlocks.get(block)), adaLnInput);
+            Linear adaLnModulation =
+                    Linear.load(passing, stepBlocks.get(block) + ".adaLN_modulation.0", true, ScalarType.Float);
+            return norms.get(block).modulated(adaLnModulation, adaLnInput);
         }
     }
 

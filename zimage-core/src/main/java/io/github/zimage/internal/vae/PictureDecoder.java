@@ -25,16 +25,13 @@ import org.slf4j.LoggerFactory;
 public final class PictureDecoder {
     private static final Logger LOG = LoggerFactory.getLogger(PictureDecoder.class);
 
-    /** With {@link VaeTiling.Mode#AUTO}, a picture is decoded whole if that takes at most this share of the memory that is available. */
-    private static final double SHARE_OF_AVAILABLE = 0.5;
-
     private final VaeConfig config;
     private final TensorPlace place;
     private final AutoencoderKL vae;
     private final Precision precision;
     private final Supplier<WeightStore> reopened;
     private final Function<Precision, Kernels> kernels;
-    private final LongSupplier freeMemory;
+    private final LongSupplier room;
     private final VaeTiling tiling;
     private boolean warned;
 
@@ -43,7 +40,8 @@ public final class PictureDecoder {
      *
      * @param reopened opens the store a second time, for other weights in case these fail; called each time they do
      * @param kernels gives those of a precision
-     * @param freeMemory tells how much memory there is for a picture on the way
+     * @param room tells how many bytes a picture may take on the way; with {@link VaeTiling.Mode#AUTO}, one that would take more is
+     *     decoded in tiles
      */
     public PictureDecoder(
             VaeConfig config,
@@ -52,14 +50,14 @@ public final class PictureDecoder {
             Function<Precision, Kernels> kernels,
             Precision precision,
             VaeTiling tiling,
-            LongSupplier freeMemory) {
+            LongSupplier room) {
         this.config = config;
         this.vae = new AutoencoderKL(config, weights, kernels.apply(precision));
         this.place = weights.place();
         this.precision = precision;
         this.reopened = reopened;
         this.kernels = kernels;
-        this.freeMemory = freeMemory;
+        this.room = room;
         this.tiling = tiling;
     }
 
@@ -74,7 +72,7 @@ public final class PictureDecoder {
     public Tensor decode(Tensor latents, Runnable cancellation) {
         return Tensors.scoped(() -> {
             Tensor here = place.take(latents);
-            Tensor image = image(vae, precision, here, cancellation);
+            Tensor image = image(vae, precision, 0, here, cancellation);
             if (!isFinite(image)) {
                 image.close();
                 image = imageInFp32(here, cancellation);
@@ -98,7 +96,7 @@ public final class PictureDecoder {
         }
         try (WeightStore store = reopened.get()) {
             AutoencoderKL fallback = new AutoencoderKL(config, store, kernels.apply(Precision.FP32));
-            Tensor image = image(fallback, Precision.FP32, latents, cancellation);
+            Tensor image = image(fallback, Precision.FP32, weightBytes(store), latents, cancellation);
             if (!isFinite(image)) {
                 throw notFinite();
             }
@@ -111,20 +109,27 @@ public final class PictureDecoder {
                 "the VAE gave values that are not finite also in FP32: its weights or the latents are" + " damaged");
     }
 
-    private Tensor image(AutoencoderKL decoder, Precision type, Tensor latents, Runnable cancellation) {
+    private static long weightBytes(WeightStore fp32) {
+        return fp32.index().tensors().values().stream()
+                .mapToLong(tensor -> Float.BYTES * tensor.elements())
+                .sum();
+    }
+
+    private Tensor image(
+            AutoencoderKL decoder, Precision type, long weightBytes, Tensor latents, Runnable cancellation) {
         int height = Math.toIntExact(latents.size(1) * config.scale());
         int width = Math.toIntExact(latents.size(2) * config.scale());
-        return isTiled(height, width, type)
+        return isTiled(height, width, type, weightBytes)
                 ? decoder.decode(latents, DecodeMemory.rowsAtOnce(tiling, width), cancellation)
                 : decoder.decode(latents, cancellation);
     }
 
-    private boolean isTiled(int height, int width, Precision type) {
+    /** Decides by what decoding takes, and the weights that were loaded for it alone. */
+    private boolean isTiled(int height, int width, Precision type, long weightBytes) {
         return switch (tiling.mode()) {
             case ON -> true;
             case OFF -> false;
-            case AUTO ->
-                DecodeMemory.peakBytes(config, height, width, type, 0) > SHARE_OF_AVAILABLE * freeMemory.getAsLong();
+            case AUTO -> weightBytes + DecodeMemory.peakBytes(config, height, width, type, 0) > room.getAsLong();
         };
     }
 

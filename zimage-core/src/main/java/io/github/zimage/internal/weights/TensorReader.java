@@ -9,8 +9,12 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -24,6 +28,7 @@ public final class TensorReader implements AutoCloseable {
     private static final int CONVERTED_PIECE_BYTES = 1 << 20;
 
     private final Map<Path, FileChannel> channels = new HashMap<>();
+    private final Map<Path, Optional<UncachedFile>> uncached = new ConcurrentHashMap<>();
     private final ThreadLocal<Converter> converters = ThreadLocal.withInitial(Converter::new);
 
     private record Converter(ByteBuffer piece, NumberConversion conversion) {
@@ -59,19 +64,26 @@ public final class TensorReader implements AutoCloseable {
         }
     }
 
+    /** As the other one, through the system's page cache. */
+    public void read(TensorEntry entry, StorageType type, Memory memory, BooleanSupplier stop) {
+        read(entry, type, memory, stop, true);
+    }
+
     /**
      * Reads a tensor.
      *
      * @param type how the numbers shall lie in the memory
      * @param stop asked now and then whether to stop early
+     * @param cached whether it is left to the system's page cache; if not, it is read past it where the file system can
      * @throws ZImageException if it cannot be read
      */
-    public void read(TensorEntry entry, StorageType type, Memory memory, BooleanSupplier stop) {
+    public void read(TensorEntry entry, StorageType type, Memory memory, BooleanSupplier stop, boolean cached) {
         try {
+            Source source = cached ? this::readFully : this::readUncached;
             if (entry.type() == type) {
-                readUnchanged(entry, memory, stop);
+                readUnchanged(entry, memory, stop, source);
             } else {
-                readConverted(entry, type, memory, stop);
+                readConverted(entry, type, memory, stop, source);
             }
         } catch (IOException e) {
             String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
@@ -82,23 +94,39 @@ public final class TensorReader implements AutoCloseable {
         }
     }
 
-    private void readUnchanged(TensorEntry entry, Memory memory, BooleanSupplier stop) throws IOException {
+    /** Fills a buffer from a place in a file. */
+    private interface Source {
+        void readFully(Path file, long offset, ByteBuffer bytes) throws IOException;
+    }
+
+    private void readUnchanged(TensorEntry entry, Memory memory, BooleanSupplier stop, Source source)
+            throws IOException {
         for (long done = 0; done < entry.byteSize() && !stop.getAsBoolean(); done += PIECE_BYTES) {
             int length = (int) Math.min(PIECE_BYTES, entry.byteSize() - done);
-            readFully(entry.file(), entry.offset() + done, memory.part(done, length));
+            source.readFully(entry.file(), entry.offset() + done, memory.part(done, length));
         }
     }
 
-    private void readConverted(TensorEntry entry, StorageType type, Memory memory, BooleanSupplier stop)
+    private void readConverted(TensorEntry entry, StorageType type, Memory memory, BooleanSupplier stop, Source source)
             throws IOException {
         Converter converter = converters.get();
         int width = entry.type().bytes();
         for (long done = 0; done < entry.byteSize() && !stop.getAsBoolean(); done += CONVERTED_PIECE_BYTES) {
             int length = (int) Math.min(CONVERTED_PIECE_BYTES, entry.byteSize() - done);
             ByteBuffer piece = converter.piece().clear().limit(length).order(ByteOrder.LITTLE_ENDIAN);
-            readFully(entry.file(), entry.offset() + done, piece);
+            source.readFully(entry.file(), entry.offset() + done, piece);
             ByteBuffer target = memory.part(done / width * type.bytes(), length / width * type.bytes());
             converter.conversion().convert(piece.flip(), entry.type(), target.order(ByteOrder.LITTLE_ENDIAN), type);
+        }
+    }
+
+    private void readUncached(Path file, long offset, ByteBuffer bytes) throws IOException {
+        Optional<UncachedFile> opened =
+                uncached.computeIfAbsent(file, each -> Optional.ofNullable(UncachedFile.open(each)));
+        if (opened.isPresent()) {
+            opened.get().readFully(offset, bytes);
+        } else {
+            readFully(file, offset, bytes);
         }
     }
 
@@ -120,13 +148,16 @@ public final class TensorReader implements AutoCloseable {
     /** Closes the files. */
     @Override
     public void close() {
-        for (FileChannel channel : channels.values()) {
+        List<AutoCloseable> files = new ArrayList<>(channels.values());
+        uncached.values().forEach(file -> file.ifPresent(files::add));
+        for (AutoCloseable file : files) {
             try {
-                channel.close();
-            } catch (IOException e) {
+                file.close();
+            } catch (Exception e) {
                 throw new ZImageException("cannot close a file of the checkpoint: " + e.getMessage(), e);
             }
         }
         channels.clear();
+        uncached.clear();
     }
 }

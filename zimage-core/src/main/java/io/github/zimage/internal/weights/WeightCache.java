@@ -129,9 +129,10 @@ public final class WeightCache {
      * Returns where converted weights lie, or null if there are none that are sound.
      *
      * @param weights the checkpoint's own
+     * @param mended whether {@link #convert} follows where there are none, which says itself what is wrong with those that are there
      * @throws IOException if these cannot be read
      */
-    public @Nullable WeightIndex find(Component component, WeightIndex weights, Precision precision)
+    public @Nullable WeightIndex find(Component component, WeightIndex weights, Precision precision, boolean mended)
             throws IOException {
         try {
             if (list(root, folderPrefix(component, precision) + "*").isEmpty()) {
@@ -145,7 +146,15 @@ public final class WeightCache {
         try {
             return Files.exists(entry.file()) ? open(entry, weights) : null;
         } catch (ModelLoadException | IOException e) {
-            LOG.debug("converted weights cannot be used", e);
+            if (mended) {
+                LOG.debug("converted weights cannot be used", e);
+            } else {
+                LOG.warn(
+                        "Converted weights of {} are damaged and not used, so that this start takes longer and more memory: {}."
+                                + " Convert them again, or delete them",
+                        component.folder(),
+                        e.getMessage());
+            }
             return null;
         }
     }

@@ -42,6 +42,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     private static final long PARALLEL_BYTES = 4 << 20;
 
     private final WeightIndex index;
+    private final FileState files;
     private final TensorPlace place;
     private final LongConsumer progress;
     private final Map<Path, Tensor> mappings = new HashMap<>();
@@ -61,9 +62,11 @@ public final class WeightStore implements TensorSource, AutoCloseable {
      *
      * @param place where the tensors shall lie
      * @param progress hears how many bytes of the files have been taken over
+     * @throws ModelLoadException if a file is missing
      */
     public WeightStore(WeightIndex index, TensorPlace place, LongConsumer progress) {
         this.index = index;
+        this.files = new FileState(index);
         this.place = place;
         this.progress = progress;
     }
@@ -78,8 +81,13 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         return index;
     }
 
-    /** Opens the same weights again, for what is used once and let go. */
+    /**
+     * Opens the same weights again, for what is used once and let go.
+     *
+     * @throws ModelLoadException if the files are not what they were when this was opened
+     */
     public WeightStore reopened() {
+        files.requireUnchanged();
         return new WeightStore(index, place, done -> {});
     }
 

@@ -48,6 +48,9 @@ public final class FakeAccelerator implements Accelerator {
     /** The most bytes that tensors may take, as it was last told. */
     public static volatile long limit;
 
+    /** Whether convolutions may be tried, as it was last told. */
+    public static volatile boolean triesConvolutions;
+
     /** Makes what records; null if cards cannot. */
     public static volatile @Nullable Supplier<Recorder> recorder;
 
@@ -60,6 +63,7 @@ public final class FakeAccelerator implements Accelerator {
             cards = count;
             bytes = 16L << 30;
             limit = 0;
+            triesConvolutions = false;
             recorder = null;
             ENTERED.clear();
             ClassLoader before = Thread.currentThread().getContextClassLoader();
@@ -183,6 +187,11 @@ public final class FakeAccelerator implements Accelerator {
 
         @Override
         public void emptyCache() {}
+
+        @Override
+        public void tryConvolutions(boolean tries) {
+            triesConvolutions = tries;
+        }
 
         @Override
         public void close() {

@@ -18,13 +18,18 @@ import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.TensorEntry;
+import io.github.zimage.internal.weights.WeightIndex;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -45,6 +50,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Protects that pictures do not depend on how weights stay in memory, to the last bit, and that a pipeline whose weights come and go
@@ -93,6 +99,28 @@ final class ResidenceTest {
                     Component.VAE, Residence.parked());
             assertSame(drawAll(open(model, computed, residences), requests), expected);
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void picturesThatAreDrawnFewerAtATime_areTheSame(int atOnce) throws Exception {
+        List<GenerationRequest> requests =
+                List.of(request().count(5).guidance(2).negativePrompt("no").build());
+        List<List<DrawnImage>> expected = drawAll(open(model(Precision.BF16), Precision.BF16, Map.of()), requests);
+        EngineOptions all = options(Precision.BF16, allStreamed());
+        EngineOptions fewer =
+                all.smaller(all.vaeTiling(), all.residences(), false, new EngineOptions.Limits(atOnce, Long.MAX_VALUE));
+        AtomicInteger looks = new AtomicInteger();
+        AtomicInteger looksOfAll = new AtomicInteger();
+        DiffusionEngine engine = open(model(Precision.BF16), fewer, new GenerationListener() {});
+        assertSame(
+                List.of(generate(engine, requests.get(0), new GenerationListener() {}, looks::incrementAndGet)),
+                expected);
+        close(engine);
+        DiffusionEngine four = open(model(Precision.BF16), all, new GenerationListener() {});
+        generate(four, requests.get(0), new GenerationListener() {}, looksOfAll::incrementAndGet);
+        close(four);
+        assertThat(looks.get()).as("more runs through the blocks").isGreaterThan(looksOfAll.get());
     }
 
     @ParameterizedTest
@@ -325,6 +353,62 @@ final class ResidenceTest {
         close(engine);
     }
 
+    // The weights that turn timesteps into norms are spoilt in the file behind the pipeline's back, so that a picture
+    // for
+    // which they are read is another one.
+    @ParameterizedTest
+    @EnumSource(
+            value = Residence.Kind.class,
+            names = {"RESIDENT", "STREAMED"})
+    void scheduleThatComesAgain_readsNoModulation(Residence.Kind kind) throws Exception {
+        Path model = copy(model(Precision.BF16), "modulation-" + kind);
+        Residence residence = kind == Residence.Kind.STREAMED ? Residence.streamed(1, 2) : new Residence(kind, 0, 0);
+        DiffusionEngine engine = open(model, Precision.BF16, Map.of(Component.TRANSFORMER, residence));
+        GenerationRequest request = request().build();
+        GenerationRequest other = request().steps(5).build();
+        DrawnImage expected = generate(engine, request).get(0);
+        DrawnImage expectedOther = generate(engine, other).get(0);
+        Path spoilt = spoilModulation(model);
+        assertSame(generate(engine, request).get(0), expected);
+        assertSame(generate(engine, other).get(0), expectedOther);
+
+        // More steps than are kept: those used longest ago are forgotten.
+        generate(engine, request().steps(Workload.KEPT_STEPS - 5 - 2).build());
+        assertSame(generate(engine, other).get(0), expectedOther);
+        assertDiffers(generate(engine, request).get(0), expected);
+        onDevice(() -> {
+            engine.forget();
+            return true;
+        });
+        assertDiffers(generate(engine, other).get(0), expectedOther);
+
+        Files.setLastModifiedTime(spoilt, FileTime.fromMillis(0));
+        if (kind == Residence.Kind.RESIDENT) {
+            assertDiffers(generate(engine, other).get(0), expectedOther);
+            assertThatThrownBy(() -> generate(engine, request().steps(9).build()))
+                    .as("a file that was changed")
+                    .cause()
+                    .isInstanceOf(ModelLoadException.class)
+                    .hasMessageContaining("must stay as it was when the pipeline was built");
+        }
+        close(engine);
+    }
+
+    private static Path spoilModulation(Path model) throws IOException {
+        WeightIndex index = Checkpoint.open(model, null).weights(Component.TRANSFORMER);
+        TensorEntry weight = index.get("layers.0.adaLN_modulation.0.weight");
+        FileTime modified = Files.getLastModifiedTime(weight.file());
+        try (FileChannel channel = FileChannel.open(weight.file(), StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.allocate(Math.toIntExact(weight.byteSize())), weight.offset());
+        }
+        Files.setLastModifiedTime(weight.file(), modified);
+        return weight.file();
+    }
+
+    private static void assertDiffers(DrawnImage actual, DrawnImage other) {
+        assertThat(actual.latents().values()).isNotEqualTo(other.latents().values());
+    }
+
     @Test
     void parkedComponents_areLoadedOnlyWhenNeeded() throws Exception {
         List<Component> loaded = new ArrayList<>();
@@ -411,9 +495,13 @@ final class ResidenceTest {
     private DiffusionEngine open(
             Path model, Precision precision, Map<Component, Residence> residences, GenerationListener listener)
             throws Exception {
+        return open(model, options(precision, residences), listener);
+    }
+
+    private DiffusionEngine open(Path model, EngineOptions options, GenerationListener listener) throws Exception {
         Checkpoint checkpoint = Checkpoint.open(model, null);
         PromptTokens tokens = PromptTokens.load(checkpoint, 512, PromptOverflow.ERROR);
-        return onDevice(() -> new DiffusionEngine(checkpoint, tokens, options(precision, residences), listener));
+        return onDevice(() -> new DiffusionEngine(checkpoint, tokens, options, listener));
     }
 
     private List<List<DrawnImage>> drawAll(DiffusionEngine engine, List<GenerationRequest> requests) throws Exception {

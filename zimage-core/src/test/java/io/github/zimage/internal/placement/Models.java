@@ -42,6 +42,6 @@ final class Models {
     }
 
     static Workload work(int size, int pictures) {
-        return new Workload(size, size, pictures, 1, false, 8, 512);
+        return new Workload(size, size, pictures, 1, false, 8, 512, Workload.PICTURES_AT_ONCE);
     }
 }

@@ -113,7 +113,8 @@ class PlannerTest {
                     1,
                     random.nextBoolean(),
                     1 + random.nextInt(20),
-                    16 + random.nextInt(500));
+                    16 + random.nextInt(500),
+                    Workload.PICTURES_AT_ONCE);
             String message = refusal(planner, card, MIB, work);
             Matcher matcher = SMALLEST.matcher(message);
             assertThat(matcher.find()).as(message).isTrue();
@@ -206,6 +207,35 @@ class PlannerTest {
             Plan plan = turbo().plan(Machine.card(gib * GIB), Models.work(size, 1));
             assertThat(plan.peak()).isLessThanOrEqualTo(gib * GIB * 95 / 100);
         }
+    }
+
+    // Whoever sets a budget, and whose card is as small, need the same.
+    @Test
+    void budgetOnACard_isPlannedAsACard() {
+        Machine card = Machine.card(16 * GIB);
+        Machine budget = Machine.partOfCard(Device.cuda(0), card.limit());
+        Plan onCard = turbo().plan(card, Models.work(1024, 1));
+        Plan withBudget = turbo().plan(budget, Models.work(1024, 1));
+        assertThat(withBudget.peaks()).isEqualTo(onCard.peaks());
+        assertThat(withBudget.residences()).isEqualTo(onCard.residences());
+        assertThatThrownBy(() -> turbo().plan(Machine.partOfCard(Device.cuda(0), GIB), Models.work(1024, 1)))
+                .hasMessageStartingWith("a memory budget of 1.00 GiB is too small");
+        assertThatThrownBy(() -> turbo().plan(Machine.card(GIB), Models.work(1024, 1)))
+                .hasMessageStartingWith("a card of 1.00 GiB is too small");
+    }
+
+    // On an H200 1.5 GiB went to trying at 1024 x 1024, which a card of 16 GiB has not got beside the transformer.
+    @ParameterizedTest
+    @CsvSource({"16, false", "24, true", "80, true"})
+    void convolutions_areTriedWhereThereIsRoom(int gib, boolean tries) {
+        Planner planner = turbo();
+        Plan without = planner.plan(Machine.card(gib * GIB), Models.work(1024, 1));
+        Plan plan = planner.tryingConvolutions(without);
+        assertThat(plan.triesConvolutions()).isEqualTo(tries);
+        assertThat(plan.fits()).isTrue();
+        long more = plan.peak(Phase.DECODE) - without.peak(Phase.DECODE);
+        assertThat(more / (double) GIB).isCloseTo(tries ? 1.5 : 0, within(0.25));
+        assertThat(planner.smaller(plan, Phase.DECODE, 1).triesConvolutions()).isFalse();
     }
 
     @Test
@@ -310,6 +340,58 @@ class PlannerTest {
         assertThat(smallest.peak(phase)).isLessThanOrEqualTo(smaller.peak(phase));
         assertThat(smallest.peak(phase)).isLessThan(6 * GIB);
         assertThat(planner.smaller(smallest, phase, Long.MAX_VALUE).peak(phase)).isEqualTo(smallest.peak(phase));
+    }
+
+    // Costs nothing where the weights stay, so it comes first; where they come anew for each picture, last.
+    @Test
+    void picturesAtOnce_areGivenUpBeforeWeights_unlessTheseAreStreamed() {
+        Planner planner = turbo();
+        Plan plan = planner.plan(Machine.cpu(64 * GIB), Models.work(1024, 4));
+        Plan smaller = planner.smaller(plan, Phase.DENOISE, 1);
+        assertThat(smaller.work().picturesAtOnce()).isEqualTo(1);
+        assertThat(smaller.residences()).isEqualTo(plan.residences());
+        assertThat(smaller.peak(Phase.DENOISE)).isLessThan(plan.peak(Phase.DENOISE));
+        assertThat(smaller.moved()).isEqualTo(plan.moved());
+        assertThat(planner.with(smaller, Models.work(512, 8)).work().picturesAtOnce())
+                .as("stays so for other work")
+                .isEqualTo(1);
+
+        Planner streaming =
+                planner(Models.turbo(Precision.BF16), Map.of(Component.TRANSFORMER, Placement.streamedFromDisk()));
+        Plan streamed = streaming.plan(Machine.cpu(8 * GIB), Models.work(1024, 4));
+        assertThat(streaming.smaller(streamed, Phase.DENOISE, 1).work().picturesAtOnce())
+                .isEqualTo(Workload.PICTURES_AT_ONCE);
+        Plan smallest = streaming.smaller(streamed, Phase.DENOISE, Long.MAX_VALUE);
+        assertThat(smallest.work().picturesAtOnce()).isEqualTo(1);
+        assertThat(smallest.moved()).isGreaterThan(streamed.moved());
+    }
+
+    // What decodes looks at the room, so both must come to the same.
+    @ParameterizedTest
+    @CsvSource({"8, 1024", "16, 1024", "16, 2048", "24, 1024", "24, 4096"})
+    void roomToDecode_isThatOfThePlan(int gib, int size) {
+        Planner planner = turbo();
+        ModelLayout layout = Models.turbo(Precision.BF16);
+        Plan plan = planner.plan(Machine.card(gib * GIB), Models.work(size, 1));
+        long whole = DecodeMemory.peakBytes(layout.vae(), size, size, Precision.BF16, 0);
+        long tiled = DecodeMemory.peakBytes(
+                layout.vae(), size, size, Precision.BF16, DecodeMemory.rowsAtOnce(VaeTiling.auto(), size));
+        if (plan.tile() == 0) {
+            assertThat(planner.roomToDecode(plan)).isGreaterThanOrEqualTo(whole);
+        } else {
+            assertThat(planner.roomToDecode(plan)).isBetween(tiled, whole - 1);
+        }
+    }
+
+    @Test
+    void largerPicture_isDecodedInTiles_whereItDoesNotFitWhole() {
+        Planner planner = turbo();
+        Plan plan = planner.plan(Machine.card(24 * GIB), Models.work(1024, 1));
+        assertThat(plan.tile()).isZero();
+        assertThat(planner.with(plan, Models.work(1280, 1)).tile()).isZero();
+        Plan large = planner.with(plan, Models.work(2048, 1));
+        assertThat(large.tile()).isPositive();
+        assertThat(large.fits()).isTrue();
     }
 
     @Test

@@ -11,6 +11,7 @@ import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
+import io.github.zimage.internal.placement.DecodeMemory;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.TensorEntry;
@@ -119,6 +120,28 @@ final class PictureDecoderTest {
         assertThat(reopened).hasSize(1);
     }
 
+    // FP32 takes twice the memory of BF16, for which the room was planned.
+    @Test
+    void pictureThatOverflows_isDecodedInFp32_inTilesIfThereIsNoRoomForAllOfIt() throws IOException {
+        Checkpoint overflowing = written("overflowing-tight");
+        fill(overflowing, "decoder.up_blocks.3.resnets.1.norm2.bias", 3.4e38f);
+        fill(overflowing, "decoder.up_blocks.3.resnets.1.conv2.weight", 2e-38f);
+        long planned = DecodeMemory.peakBytes(overflowing.vae(), 256, 256, Precision.BF16, 0);
+
+        int roomy = looks(overflowing, Long.MAX_VALUE);
+        int tight = looks(overflowing, planned);
+        int tighter = looks(overflowing, planned - 1);
+        assertThat(tight).as("FP32 in tiles").isGreaterThan(roomy);
+        assertThat(tighter).as("both in tiles").isGreaterThan(tight);
+    }
+
+    /** Returns how often the decoding looks whether to stop, which is once more for each tile. */
+    private static int looks(Checkpoint checkpoint, long room) {
+        AtomicInteger looks = new AtomicInteger();
+        decode(checkpoint, Precision.BF16, VaeTiling.auto(), 256, 256, looks::incrementAndGet, new ArrayList<>(), room);
+        return looks.get();
+    }
+
     @Test
     void soundPicture_doesNotLoadFp32Weights() {
         List<WeightStore> reopened = new ArrayList<>();
@@ -169,6 +192,18 @@ final class PictureDecoderTest {
             int width,
             Runnable cancellation,
             List<WeightStore> reopened) {
+        return decode(checkpoint, precision, tiling, height, width, cancellation, reopened, Long.MAX_VALUE);
+    }
+
+    private static byte[] decode(
+            Checkpoint checkpoint,
+            Precision precision,
+            VaeTiling tiling,
+            int height,
+            int width,
+            Runnable cancellation,
+            List<WeightStore> reopened,
+            long room) {
         try (PointerScope scope = new PointerScope();
                 WeightStore store = store(checkpoint)) {
             PictureDecoder decoder = new PictureDecoder(
@@ -181,7 +216,7 @@ final class PictureDecoderTest {
                     type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
                     precision,
                     tiling,
-                    () -> Long.MAX_VALUE);
+                    () -> room);
             Tensor picture = decoder.decode(latents(height / 8, width / 8), cancellation);
             byte[] rgb = new byte[Math.toIntExact(picture.numel())];
             new BytePointer(picture.data_ptr()).get(rgb);

@@ -55,6 +55,11 @@ class EngineLayoutTest {
                     checkpoint.transformer(), transformerStore, kernels, Residence.resident(), BlockSource::files);
             assertThat(textStore.convertedBytes()).isZero();
             assertThat(transformerStore.convertedBytes()).isZero();
+            // Loaded in FP32 for each new schedule.
+            assertThat(transformer.tensors().values())
+                    .filteredOn(tensor -> tensor.name().contains("adaLN_modulation"))
+                    .isNotEmpty()
+                    .allMatch(tensor -> tensor.type() == StorageType.F32);
         }
         assertThat(EngineLayout.unsuitedBytes(Component.TEXT_ENCODER, text, precision))
                 .isZero();

@@ -2,10 +2,12 @@ package io.github.zimage.internal.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.runtime.NativeRuntime;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -13,6 +15,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -21,6 +25,8 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -56,6 +62,58 @@ final class TensorReaderTest {
                 assertThat(read).isEqualTo(expected);
             }
         }
+    }
+
+    // Blocks that are read past the page cache begin and end anywhere.
+    @ParameterizedTest
+    @CsvSource({"0, 1", "1, 4095", "4095, 2", "4096, 4096", "5, 4194304", "100, 9000000", "8999990, 20"})
+    void uncached_areTheSameBytes(int offset, int length) throws IOException {
+        Path file = folder.resolve("any");
+        byte[] bytes = new byte[9_000_123];
+        new Random(1).nextBytes(bytes);
+        Files.write(file, bytes);
+        try (UncachedFile uncached = UncachedFile.open(file)) {
+            assumeTrue(uncached != null, "the file system reads past the cache");
+            ByteBuffer read = ByteBuffer.allocate(length);
+            uncached.readFully(offset, read);
+            assertThat(read.array()).isEqualTo(Arrays.copyOfRange(bytes, offset, offset + length));
+            assertThatThrownBy(() -> uncached.readFully(bytes.length - 5, ByteBuffer.allocate(6)))
+                    .isInstanceOf(EOFException.class)
+                    .hasMessage("the file ends at byte 9000123");
+        }
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void uncached_comeFromTheDiskEachTime_andThroughTheCacheOnlyOnce() throws IOException {
+        String type = Files.getFileStore(folder).type();
+        assumeTrue(type.equals("ext4") || type.equals("xfs") || type.equals("btrfs"), "on a disk, but is " + type);
+        int count = 3 << 20;
+        WeightIndex index = write(StorageType.F32, null, count);
+        try (TensorReader reader = new TensorReader(index)) {
+            for (boolean cached : new boolean[] {true, true, false, false, true}) {
+                long before = bytesFromDisk();
+                reader.read(
+                        index.get("a"),
+                        StorageType.F32,
+                        (offset, length) -> ByteBuffer.allocate(length),
+                        () -> false,
+                        cached);
+                long read = bytesFromDisk() - before;
+                if (cached) {
+                    assertThat(read).as("just written, so in the cache").isLessThan(count);
+                } else {
+                    assertThat(read).isGreaterThanOrEqualTo(4L * count);
+                }
+            }
+        }
+    }
+
+    private static long bytesFromDisk() throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/io")).stream()
+                .filter(line -> line.startsWith("read_bytes: "))
+                .mapToLong(line -> Long.parseLong(line.substring("read_bytes: ".length())))
+                .sum();
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
@@ -166,6 +167,51 @@ class WeightCacheProcessTest {
         Files.delete(weights(root).get(0));
         assertThat(convert(model, root).files().get(0)).hasBinaryContent(left);
         assertThat(files(root, ".tmp")).isEmpty();
+    }
+
+    // Less than the 256 MB that are to spare, so that nothing is begun.
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void diskWithTooLittleRoom_isNotBegunWith() throws Exception {
+        List<String> lines = outputOn("size=64m");
+        assertThat(lines)
+                .hasSize(2)
+                .last()
+                .asString()
+                .matches("refused: [0-9.]+ MB are needed on its disk, but only (6[0-9]|5[0-9])\\.[0-9] MB are free");
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void folderThatCannotBeWritten_isRefused() throws Exception {
+        List<String> lines = outputOn("ro");
+        assertThat(lines).hasSize(2).last().asString().startsWith("refused: " + root);
+        assertThat(lines.get(1)).contains("Read-only file system");
+    }
+
+    /** Converts where the folder is a file system of its own, which only the converter sees. Root writes to folders in spite of their modes. */
+    private List<String> outputOn(String options) throws Exception {
+        Files.createDirectories(root);
+        String mount = "mount -t tmpfs -o %s none '%s' && exec \"$@\"".formatted(options, root);
+        List<String> inOwnNamespace = List.of("unshare", "-rm", "sh", "-c");
+        assumeTrue(succeeds(inOwnNamespace, "mount -t tmpfs none '" + root + "'"), "mounting is allowed");
+        ProcessBuilder converter = converter(1);
+        converter.command().addAll(0, inOwnNamespace);
+        converter.command().addAll(inOwnNamespace.size(), List.of(mount, "sh"));
+        List<String> lines = output(converter.start());
+        assertThat(files(root, "")).as("the file system was another one").containsExactly(root);
+        return lines;
+    }
+
+    private static boolean succeeds(List<String> command, String argument) throws InterruptedException {
+        try {
+            Process process = new ProcessBuilder(
+                            Stream.concat(command.stream(), Stream.of(argument)).toList())
+                    .start();
+            return process.waitFor(10, TimeUnit.SECONDS) && process.exitValue() == 0;
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     // The limit on the size of a file fails the same call as a full disk, which needs no special file system.

@@ -115,14 +115,14 @@ class WeightCacheTest {
 
     @Test
     void secondConversion_takesWhatIsThere() throws IOException {
-        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16)).isNull();
+        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16, true)).isNull();
         Path file = file();
         FileTime written = Files.getLastModifiedTime(file);
 
         assertThat(file()).isEqualTo(file);
         assertThat(Files.getLastModifiedTime(file)).isEqualTo(written);
-        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16)).isNotNull();
-        assertThat(cache.find(TRANSFORMER, own(), Precision.FP32)).isNull();
+        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16, true)).isNotNull();
+        assertThat(cache.find(TRANSFORMER, own(), Precision.FP32, true)).isNull();
         assertThat(all()).containsExactly(file);
     }
 
@@ -145,7 +145,7 @@ class WeightCacheTest {
         Files.copy(other.resolve(model.relativize(source)), source, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
         Files.setLastModifiedTime(source, time);
 
-        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16)).isNull();
+        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16, true)).isNull();
         Path after = file();
 
         assertThat(after).isNotEqualTo(before);
@@ -174,13 +174,13 @@ class WeightCacheTest {
             try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
                 channel.truncate(size);
             }
-            assertThat(cache.find(TRANSFORMER, own(), Precision.BF16))
+            assertThat(cache.find(TRANSFORMER, own(), Precision.BF16, true))
                     .as("%d bytes", size)
                     .isNull();
             assertThat(file()).hasBinaryContent(sound);
         }
         Files.write(file, new byte[100], StandardOpenOption.APPEND);
-        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16)).isNull();
+        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16, true)).isNull();
         assertThat(file()).hasBinaryContent(sound);
     }
 
@@ -198,7 +198,7 @@ class WeightCacheTest {
             int position = i < 8 ? i : random.nextInt(header);
             byte flipped = (byte) (sound[position] ^ 1 << random.nextInt(7));
             overwrite(file, position, new byte[] {flipped});
-            WeightIndex found = cache.find(TRANSFORMER, own(), Precision.BF16);
+            WeightIndex found = cache.find(TRANSFORMER, own(), Precision.BF16, true);
             if (found != null) {
                 // Only what does not matter may differ: the free-form note on the source, and spaces at the end.
                 assertThat(ConvertedFile.open(
@@ -224,11 +224,11 @@ class WeightCacheTest {
         TensorEntry matrix = index.get("layers.1.feed_forward.w2.weight");
 
         overwrite(file, norm.offset() + 5, new byte[] {99});
-        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16)).isNull();
+        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16, true)).isNull();
         assertThat(file()).hasBinaryContent(sound);
 
         overwrite(file, matrix.offset() + 5, new byte[] {(byte) (sound[(int) matrix.offset() + 5] ^ 1)});
-        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16)).isNotNull();
+        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16, true)).isNotNull();
         convert(true, new AtomicInteger());
         assertThat(file).hasBinaryContent(sound);
     }
@@ -287,7 +287,7 @@ class WeightCacheTest {
     void placeWhereNoFolderCanBeMade_isAnIoException() throws IOException {
         Files.writeString(root, "a file");
         assertThatThrownBy(this::convert).isInstanceOf(FileSystemException.class);
-        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16)).isNull();
+        assertThat(cache.find(TRANSFORMER, own(), Precision.BF16, true)).isNull();
     }
 
     @Test
