@@ -16,6 +16,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
@@ -120,6 +121,9 @@ final class HttpOverhead {
     @SuppressWarnings("ArrayRecordComponent") // never compared
     private record AtOnce(byte[] png) implements Painter {
         @Override
+        public void warmUp(BiConsumer<GenerationRequest, Duration> stepped) {}
+
+        @Override
         public void check(GenerationRequest request) {}
 
         @Override
@@ -137,7 +141,7 @@ final class HttpOverhead {
         }
 
         @Override
-        public long plannedBytes() {
+        public long peakBytes() {
             return 1;
         }
 
