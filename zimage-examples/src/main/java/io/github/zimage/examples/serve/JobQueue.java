@@ -117,6 +117,16 @@ final class JobQueue {
             Job job = new Job(request, previewsAt, nanoTime.getAsLong());
             job.watch(watcher);
             waiting.add(job);
+            LOG.info(
+                    "job={} state={} size={}x{} steps={} count={} running={} waiting={}",
+                    job.id(),
+                    job.state(),
+                    request.width(),
+                    request.height(),
+                    request.steps(),
+                    request.count(),
+                    running.size(),
+                    waiting.size());
             startNext();
             return job;
         }

@@ -5,6 +5,7 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.OutOfDeviceMemoryException;
+import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,6 +34,10 @@ final class StubPainter implements Painter {
             MemoryPlan plan = new MemoryPlan(
                     "stub", "1 picture", Device.cpu(), null, List.of(), new MemoryPlan.Peaks(1, 1, 1), 0, true);
             listener.onRelief(new OutOfDeviceMemoryException("too little"), plan);
+        }
+
+        void preview(int step) {
+            listener.onPreview(step, 1, new BufferedImage(4, 2, BufferedImage.TYPE_INT_RGB));
         }
 
         void step(int step) {
