@@ -135,7 +135,10 @@ final class WatchdogTest {
         pass(Duration.ofSeconds(2));
         assertThat(pace.overdue()).isPresent();
         next.begin();
-        assertThat(pace.overdue()).as("it was heard of").isEmpty();
+        pace.handOver(SMALL);
+        pass(Duration.ofSeconds(61));
+        next.alive();
+        assertThat(pace.overdue()).as("the device has gone on to the next").isEmpty();
     }
 
     @Test
