@@ -492,6 +492,28 @@ final class ImageServerTest {
                 .startsWith("HTTP/1.1 413");
     }
 
+    // Takes the 15 s that the server waits.
+    @Test
+    void clientThatDoesNotGoOn_isAnsweredOrLeft() throws Exception {
+        server.open();
+        try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), port);
+                Socket half = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            silent.setSoTimeout(60_000);
+            half.setSoTimeout(60_000);
+            String head =
+                    "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+                            .formatted(GENERATIONS);
+            half.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+            assertThat(new String(half.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                    .startsWith("HTTP/1.1 408 ")
+                    .contains("the body must come within 15 s");
+            assertThat(silent.getInputStream().read())
+                    .as("closed without a word")
+                    .isEqualTo(-1);
+        }
+        assertThat(painter().works).isEmpty();
+    }
+
     // Whatever comes in, what goes out is an error of the client's, and no word of what the server is made of.
     // -Dzimage.malformed=10000 sends as many.
     @Test
