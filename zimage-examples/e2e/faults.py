@@ -93,6 +93,8 @@ class Clients:
         self.unserved = 0
         for seed in range(SEEDS):
             self.expected[seed] = self.draw(seed)[1]
+        if len(set(self.expected.values())) < SEEDS:
+            sys.exit("seeds have the same picture")
         self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(CLIENTS)]
         for thread in self.threads:
             thread.start()

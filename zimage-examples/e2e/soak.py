@@ -2,13 +2,15 @@
 """Keeps a running `zimage serve` busy and checks every answer. Needs nothing but Python; Linux and a JDK's jcmd for the memory.
 
     java -Xmx1g -jar zimage-examples/target/zimage.jar serve --port 7899 --queue 100 &
-    python3 zimage-examples/e2e/soak.py --url http://127.0.0.1:7899 --pid $! --clients 64 --minutes 30
+    python3 zimage-examples/e2e/soak.py --url http://127.0.0.1:7899 --pid $! --clients 64 --minutes 30 --collect \
+        --reference "java -jar zimage-examples/target/zimage.jar"
 
-Clients ask for pictures of a few seeds, one after the other. A seed's picture must always have the same bytes; every request must be answered, with 200, and the
-server must have drawn as many as were answered. Prints times and how the server's memory went, and exits with 1 if anything was wrong.
+Clients ask for pictures of a few seeds, one after the other. A seed's picture must always have the same bytes, those that the command of --reference draws for it, and
+no other seed's; every request must be answered, with 200, and the server must have drawn as many as were answered. Prints times and how the server's memory went, and
+exits with 1 if anything was wrong. The reference must compute as the server does: the same model, and as many threads (OMP_NUM_THREADS and --threads).
 
-Resident memory alone says little: the Java heap grows with garbage as far as -Xmx lets it. So the heap is collected once a minute and counted apart: what is left
-of it, and what is resident outside of it (LibTorch, buffers, the JVM's own), is what must not grow.
+Resident memory alone says little: the Java heap grows with garbage as far as -Xmx lets it. So it is counted apart from what is resident outside of it (LibTorch,
+buffers, the JVM's own). With --collect the heap is collected once a minute, which servers that are left alone do not do, and what is left of it is told too.
 """
 
 import argparse
@@ -16,17 +18,22 @@ import base64
 import collections
 import hashlib
 import json
+import pathlib
 import re
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 
 SEEDS = 8
+PROMPT = "a red fox"
+SIZE = "128x128"
 
 
 def slope(samples):
@@ -86,9 +93,26 @@ class Memory:
                 )
 
 
+def references(command, steps):
+    """What `zimage generate` draws for each seed."""
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = {}
+        for seed in range(SEEDS):
+            picture = pathlib.Path(folder) / f"{seed}.png"
+            arguments = ["generate", "--prompt", PROMPT, "--size", SIZE, "--seed", str(seed), "--steps", str(steps), "--out", str(picture)]
+            subprocess.run([*shlex.split(command), *arguments], check=True, stdout=subprocess.DEVNULL)
+            pictures[seed] = digest(picture.read_bytes())
+        return pictures
+
+
+def digest(picture):
+    return hashlib.sha256(picture).hexdigest()
+
+
 class Soak:
     def __init__(self, options):
         self.options = options
+        self.references = references(options.reference, options.steps) if options.reference else {}
         self.end = time.monotonic() + 60 * options.minutes
         self.lock = threading.Lock()
         self.answers = collections.Counter()
@@ -104,7 +128,7 @@ class Soak:
             turn += 1
 
     def request(self, seed):
-        body = {"prompt": "a red fox", "size": "128x128", "n": 1, "seed": seed, "steps": self.options.steps, "response_format": "b64_json"}
+        body = {"prompt": PROMPT, "size": SIZE, "n": 1, "seed": seed, "steps": self.options.steps, "response_format": "b64_json"}
         request = urllib.request.Request(
             self.options.url + "/v1/images/generations", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
@@ -114,7 +138,7 @@ class Soak:
             with urllib.request.urlopen(request, timeout=300) as response:
                 answer = response.status
                 headers = response.headers
-                picture = hashlib.sha256(base64.b64decode(json.load(response)["data"][0]["b64_json"])).hexdigest()
+                picture = digest(base64.b64decode(json.load(response)["data"][0]["b64_json"]))
         except urllib.error.HTTPError as error:
             answer = error.code
         except (OSError, ValueError, KeyError) as error:
@@ -136,7 +160,7 @@ class Soak:
     def watch(self):
         next_collection = time.monotonic()
         while self.memory and time.monotonic() < self.end:
-            if time.monotonic() >= next_collection:
+            if self.options.collect and time.monotonic() >= next_collection:
                 self.memory.collect()
                 next_collection += 60
             self.memory.sample()
@@ -153,15 +177,19 @@ class Soak:
 
     def report(self):
         different = {seed: len(found) for seed, found in self.pictures.items() if len(found) > 1}
+        seeds = collections.Counter(picture for found in self.pictures.values() for picture in found)
+        shared = sum(count > 1 for count in seeds.values())
+        foreign = [seed for seed, found in self.pictures.items() if self.references and found != {self.references[seed]}]
         drawn = self.succeeded() - self.succeeded_before
         print(f"answers: {dict(self.answers)}, {len(self.seconds) / 60 / self.options.minutes:.1f} a second; the server drew {drawn}")
         for name, seconds in (("answers", self.seconds), ("in the queue", self.queued), ("with the pipeline", self.drawn)):
             ordered = sorted(seconds) or [0]
             print(f"seconds, {name}: p50 {ordered[len(ordered) // 2]:.2f}, p95 {ordered[int(len(ordered) * 0.95)]:.2f}, most {ordered[-1]:.2f}")
-        print(f"seeds with more than one picture: {different or 'none'}")
+        compared = f"{foreign or 'none'}" if self.references else "not compared"
+        print(f"seeds with more than one picture: {different or 'none'}; pictures of more than one seed: {shared}; seeds unlike the reference: {compared}")
         if self.memory:
             self.memory.report()
-        return 0 if set(self.answers) == {200} and drawn == self.answers[200] and not different else 1
+        return 0 if set(self.answers) == {200} and drawn == self.answers[200] and not (different or shared or foreign) else 1
 
 
 def main():
@@ -171,6 +199,8 @@ def main():
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--collect", action="store_true", help="have the server collect its heap once a minute")
+    parser.add_argument("--reference", metavar="COMMAND", help="the zimage command, which draws each seed's picture to compare with")
     sys.exit(Soak(parser.parse_args()).run())
 
 

@@ -8,6 +8,7 @@ module io.github.zimage.core {
     requires transitive org.bytedeco.pytorch;
     requires ai.djl.tokenizers;
     requires com.fasterxml.jackson.databind;
+    requires jdk.jfr;
     requires jdk.unsupported;
     requires org.slf4j;
     requires static transitive org.jspecify;

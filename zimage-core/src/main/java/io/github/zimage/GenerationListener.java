@@ -13,6 +13,18 @@ import java.util.List;
  */
 public interface GenerationListener {
 
+    /** A device begins with the request, which until then waited for those before it. */
+    default void onStart() {}
+
+    /**
+     * An allocation failed, while weights were loaded or a request was drawn. Caches are freed, and what failed is tried once more with
+     * the next smaller plan, if there is one. Should that fail too, it is the end, and this is not called again.
+     *
+     * @param failure what LibTorch said
+     * @param next the plan from now on
+     */
+    default void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {}
+
     /**
      * A component's weights are being read: while the pipeline is built and, of a component that is parked, during each generation
      * that uses it.

@@ -1,6 +1,8 @@
 package io.github.zimage;
 
 import io.github.zimage.internal.device.Devices;
+import io.github.zimage.internal.events.MemoryEvent;
+import io.github.zimage.internal.events.ReliefEvent;
 import io.github.zimage.internal.pipeline.EngineOptions;
 import io.github.zimage.internal.pipeline.Relief;
 import io.github.zimage.internal.placement.MachineMemory;
@@ -18,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -88,18 +91,18 @@ final class MemoryBudget {
     }
 
     /** Returns what to do when an allocation fails while weights are loaded. */
-    Relief loadingRelief() {
-        return new SmallerPlan(plan.work(), MemoryBudget::loading);
+    Relief loadingRelief(GenerationListener listener) {
+        return new SmallerPlan(plan.work(), MemoryBudget::loading, listener);
     }
 
     /** Returns what to do when an allocation fails while a prompt is encoded. */
     Relief relief() {
-        return new SmallerPlan(plan.work(), MemoryBudget::doing);
+        return new SmallerPlan(plan.work(), MemoryBudget::doing, new GenerationListener() {});
     }
 
     /** Returns what to do when an allocation fails in a generation. */
-    Relief reliefFor(GenerationRequest request) {
-        return new SmallerPlan(Workload.of(request, maxPromptTokens), MemoryBudget::doing);
+    Relief reliefFor(GenerationRequest request, GenerationListener listener) {
+        return new SmallerPlan(Workload.of(request, maxPromptTokens), MemoryBudget::doing, listener);
     }
 
     /** Goes on with the next smaller plan, and returns how to compute with it; empty if there is none. */
@@ -127,10 +130,12 @@ final class MemoryBudget {
     private final class SmallerPlan implements Relief {
         private final Workload work;
         private final Function<Phase, String> doing;
+        private final GenerationListener listener;
 
-        SmallerPlan(Workload work, Function<Phase, String> doing) {
+        SmallerPlan(Workload work, Function<Phase, String> doing, GenerationListener listener) {
             this.work = work;
             this.doing = doing;
+            this.listener = listener;
         }
 
         @Override
@@ -146,6 +151,8 @@ final class MemoryBudget {
                     new MemorySize(next.peak(phase)),
                     summary(),
                     failure.getMessage());
+            record(phase, failure, before, next);
+            listener.onRelief(failure, plan());
             return smallerOptions(options);
         }
 
@@ -168,6 +175,22 @@ final class MemoryBudget {
                     free,
                     OptionalLong.of(planned));
         }
+    }
+
+    private static void record(Phase phase, OutOfDeviceMemoryException failure, Plan before, Plan next) {
+        ReliefEvent event = new ReliefEvent();
+        if (event.shouldCommit()) {
+            event.device = before.machine().device().toString();
+            event.phase = name(phase);
+            event.requested = NativeErrors.requestedBytes(failure);
+            event.plannedBefore = before.peak(phase);
+            event.planned = next.peak(phase);
+            event.commit();
+        }
+    }
+
+    private static String name(Phase phase) {
+        return phase.name().toLowerCase(Locale.ROOT);
     }
 
     private static String loading(Phase phase) {
@@ -292,7 +315,21 @@ final class MemoryBudget {
                 beside + peaks.getOrDefault(Phase.DENOISE, 0L),
                 beside + peaks.getOrDefault(Phase.DECODE, 0L));
         measured = found;
+        record(planFor(request), peaks);
         LOG.debug("Memory in use: {}; predicted: {}", found, plan(request).peaks());
+    }
+
+    private static void record(Plan planned, Map<Phase, Long> peaks) {
+        for (Map.Entry<Phase, Long> peak : peaks.entrySet()) {
+            MemoryEvent event = new MemoryEvent();
+            if (event.shouldCommit()) {
+                event.device = planned.machine().device().toString();
+                event.phase = name(peak.getKey());
+                event.measured = planned.machine().outsideAllocator() + peak.getValue();
+                event.planned = planned.peak(peak.getKey());
+                event.commit();
+            }
+        }
     }
 
     Optional<MemoryPlan.Peaks> measured() {

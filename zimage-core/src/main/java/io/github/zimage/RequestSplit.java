@@ -13,6 +13,7 @@ final class RequestSplit {
     private final int[] steps;
     private int told;
     private int decoded;
+    private boolean started;
     private boolean encoded;
 
     private RequestSplit(List<GenerationRequest> parts, GenerationListener listener) {
@@ -79,6 +80,23 @@ final class RequestSplit {
     /** Returns who hears of one of the parts. The request's listener hears of a step when all parts have done it. */
     GenerationListener listener(int part) {
         return new GenerationListener() {
+            @Override
+            public void onStart() {
+                synchronized (RequestSplit.this) {
+                    if (!started) {
+                        started = true;
+                        listener.onStart();
+                    }
+                }
+            }
+
+            @Override
+            public void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {
+                synchronized (RequestSplit.this) {
+                    listener.onRelief(failure, next);
+                }
+            }
+
             @Override
             public void onLoad(Component component, long bytesDone, long bytesTotal) {
                 synchronized (RequestSplit.this) {

@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.events.GenerationEvent;
 import io.github.zimage.internal.pipeline.DiffusionEngine;
 import io.github.zimage.internal.pipeline.DrawnImage;
 import io.github.zimage.internal.pipeline.EngineOptions;
@@ -56,8 +57,8 @@ final class Worker {
         };
         thread.execute(loading, () -> {
             first.run();
-            DiffusionEngine engine =
-                    new DiffusionEngine(checkpoint, promptTokens, options, untilCancelled, memory.loadingRelief());
+            DiffusionEngine engine = new DiffusionEngine(
+                    checkpoint, promptTokens, options, untilCancelled, memory.loadingRelief(listener));
             loaded = engine;
             return engine;
         });
@@ -110,14 +111,45 @@ final class Worker {
     /** Draws the pictures of a request that names its first seed, on the worker's thread. */
     List<GeneratedImage> draw(
             GenerationRequest request, long seed, GenerationListener listener, Runnable cancellation) {
-        return memory.watched(
-                request,
-                listener,
-                watched -> described(
-                        request,
-                        seed,
-                        engine().generate(request, seed, watched, cancellation, memory.reliefFor(request))),
-                engine()::devicePeaks);
+        GenerationEvent event = new GenerationEvent();
+        event.begin();
+        String outcome = "failed";
+        try {
+            listener.onStart();
+            List<GeneratedImage> images = memory.watched(
+                    request,
+                    listener,
+                    watched -> described(
+                            request,
+                            seed,
+                            engine().generate(
+                                            request, seed, watched, cancellation, memory.reliefFor(request, listener))),
+                    engine()::devicePeaks);
+            outcome = "done";
+            return images;
+        } catch (GenerationCancelledException e) {
+            outcome = "cancelled";
+            throw e;
+        } catch (OutOfDeviceMemoryException e) {
+            outcome = "out of memory";
+            throw e;
+        } finally {
+            record(event, request, outcome);
+        }
+    }
+
+    private void record(GenerationEvent event, GenerationRequest request, String outcome) {
+        event.end();
+        if (event.shouldCommit()) {
+            event.device = options.hardware().device().toString();
+            event.width = request.width();
+            event.height = request.height();
+            event.steps = request.steps();
+            event.pictures = request.totalCount();
+            event.guided = request.guidance() > 0;
+            event.outcome = outcome;
+            event.commit();
+        }
     }
 
     private List<GeneratedImage> described(GenerationRequest request, long firstSeed, List<DrawnImage> drawn) {

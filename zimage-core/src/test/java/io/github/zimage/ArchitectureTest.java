@@ -33,7 +33,8 @@ final class ArchitectureTest {
                             "weights",
                             "placement",
                             "device",
-                            "image")),
+                            "image",
+                            "events")),
             Map.entry("device", Set.of("nn", "runtime", "weights", "placement")),
             Map.entry("text", Set.of("nn", "runtime", "weights", "placement")),
             Map.entry("transformer", Set.of("nn", "runtime", "weights", "placement")),
@@ -43,6 +44,7 @@ final class ArchitectureTest {
             Map.entry("placement", Set.of("runtime", "weights")),
             Map.entry("weights", Set.of("runtime", "io")),
             Map.entry("image", Set.of()),
+            Map.entry("events", Set.of()),
             Map.entry("runtime", Set.of()),
             Map.entry("io", Set.of()));
 

@@ -86,6 +86,42 @@ final class PipelineLifeTest {
         assertThat(order).containsExactly(0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
     }
 
+    // Whoever bounds the time of a request counts from here: what it waits for others is not its own.
+    @Test
+    void requestThatWaits_startsWhenTheOneBeforeItIsDone() throws Exception {
+        List<String> heard = new ArrayList<>();
+        try (ZImagePipeline pipeline = open()) {
+            List<CompletableFuture<?>> futures = new ArrayList<>();
+            for (String name : List.of("first", "second")) {
+                futures.add(pipeline.generateAsync(TinyModel.request().steps(1).build(), new GenerationListener() {
+                    @Override
+                    public void onStart() {
+                        heard.add(name + " starts");
+                    }
+
+                    @Override
+                    public void onEncode(Duration elapsed) {
+                        heard.add(name + " encoded");
+                    }
+
+                    @Override
+                    public void onDone(List<GeneratedImage> images) {
+                        heard.add(name + " done");
+                    }
+                }));
+            }
+            CompletableFuture.allOf(futures.toArray(CompletableFuture[]::new)).get(30, TimeUnit.SECONDS);
+        }
+        assertThat(heard)
+                .containsExactly(
+                        "first starts",
+                        "first encoded",
+                        "first done",
+                        "second starts",
+                        "second encoded",
+                        "second done");
+    }
+
     @Test
     void cancelledFuture_endsWithinAStep() throws Exception {
         GenerationRequest request = TinyModel.request().build();

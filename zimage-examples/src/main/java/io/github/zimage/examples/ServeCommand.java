@@ -191,7 +191,7 @@ final class ServeCommand implements Callable<Integer> {
         try (ImageServer server = ImageServer.of(
                 options,
                 memoryLimit == null ? ImageServer.machineMemory() : memoryLimit.bytes(),
-                () -> new PipelinePainter(warm(builder.build(), side), encoder),
+                () -> new PipelinePainter(builder.build(), encoder, side),
                 ServeCommand::giveUp)) {
             serve(server, options);
         } finally {
@@ -259,22 +259,6 @@ final class ServeCommand implements Callable<Integer> {
         }
         places.place(builder);
         return builder;
-    }
-
-    /** Draws once, so that the first client does not wait for pages, caches and compilers. */
-    private static ZImagePipeline warm(ZImagePipeline pipeline, int side) {
-        try {
-            pipeline.generate(GenerationRequest.builder()
-                    .prompt("a fox")
-                    .size(side, side)
-                    .steps(2)
-                    .seed(1)
-                    .build());
-            return pipeline;
-        } catch (RuntimeException | Error e) {
-            pipeline.close();
-            throw e;
-        }
     }
 
     private @Nullable String apiKey() {

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -40,8 +41,16 @@ final class DeployFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"zimage.service", "Dockerfile", "Dockerfile.gpu"})
+    @ValueSource(strings = {"zimage-health.service", "supervisor-health.conf", "Dockerfile", "Dockerfile.gpu"})
     void health_isAskedFor(String file) throws IOException {
-        assertThat(Files.readString(DEPLOY.resolve(file))).contains("http://127.0.0.1:7860/health/ready");
+        // Not whether it is ready: it is not while the pipeline is made anew, and must not be started again for that.
+        assertThat(Files.readString(DEPLOY.resolve(file)))
+                .contains("http://127.0.0.1:7860/health/live")
+                .doesNotContain("CMD [\"curl\", \"-fsS\", \"http://127.0.0.1:7860/health/ready");
+    }
+
+    @Test
+    void start_waitsUntilTheServerIsReady() throws IOException {
+        assertThat(Files.readString(DEPLOY.resolve("zimage.service"))).contains("http://127.0.0.1:7860/health/ready");
     }
 }

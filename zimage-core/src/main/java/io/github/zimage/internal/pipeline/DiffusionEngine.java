@@ -12,6 +12,8 @@ import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Recorder;
+import io.github.zimage.internal.events.LoadEvent;
+import io.github.zimage.internal.events.StepEvent;
 import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.Phase;
@@ -41,10 +43,12 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
@@ -138,12 +142,14 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.TEXT_ENCODER),
                 kernels.place(),
                 residence,
-                store -> new Qwen3Model(
-                        checkpoint.textEncoder(),
-                        store,
-                        kernels,
-                        residence,
-                        devices.blockSource(Component.TEXT_ENCODER)),
+                recorded(
+                        Component.TEXT_ENCODER,
+                        store -> new Qwen3Model(
+                                checkpoint.textEncoder(),
+                                store,
+                                kernels,
+                                residence,
+                                devices.blockSource(Component.TEXT_ENCODER))),
                 Qwen3Model::rest,
                 readAhead);
     }
@@ -155,12 +161,14 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.TRANSFORMER),
                 kernels.place(),
                 residence,
-                store -> new ZImageTransformer2DModel(
-                        checkpoint.transformer(),
-                        store,
-                        kernels,
-                        residence,
-                        devices.blockSource(Component.TRANSFORMER)),
+                recorded(
+                        Component.TRANSFORMER,
+                        store -> new ZImageTransformer2DModel(
+                                checkpoint.transformer(),
+                                store,
+                                kernels,
+                                residence,
+                                devices.blockSource(Component.TRANSFORMER))),
                 ZImageTransformer2DModel::rest,
                 readAhead);
     }
@@ -173,16 +181,35 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.VAE),
                 device.place(),
                 options.residence(Component.VAE),
-                store -> new PictureDecoder(
-                        checkpoint.vae(),
-                        store,
-                        () -> new WeightStore(checkpoint.weights(Component.VAE), device.place(), done -> {}),
-                        type -> devices.kernels(Component.VAE, type),
-                        precision,
-                        tiling,
-                        () -> Math.min(options.limits().roomToDecode(), (long) (SHARE_TO_DECODE * device.freeBytes()))),
+                recorded(
+                        Component.VAE,
+                        store -> new PictureDecoder(
+                                checkpoint.vae(),
+                                store,
+                                () -> new WeightStore(checkpoint.weights(Component.VAE), device.place(), done -> {}),
+                                type -> devices.kernels(Component.VAE, type),
+                                precision,
+                                tiling,
+                                () -> Math.min(options.limits().roomToDecode(), (long) (SHARE_TO_DECODE * device.freeBytes())))),
                 model -> {},
                 readAhead);
+    }
+
+    /** Returns what makes a component's model, and tells the flight recorder of it. */
+    private <M> Function<WeightStore, M> recorded(Component component, Function<WeightStore, M> maker) {
+        return store -> {
+            LoadEvent event = new LoadEvent();
+            event.begin();
+            M model = maker.apply(store);
+            if (event.shouldCommit()) {
+                event.component = component.folder();
+                event.device = options.hardware().device(component).toString();
+                event.residence = options.residence(component).kind().name().toLowerCase(Locale.ROOT);
+                event.bytes = checkpoint.weights(component).byteSize();
+                event.commit();
+            }
+            return model;
+        };
     }
 
     /** Returns what replays the transformer's work, or null if nothing does. */
@@ -587,6 +614,7 @@ public final class DiffusionEngine implements AutoCloseable {
             private final int ahead = device.device().kind() == Device.Kind.CPU ? 0 : 1;
             private final Deque<ComputeDevice.Mark> marks = new ArrayDeque<>();
             private long last = System.nanoTime();
+            private StepEvent event = begun();
 
             void ordered() {
                 marks.add(device.mark());
@@ -604,8 +632,29 @@ public final class DiffusionEngine implements AutoCloseable {
             private void await() {
                 marks.remove().await();
                 steps.add(since(last));
+                record();
                 listener.onStep(steps.size(), request.steps(), steps.get(steps.size() - 1));
                 last = System.nanoTime();
+                event = begun();
+            }
+
+            private static StepEvent begun() {
+                StepEvent event = new StepEvent();
+                event.begin();
+                return event;
+            }
+
+            private void record() {
+                event.end();
+                if (event.shouldCommit()) {
+                    event.device = device.device().toString();
+                    event.step = steps.size();
+                    event.steps = request.steps();
+                    event.width = request.width();
+                    event.height = request.height();
+                    event.pictures = request.totalCount();
+                    event.commit();
+                }
             }
         }
 

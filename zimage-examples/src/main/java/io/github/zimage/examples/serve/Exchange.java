@@ -49,7 +49,12 @@ final class Exchange {
         this.response = request.response();
         this.answered = answered;
         response.exceptionHandler(e -> LOG.debug("The connection broke", e));
-        request.exceptionHandler(e -> LOG.debug("The request broke off", e));
+        request.exceptionHandler(e -> {
+            LOG.debug("The request broke off", e);
+            if (!request.isEnded()) {
+                fail(new ApiException(400, "bad_request", "the body does not come as its headers say"));
+            }
+        });
         response.putHeader("X-Content-Type-Options", "nosniff")
                 .putHeader("X-Frame-Options", "DENY")
                 .putHeader("Referrer-Policy", "no-referrer")

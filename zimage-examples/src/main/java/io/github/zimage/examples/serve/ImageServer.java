@@ -70,8 +70,8 @@ public final class ImageServer implements AutoCloseable {
     /**
      * Prepares a server, which takes no requests before {@link #open}.
      *
-     * @param memoryLimit how many bytes the process may have in memory
-     * @param opener makes a painter and has it draw once
+     * @param memoryLimit how many bytes the process may hold
+     * @param opener makes a painter
      * @param giveUp ends the process when the watchdog cannot help
      */
     ImageServer(ServerOptions options, long memoryLimit, Supplier<Painter> opener, Consumer<String> giveUp) {
@@ -92,7 +92,7 @@ public final class ImageServer implements AutoCloseable {
             giveUp.accept(why);
         });
         watchdog = new Watchdog(studio, memoryLimit, ProcessMemory::read, trend, healer);
-        metrics.observe(queue, watchdog::outOfMemory);
+        metrics.observe(queue, watchdog);
         RequestReader reader = new RequestReader(options);
         openAi = new OpenAiApi(options, reader, queue, store);
         jobs = new JobsApi(reader, queue, store);

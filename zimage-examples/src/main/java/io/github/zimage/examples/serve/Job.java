@@ -62,6 +62,7 @@ final class Job {
 
     private final List<Consumer<Event>> watchers = new ArrayList<>();
     private @Nullable CompletableFuture<List<Picture>> painting;
+    private Pace.@Nullable Mark mark;
     private @Nullable Future<?> timer;
 
     Job(GenerationRequest request, IntPredicate previewsAt, long now) {
@@ -127,7 +128,7 @@ final class Job {
         return attempt;
     }
 
-    /** Returns how long it waited, in nanoseconds; up to now, if it still does. */
+    /** Returns how long it waited for a device to begin with it, in nanoseconds; up to now, if it still does. */
     long waitedNanos(long now) {
         return (startedAt == 0 ? endedAt == 0 ? now : endedAt : startedAt) - queuedAt;
     }
@@ -170,9 +171,9 @@ final class Job {
         }
     }
 
-    /** Begins, and returns the number of the attempt. */
-    int begin(long now) {
-        startedAt = startedAt == 0 ? now : startedAt;
+    /** Is handed over to the painter; returns the number of the attempt. */
+    int handOver(Pace.Mark handedOver) {
+        mark = handedOver;
         state = State.RUNNING;
         step = 0;
         int next = attempt + 1;
@@ -181,9 +182,21 @@ final class Job {
         return next;
     }
 
-    void painting(CompletableFuture<List<Picture>> future, Future<?> timeout) {
+    void painting(CompletableFuture<List<Picture>> future) {
         painting = future;
+    }
+
+    /** A device begins with it. */
+    void begin(long now, Future<?> timeout) {
+        startedAt = startedAt == 0 ? now : startedAt;
         timer = timeout;
+    }
+
+    /** The painter is done with it. */
+    void painted() {
+        if (mark != null) {
+            mark.end();
+        }
     }
 
     /** Goes back to the queue; what is being drawn is given up. */
@@ -230,8 +243,12 @@ final class Job {
         if (painting != null) {
             painting.cancel(true);
         }
+        if (mark != null) {
+            mark.leave();
+        }
         timer = null;
         painting = null;
+        mark = null;
     }
 
     private void tell(Event event) {

@@ -1,8 +1,11 @@
 package io.github.zimage.examples.serve;
 
+import io.github.zimage.Component;
+import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
 import io.github.zimage.OutOfDeviceMemoryException;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -19,7 +22,6 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
@@ -83,7 +85,10 @@ final class JobQueue {
         /** A job is drawn again; the failure says why. */
         void onRetry(Job job, String why);
 
-        /** Memory ran out. */
+        /** Memory ran out, and the pipeline tries again with less. */
+        void onRelief();
+
+        /** Memory ran out, and the pipeline could not help itself. */
         void onOutOfMemory();
     }
 
@@ -112,6 +117,16 @@ final class JobQueue {
             Job job = new Job(request, previewsAt, nanoTime.getAsLong());
             job.watch(watcher);
             waiting.add(job);
+            LOG.info(
+                    "job={} state={} size={}x{} steps={} count={} running={} waiting={}",
+                    job.id(),
+                    job.state(),
+                    request.width(),
+                    request.height(),
+                    request.steps(),
+                    request.count(),
+                    running.size(),
+                    waiting.size());
             startNext();
             return job;
         }
@@ -135,7 +150,7 @@ final class JobQueue {
 
     /** Returns after how many seconds a place will probably be free. */
     private long retryAfterSeconds() {
-        return Math.max(1, Math.min(600, (long) Math.ceil(meanSeconds / options.concurrency())));
+        return Math.max(1, Math.min(600, (long) Math.ceil(meanSeconds)));
     }
 
     /** Returns how many wait. */
@@ -153,9 +168,13 @@ final class JobQueue {
         return admits && painter != null;
     }
 
-    /** Returns what is being drawn. */
-    synchronized List<GenerationRequest> drawing() {
-        return running.stream().map(Job::request).toList();
+    /** Returns how many bytes the latest request had in memory at most; 0 if nobody tells. */
+    long peakBytes() {
+        Painter asked;
+        synchronized (this) {
+            asked = painter;
+        }
+        return asked == null ? 0 : asked.peakBytes();
     }
 
     /** Watches a job, if it has not ended. */
@@ -203,7 +222,6 @@ final class JobQueue {
     synchronized void attach(Painter next) {
         painter = next;
         admits = true;
-        pace.mark();
         startNext();
     }
 
@@ -215,6 +233,7 @@ final class JobQueue {
         for (Job job : interrupted) {
             takeBack(job, "the pipeline is made anew");
         }
+        pace.clear();
         tellPlaces();
     }
 
@@ -271,22 +290,27 @@ final class JobQueue {
 
     @SuppressWarnings("FutureReturnValueIgnored") // what depends on it throws nothing
     private void start(Job job, Painter by) {
-        if (running.isEmpty()) {
-            pace.mark();
-        }
         running.add(job);
-        int attempt = job.begin(nanoTime.getAsLong());
+        Pace.Mark mark = pace.handOver(job.request());
+        int attempt = job.handOver(mark);
         CompletableFuture<List<Picture>> painting;
         try {
-            painting = by.paint(job.request(), new JobListener(job, attempt));
+            painting = by.paint(job.request(), new JobListener(job, attempt, mark));
         } catch (RuntimeException e) {
             painting = CompletableFuture.failedFuture(e);
         }
-        ScheduledFuture<?> timeout =
-                worker.schedule(() -> timeOut(job, attempt), options.timeout().toNanos(), TimeUnit.NANOSECONDS);
-        job.painting(painting, timeout);
+        job.painting(painting);
         // On another thread: it must not hold up the device, nor start the next one within this one's start.
         painting.whenCompleteAsync((pictures, failure) -> painted(job, attempt, pictures, failure), worker);
+    }
+
+    private synchronized void begun(Job job, int attempt) {
+        if (isCurrent(job, attempt)) {
+            job.begin(
+                    nanoTime.getAsLong(),
+                    worker.schedule(
+                            () -> timeOut(job, attempt), options.timeout().toNanos(), TimeUnit.NANOSECONDS));
+        }
     }
 
     private synchronized void timeOut(Job job, int attempt) {
@@ -312,7 +336,7 @@ final class JobQueue {
         if (!isCurrent(job, attempt)) {
             return;
         }
-        pace.mark();
+        job.painted();
         if (pictures != null) {
             running.remove(job);
             job.succeed(pictures, nanoTime.getAsLong());
@@ -402,21 +426,37 @@ final class JobQueue {
     private final class JobListener implements GenerationListener {
         private final Job job;
         private final int attempt;
+        private final Pace.Mark mark;
         private final AtomicBoolean encoding = new AtomicBoolean();
 
-        JobListener(Job job, int attempt) {
+        JobListener(Job job, int attempt, Pace.Mark mark) {
             this.job = job;
             this.attempt = attempt;
+            this.mark = mark;
         }
 
         @Override
-        public void onLoad(io.github.zimage.Component component, long bytesDone, long bytesTotal) {
-            pace.mark();
+        public void onStart() {
+            mark.begin();
+            begun(job, attempt);
+        }
+
+        @Override
+        public void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {
+            mark.alive();
+            synchronized (JobQueue.this) {
+                listener.onRelief();
+            }
+        }
+
+        @Override
+        public void onLoad(Component component, long bytesDone, long bytesTotal) {
+            mark.alive();
         }
 
         @Override
         public void onEncode(Duration elapsed) {
-            pace.progress(job.request());
+            mark.alive();
         }
 
         @Override
@@ -442,7 +482,7 @@ final class JobQueue {
 
         @Override
         public void onStep(int step, int steps, Duration elapsed) {
-            pace.progress(job.request());
+            mark.progress();
             synchronized (JobQueue.this) {
                 listener.onStep(elapsed);
                 if (isCurrent(job, attempt)) {
@@ -453,7 +493,12 @@ final class JobQueue {
 
         @Override
         public void onDecode(int index, int count, Duration elapsed) {
-            pace.progress(job.request());
+            mark.progress();
+        }
+
+        @Override
+        public void onDone(List<GeneratedImage> images) {
+            mark.end();
         }
     }
 

@@ -121,6 +121,7 @@ final class JobsApi {
                 .put("place", job.place())
                 .put("step", job.step())
                 .put("steps", request.steps())
+                .put("guidance", request.guidance())
                 .put("width", request.width())
                 .put("height", request.height())
                 .put("count", request.count())

@@ -3,7 +3,7 @@ package io.github.zimage.examples.serve;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/** Whether memory grows from generation to generation: the straight line through what was in use after each. Thread-safe. */
+/** Whether memory grows from generation to generation: the straight line through what was held after each. Thread-safe. */
 final class MemoryTrend {
     private static final int IGNORED = 32;
     private static final int LEAST = 64;

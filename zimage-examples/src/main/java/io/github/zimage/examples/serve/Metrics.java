@@ -17,11 +17,12 @@ final class Metrics implements JobQueue.QueueListener, AutoCloseable {
     private final JvmGcMetrics gc = new JvmGcMetrics();
     private final Timer steps = timer("zimage.step", "One denoising step", Duration.ofMinutes(2));
     private Runnable outOfMemory = () -> {};
+    private Runnable relief = () -> {};
 
     Metrics(MemoryTrend trend) {
         this.trend = trend;
         memory("resident");
-        memory("anonymous");
+        memory("held");
         memory("heap");
         new JvmMemoryMetrics().bindTo(registry);
         new JvmThreadMetrics().bindTo(registry);
@@ -33,7 +34,7 @@ final class Metrics implements JobQueue.QueueListener, AutoCloseable {
                     ProcessMemory now = ProcessMemory.read();
                     return switch (kind) {
                         case "resident" -> now.resident();
-                        case "anonymous" -> now.anonymous();
+                        case "held" -> now.held();
                         default -> now.heap();
                     };
                 })
@@ -52,9 +53,14 @@ final class Metrics implements JobQueue.QueueListener, AutoCloseable {
                 .register(registry);
     }
 
-    /** Shows what a queue holds. */
-    void observe(JobQueue queue, Runnable onOutOfMemory) {
-        outOfMemory = onOutOfMemory;
+    /** Shows what a queue holds, and passes on what it hears of memory. */
+    void observe(JobQueue queue, Watchdog watchdog) {
+        outOfMemory = watchdog::outOfMemory;
+        relief = watchdog::relieved;
+        Gauge.builder("zimage.peak", queue, JobQueue::peakBytes)
+                .description("The most memory that the latest request had on its device")
+                .baseUnit("bytes")
+                .register(registry);
         Gauge.builder("zimage.queue.depth", queue, JobQueue::depth)
                 .description("Requests that wait")
                 .register(registry);
@@ -84,13 +90,20 @@ final class Metrics implements JobQueue.QueueListener, AutoCloseable {
             timer("zimage.picture", "Drawing, for each picture", Duration.ofMinutes(10))
                     .record(drawn.dividedBy(job.request().totalCount()));
             ProcessMemory memory = ProcessMemory.read();
-            trend.add(memory.anonymous());
+            trend.add(memory.outsideHeap());
         }
     }
 
     @Override
     public void onRetry(Job job, String why) {
-        registry.counter("zimage.retries").increment();
+        registry.counter("zimage.retries", "by", "queue").increment();
+    }
+
+    @Override
+    public void onRelief() {
+        registry.counter("zimage.retries", "by", "pipeline").increment();
+        registry.counter("zimage.out.of.memory").increment();
+        relief.run();
     }
 
     @Override

@@ -134,6 +134,7 @@ final class OpenAiApi {
         exchange.json(200, base64 + 1024, json -> {
             json.writeStartObject();
             json.writeNumberField("created", Instant.now().getEpochSecond());
+            json.writeStringField("model", options.model());
             json.writeStringField("output_format", "png");
             json.writeStringField("size", sizeOf(job.request()));
             json.writeArrayFieldStart("data");
@@ -149,6 +150,7 @@ final class OpenAiApi {
                 }
                 json.writeNumberField("seed", picture.seed());
                 json.writeNumberField("steps", job.request().steps());
+                json.writeNumberField("guidance", job.request().guidance());
                 json.writeEndObject();
             }
             json.writeEndArray();
@@ -245,7 +247,7 @@ final class OpenAiApi {
                 .put("output_format", "png");
     }
 
-    private static void end(EventStream stream, Job job) {
+    private void end(EventStream stream, Job job) {
         ApiException failure = job.failure();
         if (failure != null) {
             stream.finish("error", failure.toJson());
@@ -254,7 +256,11 @@ final class OpenAiApi {
         List<Picture> pictures = job.pictures();
         for (int i = 0; i < pictures.size(); i++) {
             ObjectNode done = picture("completed", pictures.get(i).png(), job.request())
-                    .put("seed", pictures.get(i).seed());
+                    .put("model", options.model())
+                    .put("seed", pictures.get(i).seed())
+                    .put("steps", job.request().steps())
+                    .put("guidance", job.request().guidance())
+                    .put("drawn_ms", job.drawnNanos(System.nanoTime()) / 1_000_000);
             if (i + 1 < pictures.size()) {
                 stream.send("image_generation.completed", done);
             } else {

@@ -2,21 +2,28 @@ package io.github.zimage.examples.serve;
 
 import io.github.zimage.GenerationRequest;
 import java.time.Duration;
-import java.util.Collection;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.Optional;
+import java.util.Set;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 
 /**
- * How fast the device gets on, learned from what it has done, so that a step that hangs can be told from one that is long. Thread-safe.
+ * How fast devices get on, learned from what they have done, so that a step that hangs can be told from one that is long. Each request is
+ * watched by itself: of several devices, one that works does not hide one that hangs. Thread-safe.
  */
 final class Pace {
     private static final int PIXELS_PER_TOKEN = 256;
     private static final double FORGETTING = 0.98;
+    /** Prompts and pictures, beside the steps. */
+    private static final int OTHER_PARTS = 2;
 
     private final LongSupplier nanoTime;
     private final Duration least;
     private final Duration unknown;
     private final int patience;
-    private long markedAt;
+    private final Set<Mark> marks = new LinkedHashSet<>();
     private double slowest;
 
     /**
@@ -24,7 +31,7 @@ final class Pace {
      *
      * @param nanoTime the clock
      * @param least what is always allowed
-     * @param unknown what is allowed while nothing has been learned
+     * @param unknown what is allowed for a part of a request while nothing has been learned
      * @param patience how many times as long as the slowest known may take
      */
     Pace(LongSupplier nanoTime, Duration least, Duration unknown, int patience) {
@@ -32,33 +39,67 @@ final class Pace {
         this.least = least;
         this.unknown = unknown;
         this.patience = patience;
-        this.markedAt = nanoTime.getAsLong();
     }
 
-    /** Notes that the device is alive, or begins after a rest. */
-    synchronized void mark() {
-        markedAt = nanoTime.getAsLong();
-    }
-
-    /** Notes that a part of a request was done: its prompts, a step, a picture. */
-    synchronized void progress(GenerationRequest request) {
-        long now = nanoTime.getAsLong();
-        slowest = Math.max(slowest * FORGETTING, (now - markedAt) / work(request));
-        markedAt = now;
-    }
-
-    /** Returns for how long the device has not been heard of. */
-    synchronized Duration silence() {
-        return Duration.ofNanos(nanoTime.getAsLong() - markedAt);
-    }
-
-    /** Returns how long the device may be silent over one of these requests. */
-    synchronized Duration allowed(Collection<GenerationRequest> requests) {
-        if (slowest == 0) {
-            return unknown;
+    /**
+     * A device that was silent for too long.
+     *
+     * @param lasted for how long
+     * @param allowed how long it might have been
+     */
+    record Silence(Duration lasted, Duration allowed) {
+        private Duration excess() {
+            return lasted.minus(allowed);
         }
-        double most = requests.stream().mapToDouble(Pace::work).max().orElse(0);
-        Duration expected = Duration.ofNanos((long) Math.min(Long.MAX_VALUE / 2.0, patience * slowest * most));
+    }
+
+    /** Watches a request that is handed over to the devices, which may have others before it. */
+    synchronized Mark handOver(GenerationRequest request) {
+        long now = nanoTime.getAsLong();
+        if (marks.stream().noneMatch(Mark::waits)) {
+            // A device that has had nothing to do may have been silent.
+            marks.stream().filter(mark -> mark.left).forEach(mark -> mark.heardAt = now);
+        }
+        double work = work(request);
+        long parts = 1;
+        for (Mark before : marks) {
+            work += before.parts() * work(before.request);
+            parts += before.parts();
+        }
+        Mark mark = new Mark(request, now, work, parts);
+        marks.add(mark);
+        return mark;
+    }
+
+    /** Notes how long a step took. */
+    synchronized void learn(GenerationRequest request, Duration step) {
+        slowest = Math.max(slowest * FORGETTING, step.toNanos() / work(request));
+    }
+
+    /** Forgets all requests, as before the devices are opened anew. */
+    synchronized void clear() {
+        marks.clear();
+    }
+
+    /** Returns the longest silence that cannot be explained any more; empty if all is well. */
+    synchronized Optional<Silence> overdue() {
+        long now = nanoTime.getAsLong();
+        boolean anyWaits = marks.stream().anyMatch(Mark::waits);
+        // A device that was told to leave a request has nothing to say unless another waits for it.
+        Predicate<Mark> counts = mark -> anyWaits || !mark.left;
+        return marks.stream()
+                .filter(counts)
+                .map(mark -> new Silence(Duration.ofNanos(now - mark.heardAt), allowed(mark)))
+                .filter(silence -> silence.excess().compareTo(Duration.ZERO) > 0)
+                .max(Comparator.comparing(Silence::excess));
+    }
+
+    private Duration allowed(Mark mark) {
+        if (slowest == 0) {
+            return unknown.multipliedBy(mark.expectedParts);
+        }
+        Duration expected =
+                Duration.ofNanos((long) Math.min(Long.MAX_VALUE / 2.0, patience * slowest * mark.expectedWork));
         return expected.compareTo(least) > 0 ? expected : least;
     }
 
@@ -67,5 +108,74 @@ final class Pace {
         double tokens = (double) request.width() * request.height() / PIXELS_PER_TOKEN;
         int passes = request.guidance() > 0 ? 2 : 1;
         return tokens * (1 + tokens / 4096) * request.totalCount() * passes;
+    }
+
+    /** A request that was handed over: when it was heard of last, and what must happen until it is heard of again. */
+    final class Mark {
+        private final GenerationRequest request;
+        private long heardAt;
+        private double expectedWork;
+        private long expectedParts;
+        private boolean begun;
+        private boolean left;
+
+        private Mark(GenerationRequest request, long now, double expectedWork, long expectedParts) {
+            this.request = request;
+            this.heardAt = now;
+            this.expectedWork = expectedWork;
+            this.expectedParts = expectedParts;
+        }
+
+        private boolean waits() {
+            return !begun;
+        }
+
+        private int parts() {
+            return request.steps() + OTHER_PARTS;
+        }
+
+        /** Notes that a device begins with it. */
+        void begin() {
+            synchronized (Pace.this) {
+                marks.removeIf(mark -> mark.left);
+                begun = true;
+                expectedWork = work(request);
+                expectedParts = 1;
+                heardAt = nanoTime.getAsLong();
+            }
+        }
+
+        /** Notes that the device is at it. */
+        void alive() {
+            synchronized (Pace.this) {
+                heardAt = nanoTime.getAsLong();
+            }
+        }
+
+        /** Notes that a part was done that others can be compared with: a step, or a picture. */
+        void progress() {
+            synchronized (Pace.this) {
+                long now = nanoTime.getAsLong();
+                learn(request, Duration.ofNanos(now - heardAt));
+                heardAt = now;
+            }
+        }
+
+        /** Notes that the devices are done with it. */
+        void end() {
+            synchronized (Pace.this) {
+                marks.remove(this);
+            }
+        }
+
+        /** Notes that it is no longer wanted. The device will only be heard of again with another request. */
+        void leave() {
+            synchronized (Pace.this) {
+                left = true;
+                if (!begun) {
+                    end();
+                }
+            }
+        }
     }
 }

@@ -3,25 +3,47 @@ package io.github.zimage.examples.serve;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
 import io.github.zimage.ZImagePipeline;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.function.BiConsumer;
 
 /** Draws with a pipeline. */
 public final class PipelinePainter implements Painter {
     private final ZImagePipeline pipeline;
     private final Executor encoder;
+    private final int warmUpSide;
 
     /**
      * Takes over a pipeline.
      *
      * @param encoder makes the PNG files, so that the pipeline can go on
+     * @param warmUpSide width and height of the picture that is drawn first, in pixels
      */
-    public PipelinePainter(ZImagePipeline pipeline, Executor encoder) {
+    public PipelinePainter(ZImagePipeline pipeline, Executor encoder, int warmUpSide) {
         this.pipeline = pipeline;
         this.encoder = encoder;
+        this.warmUpSide = warmUpSide;
+    }
+
+    @Override
+    public void warmUp(BiConsumer<GenerationRequest, Duration> stepped) {
+        GenerationRequest request = GenerationRequest.builder()
+                .prompt("a fox")
+                .size(warmUpSide, warmUpSide)
+                .steps(2)
+                .seed(1)
+                .build();
+        pipeline.generateAll(request, new GenerationListener() {
+            @Override
+            public void onStep(int step, int steps, Duration elapsed) {
+                stepped.accept(request, elapsed);
+            }
+        });
     }
 
     @Override
@@ -61,8 +83,8 @@ public final class PipelinePainter implements Painter {
     }
 
     @Override
-    public long plannedBytes() {
-        return pipeline.plan().peaks().highest();
+    public long peakBytes() {
+        return pipeline.measuredPeaks().map(MemoryPlan.Peaks::highest).orElse(0L);
     }
 
     @Override

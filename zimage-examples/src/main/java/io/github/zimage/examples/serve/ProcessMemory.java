@@ -2,6 +2,7 @@ package io.github.zimage.examples.serve;
 
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryUsage;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,20 +13,30 @@ import java.util.regex.Pattern;
 /**
  * What this process has in memory, in bytes. Linux tells the first two; elsewhere they are 0.
  *
- * @param resident all pages, those of mapped files among them
- * @param anonymous pages that are no file's
+ * @param resident all pages that are in memory, those of mapped files among them, which the system can take back and read again
+ * @param held pages that are no file's, and can only be swapped: in memory, shared or swapped out
  * @param heap the Java heap that is in use
+ * @param committedHeap what the Java heap has of the system
  */
-record ProcessMemory(long resident, long anonymous, long heap) {
+record ProcessMemory(long resident, long held, long heap, long committedHeap) {
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final long KIB = 1024;
 
     static ProcessMemory read() {
-        String status = text(STATUS);
-        return new ProcessMemory(
-                kib(status, "VmRSS").orElse(0),
-                kib(status, "RssAnon").orElse(0),
-                ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
+        return of(text(STATUS), ManagementFactory.getMemoryMXBean().getHeapMemoryUsage());
+    }
+
+    /** Reads what Linux says in {@code /proc/self/status}. */
+    static ProcessMemory of(String status, MemoryUsage heap) {
+        long held = kib(status, "RssAnon").orElse(0)
+                + kib(status, "RssShmem").orElse(0)
+                + kib(status, "VmSwap").orElse(0);
+        return new ProcessMemory(kib(status, "VmRSS").orElse(0), held, heap.getUsed(), heap.getCommitted());
+    }
+
+    /** Returns what is held beside the Java heap: by LibTorch, buffers and the JVM itself. */
+    long outsideHeap() {
+        return Math.max(0, held - committedHeap);
     }
 
     /** Returns how much memory there is for this process: the machine's, or its container's. */

@@ -1,6 +1,7 @@
 package io.github.zimage.examples.serve;
 
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -28,7 +29,7 @@ final class Studio implements Watchdog.Patient {
     /**
      * Opens nothing yet.
      *
-     * @param opener makes a painter and has it draw once, so that it is warm
+     * @param opener makes a painter
      * @param cured hears what was done
      * @param giveUp ends the process
      */
@@ -48,6 +49,12 @@ final class Studio implements Watchdog.Patient {
     /** Opens a painter and gives it to the queue. Blocks. */
     void open() {
         Painter opened = opener.get();
+        try {
+            opened.warmUp(pace::learn);
+        } catch (RuntimeException | Error e) {
+            opened.close();
+            throw e;
+        }
         synchronized (this) {
             if (!closed) {
                 painter = opened;
@@ -59,13 +66,8 @@ final class Studio implements Watchdog.Patient {
     }
 
     @Override
-    public Duration silence() {
-        return queue.drawing().isEmpty() ? Duration.ZERO : pace.silence();
-    }
-
-    @Override
-    public Duration allowedSilence() {
-        return pace.allowed(queue.drawing());
+    public Optional<Pace.Silence> overdue() {
+        return pace.overdue();
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.github.zimage.examples.serve;
 
 import java.time.Duration;
 import java.util.EnumSet;
+import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -28,6 +29,7 @@ final class Watchdog {
     private final MemoryTrend trend;
     private final Executor healer;
     private final AtomicInteger outOfMemory = new AtomicInteger();
+    private final AtomicInteger relieved = new AtomicInteger();
     private final AtomicBoolean healing = new AtomicBoolean();
     private Cure next = Cure.TRIM;
     private int rebuilds;
@@ -36,7 +38,7 @@ final class Watchdog {
     /**
      * Looks after a patient when told to.
      *
-     * @param memoryLimit how many bytes the process may have in memory
+     * @param memoryLimit how many bytes the process may hold
      * @param healer carries out what takes time
      */
     Watchdog(Patient patient, long memoryLimit, Supplier<ProcessMemory> memory, MemoryTrend trend, Executor healer) {
@@ -57,40 +59,48 @@ final class Watchdog {
 
     /** Who is looked after. */
     interface Patient {
-        /** Returns for how long the device has been silent although there is work; zero if there is none. */
-        Duration silence();
-
-        /** Returns how long it may be silent over that work. */
-        Duration allowedSilence();
+        /** Returns for how long a device has been silent, if that is longer than its work explains. */
+        Optional<Pace.Silence> overdue();
 
         /** Carries out a cure; returns false if that was not possible, so that the next is due. */
         boolean take(Cure cure, String why);
     }
 
-    /** Notes that memory ran out somewhere. */
+    /** Notes that memory ran out, and somebody went without a picture. */
     void outOfMemory() {
         outOfMemory.incrementAndGet();
     }
 
+    /** Notes that memory ran out, and the pipeline went on with a smaller plan. */
+    void relieved() {
+        relieved.incrementAndGet();
+    }
+
     /** Looks, and heals if need be. */
     synchronized void check() {
-        Duration silence = patient.silence();
-        Duration allowed = patient.allowedSilence();
-        if (silence.compareTo(allowed) > 0) {
+        Optional<Pace.Silence> silence = patient.overdue();
+        if (silence.isPresent()) {
             healthy = 0;
             next = Cure.REBUILD;
             // Not behind a cure that waits for the very thread that hangs.
             heal("the device has not been heard of for %d s, but at most %d s were expected"
-                    .formatted(silence.toSeconds(), allowed.toSeconds()));
+                    .formatted(
+                            silence.get().lasted().toSeconds(),
+                            silence.get().allowed().toSeconds()));
             return;
         }
         if (healing.get()) {
             return;
         }
         String problem = memoryProblem();
+        int reliefs = relieved.getAndSet(0);
         if (!problem.isEmpty()) {
             healthy = 0;
             heal(problem);
+        } else if (reliefs > 0) {
+            // The plan is smaller already, and nobody went without: to make the pipeline anew would only interrupt.
+            healthy = 0;
+            heal(Cure.TRIM, "memory ran out %d times, and the pipeline went on".formatted(reliefs));
         } else if (++healthy >= HEALTHY_CHECKS) {
             next = Cure.TRIM;
             rebuilds = 0;
@@ -102,12 +112,12 @@ final class Watchdog {
         if (failures > 0) {
             return "memory ran out %d times".formatted(failures);
         }
-        long resident = memory.get().resident();
-        if (resident > memoryLimit) {
-            return "%d MiB are in memory, but the limit is %d MiB".formatted(resident >> 20, memoryLimit >> 20);
+        long held = memory.get().held();
+        if (held > memoryLimit) {
+            return "%d MiB are held, but the limit is %d MiB".formatted(held >> 20, memoryLimit >> 20);
         }
         double growth = trend.bytesPerGeneration();
-        if (resident + GENERATIONS_AHEAD * growth > memoryLimit) {
+        if (held + GENERATIONS_AHEAD * growth > memoryLimit) {
             return "each generation adds %d KiB: the limit would be passed within %d generations"
                     .formatted((long) growth >> 10, GENERATIONS_AHEAD);
         }
@@ -119,8 +129,11 @@ final class Watchdog {
         if (cure == Cure.REBUILD && ++rebuilds > MAX_REBUILDS) {
             cure = Cure.GIVE_UP;
         }
-        Cure chosen = cure;
         next = cure == Cure.TRIM ? Cure.SHRINK : Cure.REBUILD;
+        heal(cure, why);
+    }
+
+    private void heal(Cure chosen, String why) {
         LOG.warn("healing={} why=\"{}\"", chosen, why);
         healing.set(true);
         healer.execute(() -> {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.zimage.GenerationRequest;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.demo.DemoModel;
 import java.awt.image.BufferedImage;
@@ -90,7 +91,8 @@ final class FaultsUnderLoadTest {
                                             .model(DemoModel.path())
                                             .threads(1)
                                             .build(),
-                                    encoder),
+                                    encoder,
+                                    64),
                             faults);
                 },
                 givenUp::add,
@@ -114,6 +116,8 @@ final class FaultsUnderLoadTest {
         for (long seed = 0; seed < SEEDS; seed++) {
             expected.put(seed, draw(seed, new AtomicInteger()));
         }
+        assertThat(expected).isEqualTo(drawnWithoutServer());
+        assertThat(expected.values()).doesNotHaveDuplicates();
         faults.begin();
         watch.scheduleWithFixedDelay(server::check, 100, 100, TimeUnit.MILLISECONDS);
 
@@ -171,12 +175,45 @@ final class FaultsUnderLoadTest {
         assertThat(givenUp).isEmpty();
         assertThat(answers.keySet()).isSubsetOf("200", "503 out_of_memory");
         assertThat(faults.failedAllocations.get()).as("it was a test at all").isPositive();
+        // Of a second failure nobody hears whose client has gone meanwhile.
+        assertThat(count(metrics, "zimage_out_of_memory_total"))
+                .isBetween(faults.failedAllocations.get() - faults.repeated.get(), faults.failedAllocations.get());
+        assertThat(count(metrics, "zimage_retries_total{by=\"pipeline\"}"))
+                .isEqualTo(faults.failedAllocations.get() - faults.repeated.get());
         assertThat(faults.hangs.get()).isPositive();
         assertThat(opened.get()).isGreaterThan(faults.hangs.get());
         assertThat(slow.get()).isPositive();
         assertThat(vanished.get()).isPositive();
         JsonNode health = JSON.readTree(get("/health/ready"));
         assertThat(health.get("waiting").asInt()).isZero();
+    }
+
+    private static Map<Long, String> drawnWithoutServer() {
+        Map<Long, String> drawn = new HashMap<>();
+        try (ZImagePipeline pipeline =
+                ZImagePipeline.builder().model(DemoModel.path()).threads(1).build()) {
+            for (long seed = 0; seed < SEEDS; seed++) {
+                GenerationRequest request = GenerationRequest.builder()
+                        .prompt("a fox")
+                        .size(64, 64)
+                        .steps(4)
+                        .seed(seed)
+                        .build();
+                drawn.put(
+                        seed,
+                        Base64.getEncoder()
+                                .encodeToString(pipeline.generate(request).toPng()));
+            }
+        }
+        return drawn;
+    }
+
+    private static int count(String metrics, String name) {
+        return metrics.lines()
+                .filter(line -> line.startsWith(name + " "))
+                .mapToInt(line -> (int) Double.parseDouble(line.substring(name.length() + 1)))
+                .findFirst()
+                .orElse(0);
     }
 
     /** Pictures may be rounded elsewhere after the plan became smaller; those of other seeds are less than 20 dB alike. */

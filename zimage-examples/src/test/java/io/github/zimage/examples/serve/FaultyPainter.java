@@ -1,8 +1,11 @@
 package io.github.zimage.examples.serve;
 
 import io.github.zimage.Component;
+import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
+import io.github.zimage.OutOfDeviceMemoryException;
 import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.List;
@@ -10,6 +13,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import org.bytedeco.pytorch.global.torch;
 
 /** Draws with a pipeline that fails now and then: memory runs out at a random step, once or twice, or a step hangs. */
@@ -25,6 +29,9 @@ final class FaultyPainter implements Painter {
     /** What goes wrong, and how often it did. Outlives the painters that are made anew. */
     static final class Faults {
         final AtomicInteger failedAllocations = new AtomicInteger();
+        /** Those of them that came right after another, which the pipeline does not heal. */
+        final AtomicInteger repeated = new AtomicInteger();
+
         final AtomicInteger hangs = new AtomicInteger();
         private final CountDownLatch ended = new CountDownLatch(1);
         private final Random random = new Random(1);
@@ -77,6 +84,7 @@ final class FaultyPainter implements Painter {
             private final int at;
             private final AtomicInteger failures;
             private boolean hangs;
+            private boolean failedBefore;
 
             FaultyListener(GenerationListener listener, int at, boolean hangs, int failures) {
                 this.listener = listener;
@@ -93,9 +101,28 @@ final class FaultyPainter implements Painter {
                 }
                 if (step == at && failures.getAndDecrement() > 0) {
                     failedAllocations.incrementAndGet();
+                    if (failedBefore) {
+                        repeated.incrementAndGet();
+                    }
+                    failedBefore = true;
                     torch.empty(1L << 46); // more than any machine has
                 }
                 listener.onStep(step, steps, elapsed);
+            }
+
+            @Override
+            public void onStart() {
+                listener.onStart();
+            }
+
+            @Override
+            public void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {
+                listener.onRelief(failure, next);
+            }
+
+            @Override
+            public void onDone(List<GeneratedImage> images) {
+                listener.onDone(images);
             }
 
             @Override
@@ -126,6 +153,11 @@ final class FaultyPainter implements Painter {
     }
 
     @Override
+    public void warmUp(BiConsumer<GenerationRequest, Duration> stepped) {
+        painter.warmUp(stepped);
+    }
+
+    @Override
     public void check(GenerationRequest request) {
         painter.check(request);
     }
@@ -146,8 +178,8 @@ final class FaultyPainter implements Painter {
     }
 
     @Override
-    public long plannedBytes() {
-        return painter.plannedBytes();
+    public long peakBytes() {
+        return painter.peakBytes();
     }
 
     @Override

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.langchain4j.data.image.Image;
 import dev.langchain4j.model.openai.OpenAiImageModel;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -18,12 +19,14 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,6 +37,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** What clients see of a server, over real connections, with a painter that does as the test says. */
 @Timeout(60)
 final class ImageServerTest {
+    private static final String RESET = "reset";
+    private static final int LONGEST_HEAD = 4096;
     private static final String GENERATIONS = "/v1/images/generations";
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -173,6 +178,99 @@ final class ImageServerTest {
                 .contains("\"step\":1,\"steps\":4")
                 .contains("event: image_generation.completed\n")
                 .contains(Base64.getEncoder().encodeToString(StubPainter.png(3)));
+    }
+
+    @Test
+    void stream_hasAsManyPreviewsAsWereAskedFor() throws Exception {
+        server.open();
+        painter().atOnce = false;
+        String body = "{\"prompt\": \"fox\", \"seed\": 3, \"steps\": 6, \"stream\": true, \"partial_images\": 2}";
+        Iterator<String> lines = client.send(post(GENERATIONS, body), HttpResponse.BodyHandlers.ofLines())
+                .body()
+                .iterator();
+        StubPainter.Work work = painter().works.get(0);
+        List<Integer> asked = new ArrayList<>();
+        List<JsonNode> previews = new ArrayList<>();
+        for (int step = 1; step <= 6; step++) {
+            if (work.listener().previewSize(step) > 0) {
+                asked.add(step);
+                work.preview(step);
+                previews.add(next(lines, "image_generation.partial_image"));
+            }
+            work.step(step);
+        }
+        work.finish();
+        assertThat(asked).containsExactly(2, 4);
+        assertThat(previews)
+                .extracting(each -> each.get("partial_image_index").asInt())
+                .containsExactly(0, 1);
+        assertThat(previews).allSatisfy(each -> {
+            assertThat(each.get("size").asText()).isEqualTo("128x128");
+            assertThat(widthOf(each.get("b64_json"))).isEqualTo(4);
+        });
+        JsonNode completed = next(lines, "image_generation.completed");
+        assertThat(completed.get("model").asText()).isEqualTo("stub");
+        assertThat(completed.get("seed").asLong()).isEqualTo(3);
+        assertThat(completed.get("steps").asInt()).isEqualTo(6);
+        assertThat(completed.get("guidance").asDouble()).isZero();
+    }
+
+    @Test
+    void job_showsPreviewsOfAllStepsButTheLast() throws Exception {
+        server.open();
+        painter().atOnce = false;
+        HttpResponse<String> created = send("/api/jobs", "{\"prompt\": \"fox\", \"steps\": 3, \"previews\": true}");
+        String path = created.headers().firstValue("Location").orElseThrow();
+        StubPainter.Work work = painter().works.get(0);
+        assertThat(work.listener().previewSize(2)).isPositive();
+        assertThat(work.listener().previewSize(3)).isZero();
+        Iterator<String> lines = client.send(
+                        HttpRequest.newBuilder(uri(path + "/events")).build(), HttpResponse.BodyHandlers.ofLines())
+                .body()
+                .iterator();
+        next(lines, "state");
+        work.start();
+        work.preview(1);
+        JsonNode preview = next(lines, "preview");
+        assertThat(preview.get("step").asInt()).isEqualTo(1);
+        assertThat(widthOf(preview.get("png"))).isEqualTo(4);
+        work.step(1);
+        assertThat(next(lines, "step").get("step").asInt()).isEqualTo(1);
+        work.finish();
+        assertThat(next(lines, "end").get("state").asText()).isEqualTo("succeeded");
+    }
+
+    private static int widthOf(JsonNode base64) throws IOException {
+        return ImageIO.read(new ByteArrayInputStream(base64.binaryValue())).getWidth();
+    }
+
+    /** Skips other events, and returns what the next one of this name says. */
+    private static JsonNode next(Iterator<String> lines, String event) throws IOException {
+        while (!lines.next().equals("event: " + event)) {
+            // what comes before does not matter
+        }
+        return JSON.readTree(lines.next().substring("data: ".length()));
+    }
+
+    @Test
+    void metrics_haveTheTimesAsHistograms() throws Exception {
+        server.open();
+        painter().atOnce = false;
+        CompletableFuture<HttpResponse<String>> answer = sendAsync("{\"prompt\": \"fox\", \"n\": 2}");
+        await(() -> !painter().works.isEmpty());
+        painter().works.get(0).start();
+        painter().works.get(0).step(1);
+        painter().works.get(0).finish();
+        answer.get();
+        String metrics = get("/metrics").body();
+        for (String name : List.of("zimage_queue_wait", "zimage_request", "zimage_picture", "zimage_step")) {
+            assertThat(metrics)
+                    .contains(name + "_seconds_bucket{le=\"+Inf\"} 1\n")
+                    .containsPattern(name + "_seconds_bucket\\{le=\"0\\.[0-9]+\"\\}");
+        }
+        assertThat(metrics)
+                .contains("zimage_jobs_total{outcome=\"succeeded\"} 1.0\n")
+                .contains("zimage_memory_bytes{kind=\"held\"} ");
     }
 
     @ParameterizedTest
@@ -394,6 +492,28 @@ final class ImageServerTest {
                 .startsWith("HTTP/1.1 413");
     }
 
+    // Takes the 15 s that the server waits.
+    @Test
+    void clientThatDoesNotGoOn_isAnsweredOrLeft() throws Exception {
+        server.open();
+        try (Socket silent = new Socket(InetAddress.getLoopbackAddress(), port);
+                Socket half = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            silent.setSoTimeout(60_000);
+            half.setSoTimeout(60_000);
+            String head =
+                    "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+                            .formatted(GENERATIONS);
+            half.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+            assertThat(new String(half.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+                    .startsWith("HTTP/1.1 408 ")
+                    .contains("the body must come within 15 s");
+            assertThat(silent.getInputStream().read())
+                    .as("closed without a word")
+                    .isEqualTo(-1);
+        }
+        assertThat(painter().works).isEmpty();
+    }
+
     // Whatever comes in, what goes out is an error of the client's, and no word of what the server is made of.
     // -Dzimage.malformed=10000 sends as many.
     @Test
@@ -403,15 +523,24 @@ final class ImageServerTest {
         Random random = new Random(1);
         MalformedRequests malformed = new MalformedRequests(random);
         int requests = Integer.getInteger("zimage.malformed", 500);
+        int reset = 0;
         for (int i = 0; i < requests; i++) {
             String request = malformed.next();
             String answer = raw(request);
-            assertThat(answer).as("%s", request).matches("(?s)(|HTTP/(1\\.[01]|9\\.7) 4[0-9][0-9] .*)");
+            if (answer.equals(RESET)) {
+                assertThat(request.length())
+                        .as("only a request that is too long is cut off before it is read: %s", request)
+                        .isGreaterThan(LONGEST_HEAD);
+                reset++;
+                continue;
+            }
+            assertThat(answer).as("%s", request).matches("(?s)HTTP/(1\\.[01]|9\\.7) 4[0-9][0-9] .*");
             assertThat(answer)
                     .doesNotContain("Exception")
                     .doesNotContain("at io.")
                     .doesNotContain("java.");
         }
+        assertThat(reset).as("connections that were reset").isLessThan(requests / 5);
         assertThat(send(GENERATIONS, "{\"prompt\": \"fox\"}").statusCode()).isEqualTo(200);
     }
 
@@ -423,7 +552,7 @@ final class ImageServerTest {
             InputStream in = socket.getInputStream();
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (java.net.SocketException e) {
-            return ""; // the server had enough before it was all sent
+            return RESET; // the server had enough before it was all sent
         }
     }
 

@@ -27,6 +27,7 @@ final class JobQueueTest {
     private final ScheduledExecutorService worker = Executors.newScheduledThreadPool(2);
     private final AtomicLong clock = new AtomicLong(1);
     private final AtomicInteger retries = new AtomicInteger();
+    private final AtomicInteger reliefs = new AtomicInteger();
     private final AtomicInteger outOfMemory = new AtomicInteger();
     private final List<String> ends = new CopyOnWriteArrayList<>();
     private final StubPainter painter = new StubPainter();
@@ -59,6 +60,11 @@ final class JobQueueTest {
             @Override
             public void onRetry(Job job, String why) {
                 retries.incrementAndGet();
+            }
+
+            @Override
+            public void onRelief() {
+                reliefs.incrementAndGet();
             }
 
             @Override
@@ -105,10 +111,38 @@ final class JobQueueTest {
         queue = queue(Duration.ofSeconds(1));
         queue.attach(painter);
         Job job = submit(1);
+        Job waiting = submit(2);
+        painter.works.get(0).start();
         await(() -> job.state() == Job.State.FAILED);
         assertThat(job.failure().status()).isEqualTo(504);
         assertThat(painter.works.get(0).future()).isCancelled();
+        assertThat(waiting.state())
+                .as("what waits for the device uses up no time")
+                .isEqualTo(Job.State.RUNNING);
+        painter.works.get(1).start();
+        await(() -> waiting.state() == Job.State.FAILED);
         assertThat(queue.active()).isZero();
+    }
+
+    @Test
+    void timesOfAJob_areCountedFromWhenTheDeviceBegins() {
+        Job job = submit(1);
+        clock.addAndGet(Duration.ofSeconds(20).toNanos());
+        painter.works.get(0).start();
+        clock.addAndGet(Duration.ofSeconds(3).toNanos());
+        painter.works.get(0).finish();
+        await(() -> job.state() == Job.State.SUCCEEDED);
+        assertThat(job.waitedNanos(clock.get()))
+                .isEqualTo(Duration.ofSeconds(20).toNanos());
+        assertThat(job.drawnNanos(clock.get())).isEqualTo(Duration.ofSeconds(3).toNanos());
+    }
+
+    @Test
+    void outOfMemoryThatThePipelineHeals_isHeard() {
+        submit(1);
+        painter.works.get(0).relieve();
+        assertThat(reliefs).hasValue(1);
+        assertThat(outOfMemory).hasValue(0);
     }
 
     @Test

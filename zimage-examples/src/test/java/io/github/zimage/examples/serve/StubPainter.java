@@ -1,13 +1,18 @@
 package io.github.zimage.examples.serve;
 
+import io.github.zimage.Device;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
+import io.github.zimage.OutOfDeviceMemoryException;
+import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 
 /** Draws nothing, when it is told to. Its pictures are their seeds. */
 final class StubPainter implements Painter {
@@ -19,6 +24,22 @@ final class StubPainter implements Painter {
 
     /** A request that waits to be finished. */
     record Work(GenerationRequest request, GenerationListener listener, CompletableFuture<List<Picture>> future) {
+        /** The device begins with it. */
+        void start() {
+            listener.onStart();
+        }
+
+        /** An allocation fails, and the pipeline tries again. */
+        void relieve() {
+            MemoryPlan plan = new MemoryPlan(
+                    "stub", "1 picture", Device.cpu(), null, List.of(), new MemoryPlan.Peaks(1, 1, 1), 0, true);
+            listener.onRelief(new OutOfDeviceMemoryException("too little"), plan);
+        }
+
+        void preview(int step) {
+            listener.onPreview(step, 1, new BufferedImage(4, 2, BufferedImage.TYPE_INT_RGB));
+        }
+
         void step(int step) {
             listener.onStep(step, request.steps(), Duration.ofMillis(5));
         }
@@ -38,6 +59,9 @@ final class StubPainter implements Painter {
     }
 
     @Override
+    public void warmUp(BiConsumer<GenerationRequest, Duration> stepped) {}
+
+    @Override
     public void check(GenerationRequest request) {
         if (request.width() % 16 != 0) {
             throw new IllegalArgumentException("width must be a multiple of 16, but was " + request.width());
@@ -49,6 +73,7 @@ final class StubPainter implements Painter {
         Work work = new Work(request, listener, new CompletableFuture<>());
         works.add(work);
         if (atOnce) {
+            work.start();
             work.finish();
         }
         return work.future();
@@ -65,7 +90,7 @@ final class StubPainter implements Painter {
     }
 
     @Override
-    public long plannedBytes() {
+    public long peakBytes() {
         return 1;
     }
 

@@ -6,6 +6,7 @@ import io.github.zimage.GenerationRequest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
@@ -13,6 +14,9 @@ import org.junit.jupiter.api.Test;
 /** The watchdog does as much as is needed, and no more. */
 final class WatchdogTest {
     private static final long MIB = 1 << 20;
+    /** Weights of a large model: pages that the system takes back when it needs them. */
+    private static final long MAPPED = 19L << 30;
+
     private static final GenerationRequest SMALL =
             GenerationRequest.builder().prompt("fox").size(256, 256).build();
     private static final GenerationRequest LARGE =
@@ -23,18 +27,12 @@ final class WatchdogTest {
     private final AtomicLong clock = new AtomicLong();
     private final Pace pace = new Pace(clock::get, Duration.ofSeconds(60), Duration.ofMinutes(10), 10);
     private Set<Watchdog.Cure> impossible = Set.of();
-    private List<GenerationRequest> drawing = List.of();
-    private long resident = 100 * MIB;
+    private long held = 100 * MIB;
     private final Watchdog watchdog = new Watchdog(
             new Watchdog.Patient() {
                 @Override
-                public Duration silence() {
-                    return drawing.isEmpty() ? Duration.ZERO : pace.silence();
-                }
-
-                @Override
-                public Duration allowedSilence() {
-                    return pace.allowed(drawing);
+                public Optional<Pace.Silence> overdue() {
+                    return pace.overdue();
                 }
 
                 @Override
@@ -44,7 +42,7 @@ final class WatchdogTest {
                 }
             },
             1000 * MIB,
-            () -> new ProcessMemory(resident, 0, 0),
+            () -> new ProcessMemory(MAPPED + held, held, 0, 0),
             trend,
             Runnable::run);
 
@@ -64,21 +62,88 @@ final class WatchdogTest {
     // Four times the side are 16 times the tokens, and more than that in work.
     @Test
     void longStep_isToldFromOneThatHangs_byWhatOthersTook() {
-        pace.mark();
-        pass(Duration.ofSeconds(10));
-        pace.progress(SMALL);
-        drawing = List.of(LARGE);
+        pace.learn(SMALL, Duration.ofSeconds(10));
+        Pace.Mark large = begun(LARGE);
         pass(Duration.ofMinutes(20));
         watchdog.check();
         assertThat(cures).as("10 times 16 times 10 s are allowed at least").isEmpty();
-        drawing = List.of(SMALL);
+        large.end();
+        begun(SMALL);
+        pass(Duration.ofMinutes(20));
         watchdog.check();
         assertThat(cures).containsExactly(Watchdog.Cure.REBUILD);
     }
 
     @Test
+    void stepsThatAreDone_areLearnedFrom() {
+        Pace.Mark mark = begun(SMALL);
+        pass(Duration.ofSeconds(10));
+        mark.progress();
+        pass(Duration.ofSeconds(99));
+        assertThat(pace.overdue()).as("10 times 10 s").isEmpty();
+        pass(Duration.ofSeconds(2));
+        assertThat(pace.overdue()).hasValueSatisfying(silence -> {
+            assertThat(silence.lasted()).isEqualTo(Duration.ofSeconds(101));
+            assertThat(silence.allowed()).isEqualTo(Duration.ofSeconds(100));
+        });
+    }
+
+    // On two cards, one that works must not speak for the other.
+    @Test
+    void deviceThatHangs_isSeen_whileAnotherWorks() {
+        pace.learn(SMALL, Duration.ofSeconds(1));
+        begun(SMALL);
+        for (int i = 0; i < 4; i++) {
+            Pace.Mark other = begun(SMALL);
+            pass(Duration.ofSeconds(20));
+            other.alive();
+            other.end();
+        }
+        watchdog.check();
+        assertThat(cures).containsExactly(Watchdog.Cure.REBUILD);
+    }
+
+    @Test
+    void requestThatWaitsForOthers_hasTheirTime() {
+        pace.learn(SMALL, Duration.ofSeconds(1));
+        Pace.Mark first = begun(SMALL);
+        pace.handOver(SMALL);
+        for (int i = 0; i < 8; i++) {
+            pass(Duration.ofSeconds(9));
+            first.alive();
+        }
+        assertThat(pace.overdue())
+                .as("10 parts of the one before it, 10 s each, and its own")
+                .isEmpty();
+        pass(Duration.ofSeconds(39));
+        first.end();
+        assertThat(pace.overdue())
+                .as("it waits for nothing, and longer than all that")
+                .isPresent();
+    }
+
+    // Its client went away, so nothing is heard of the step that hangs; what waits behind it is.
+    @Test
+    void deviceThatHangsOverALeftRequest_isSeen_onceAnotherWaits() {
+        pace.learn(SMALL, Duration.ofSeconds(1));
+        begun(SMALL).leave();
+        pass(Duration.ofMinutes(30));
+        assertThat(pace.overdue()).as("it may have nothing to do").isEmpty();
+        Pace.Mark next = pace.handOver(SMALL);
+        pass(Duration.ofSeconds(59));
+        assertThat(pace.overdue()).isEmpty();
+        pass(Duration.ofSeconds(2));
+        assertThat(pace.overdue()).isPresent();
+        next.begin();
+        pace.handOver(SMALL);
+        pass(Duration.ofSeconds(61));
+        next.alive();
+        assertThat(pace.overdue()).as("the device has gone on to the next").isEmpty();
+    }
+
+    @Test
     void firstStepEver_hasTenMinutes() {
-        drawing = List.of(LARGE);
+        begun(LARGE);
         pass(Duration.ofMinutes(9));
         watchdog.check();
         assertThat(cures).isEmpty();
@@ -89,7 +154,7 @@ final class WatchdogTest {
 
     @Test
     void deviceThatHangsAgainAndAgain_endsTheProcess() {
-        drawing = List.of(LARGE);
+        begun(LARGE);
         for (int i = 0; i < 3; i++) {
             pass(Duration.ofMinutes(11));
             watchdog.check();
@@ -97,19 +162,25 @@ final class WatchdogTest {
         assertThat(cures).containsExactly(Watchdog.Cure.REBUILD, Watchdog.Cure.REBUILD, Watchdog.Cure.GIVE_UP);
     }
 
+    private Pace.Mark begun(GenerationRequest request) {
+        Pace.Mark mark = pace.handOver(request);
+        mark.begin();
+        return mark;
+    }
+
     @Test
     void tooMuchMemory_isCuredInSteps_untilItHelps() {
-        resident = 1100 * MIB;
+        held = 1100 * MIB;
         watchdog.check();
         watchdog.check();
-        resident = 900 * MIB;
+        held = 900 * MIB;
         watchdog.check();
         assertThat(cures).containsExactly(Watchdog.Cure.TRIM, Watchdog.Cure.SHRINK);
     }
 
     @Test
     void memoryThatNothingHelps_endsTheProcess() {
-        resident = 1100 * MIB;
+        held = 1100 * MIB;
         for (int i = 0; i < 5; i++) {
             watchdog.check();
         }
@@ -125,7 +196,7 @@ final class WatchdogTest {
     @Test
     void cureThatCannotBe_givesWayToTheNext() {
         impossible = Set.of(Watchdog.Cure.TRIM, Watchdog.Cure.SHRINK);
-        resident = 1100 * MIB;
+        held = 1100 * MIB;
         watchdog.check();
         assertThat(cures).containsExactly(Watchdog.Cure.TRIM, Watchdog.Cure.SHRINK, Watchdog.Cure.REBUILD);
     }
@@ -136,6 +207,17 @@ final class WatchdogTest {
         watchdog.check();
         watchdog.check();
         assertThat(cures).containsExactly(Watchdog.Cure.TRIM);
+    }
+
+    // Every request is answered then, so nothing may be interrupted, however often it happens.
+    @Test
+    void outOfMemoryThatThePipelineHeals_freesCaches_andNoMore() {
+        for (int i = 0; i < 5; i++) {
+            watchdog.relieved();
+            watchdog.check();
+        }
+        watchdog.check();
+        assertThat(cures).hasSize(5).containsOnly(Watchdog.Cure.TRIM);
     }
 
     @Test
