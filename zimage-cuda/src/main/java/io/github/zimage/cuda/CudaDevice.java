@@ -77,7 +77,7 @@ final class CudaDevice implements ComputeDevice {
             chooseConvolutions(this.limit, card.bytes());
             // FP32 means FP32: cuDNN would take 10 bits of each number.
             context.setAllowTF32CuDNN(false);
-            launcher = launcher(card);
+            launcher = tried(new KernelLauncher(card.capability()), place, card);
         }
     }
 
@@ -99,9 +99,12 @@ final class CudaDevice implements ComputeDevice {
         torch.globalContext().setBenchmarkCuDNN(limit >= cardBytes);
     }
 
-    /** Tries a kernel, so that a driver that refuses them is found out before a picture is begun. */
-    private Launcher launcher(CudaCard card) {
-        KernelLauncher candidate = new KernelLauncher(card.capability());
+    /**
+     * Tries a kernel, so that a driver that refuses them is found out before a picture is begun.
+     *
+     * @return the launcher or, with a warning, one that has no kernels
+     */
+    static Launcher tried(Launcher candidate, TensorPlace place, CudaCard card) {
         if (!candidate.has("norm_scale")) {
             return candidate;
         }
@@ -216,6 +219,11 @@ final class CudaDevice implements ComputeDevice {
 
     @Override
     public Guard enter() {
+        return enter(index);
+    }
+
+    /** Makes a card the current one, until the guard is closed. */
+    static Guard enter(byte index) {
         byte before = torch_cuda.ExchangeDevice(index);
         return () -> torch_cuda.set_device(before);
     }
