@@ -1,4 +1,4 @@
-/* CUDA's runtime with one card that computes nothing: its memory is the machine's, and streams and captures are only kept account of. */
+/* CUDA's runtime with two cards that compute nothing: their memory is the machine's, and streams and captures are only kept account of. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stddef.h>
@@ -9,10 +9,11 @@ enum { NOT_PERMITTED = 900, INVALIDATED = 901, NOT_CAPTURING = 902 };
 
 static void *capturer;
 static int capturing, streams;
+static __thread int current;
 
-int cudaGetDeviceCount(int *count) { *count = 1; return 0; }
-int cudaGetDevice(int *device) { *device = 0; return 0; }
-int cudaSetDevice(int device) { return device; }
+int cudaGetDeviceCount(int *count) { *count = 2; return 0; }
+int cudaGetDevice(int *device) { *device = current; return 0; }
+int cudaSetDevice(int device) { current = device; return 0; }
 int cudaGetLastError(void) { return 0; }
 int cudaPeekAtLastError(void) { return 0; }
 int cudaDeviceCanAccessPeer(int *can, int from, int to) { *can = 0; return 0; }

@@ -304,7 +304,7 @@ public final class ZImagePipeline implements AutoCloseable {
     /**
      * Returns what the latest generation that finished really had in memory, to be compared with {@link #plan(GenerationRequest)}:
      * on the CPU the whole process's, other pipelines included, looked at some fifty times a second; on a graphics card what
-     * LibTorch's allocator held of it, and the 460 MiB that the plan counts for driver and libraries, which are not looked at. Nothing
+     * LibTorch's allocator held of it, and the 740 MiB that the plan counts for driver and libraries, which are not looked at. Nothing
      * before the first generation, and nothing where the system does not tell, which for the CPU only Linux does.
      */
     public Optional<MemoryPlan.Peaks> measuredPeaks() {

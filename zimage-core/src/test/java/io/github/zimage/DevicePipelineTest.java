@@ -47,7 +47,7 @@ final class DevicePipelineTest {
             assertThat(pipeline.plan().device()).isEqualTo(Device.cuda(0));
             GeneratedImage drawn = pipeline.generate(TinyModel.request().build());
             assertClose(drawn, expected);
-            long found = (7 << 20) + (460 << 20);
+            long found = (7 << 20) + (740 << 20);
             assertThat(pipeline.measuredPeaks())
                     .as("what the card's allocator says, and what is counted beside it, as in the plan")
                     .contains(new MemoryPlan.Peaks(found, found, found));
@@ -105,7 +105,7 @@ final class DevicePipelineTest {
             assertThat(pipeline.plan().limit()).isEqualTo(MemorySize.gib(2));
             assertThat(FakeAccelerator.limit)
                     .as("what the driver and its libraries take is not the allocator's")
-                    .isEqualTo((2L << 30) - (460L << 20));
+                    .isEqualTo((2L << 30) - (740L << 20));
         }
     }
 

@@ -74,7 +74,7 @@ final class CudaDevice implements ComputeDevice {
                     torch_cuda.getAllocator().setMemoryFraction(Math.min(1, bytes / (double) card.bytes()), index));
             // FP32 means FP32: cuDNN would take 10 bits of each number.
             torch.globalContext().setAllowTF32CuDNN(false);
-            launcher = launcher(card);
+            launcher = tried(new KernelLauncher(card.capability()), place, card);
         }
     }
 
@@ -88,9 +88,12 @@ final class CudaDevice implements ComputeDevice {
         }
     }
 
-    /** Tries a kernel, so that a driver that refuses them is found out before a picture is begun. */
-    private Launcher launcher(CudaCard card) {
-        KernelLauncher candidate = new KernelLauncher(card.capability());
+    /**
+     * Tries a kernel, so that a driver that refuses them is found out before a picture is begun.
+     *
+     * @return the launcher or, with a warning, one that has no kernels
+     */
+    static Launcher tried(Launcher candidate, TensorPlace place, CudaCard card) {
         if (!candidate.has("norm_scale")) {
             return candidate;
         }
@@ -129,7 +132,9 @@ final class CudaDevice implements ComputeDevice {
     /** Returns what {@link #attention(AttentionBackend, Precision)} does on a card. */
     static Attention attention(AttentionBackend wanted, Precision precision, CudaCard card) {
         if (wanted.equals(AttentionBackend.AUTO)) {
-            return automatic(card.capability(), precision);
+            return prefersFlash3(card.capability(), precision)
+                    ? FlashAttention3.load()
+                    : automatic(card.capability(), precision);
         }
         if (wanted.name().equals(FlashAttention3.NAME)) {
             require(card.capability() / 10 == HOPPER / 10, wanted, card, "it is for compute capability 9.0");
@@ -168,7 +173,12 @@ final class CudaDevice implements ComputeDevice {
         }
     }
 
-    /** Returns the fastest that can run: cuDNN's where it was written for the card, which it is not for those of consumers. */
+    /** Returns whether FlashAttention 3, which is faster than LibTorch's, was given and can run. */
+    static boolean prefersFlash3(int capability, Precision precision) {
+        return FlashAttention3.isGiven() && capability / 10 == HOPPER / 10 && precision != Precision.FP32;
+    }
+
+    /** Returns the fastest of LibTorch's that can run: cuDNN's where it was written for the card, which it is not for those of consumers. */
     static CudaAttention automatic(int capability, Precision precision) {
         if (precision == Precision.FP32 || capability < AMPERE) {
             return CudaAttention.MEM_EFFICIENT;
@@ -205,6 +215,11 @@ final class CudaDevice implements ComputeDevice {
 
     @Override
     public Guard enter() {
+        return enter(index);
+    }
+
+    /** Makes a card the current one, until the guard is closed. */
+    static Guard enter(byte index) {
         byte before = torch_cuda.ExchangeDevice(index);
         return () -> torch_cuda.set_device(before);
     }

@@ -51,6 +51,11 @@ final class FlashAttention3 implements Attention {
         }
     }
 
+    /** Returns whether the property names a library. */
+    static boolean isGiven() {
+        return System.getProperty(PATH_PROPERTY) != null;
+    }
+
     /**
      * Loads the library that the property names, or returns what was loaded.
      *

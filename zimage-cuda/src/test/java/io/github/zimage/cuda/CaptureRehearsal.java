@@ -1,5 +1,6 @@
 package io.github.zimage.cuda;
 
+import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Recorder;
 import io.github.zimage.internal.runtime.TensorPlace;
 import java.util.ArrayList;
@@ -31,10 +32,12 @@ final class CaptureRehearsal {
             CudaDevice.avoidGaps();
         }
         try (PointerScope scope = new PointerScope()) {
-            torch_cuda.getAllocator().init(1);
+            torch_cuda.getAllocator().init(2);
             CudaRecorder<?, ?> recorder = new CudaRecorder<>(new CudaCapture(0));
             if (way.equals("failing")) {
                 failing(recorder);
+            } else if (way.equals("guards")) {
+                guards();
             } else {
                 recording(recorder);
             }
@@ -47,6 +50,19 @@ final class CaptureRehearsal {
                     "the default stream is current again");
         }
         System.out.println("rehearsed " + way);
+    }
+
+    private static void guards() {
+        try (ComputeDevice.Guard second = CudaDevice.enter((byte) 1)) {
+            require(torch_cuda.current_device() == 1, "a card that is entered is current");
+            try (ComputeDevice.Guard first = CudaDevice.enter((byte) 0)) {
+                require(torch_cuda.current_device() == 0, "guards can be nested");
+                throw new IllegalStateException("as is said");
+            } catch (IllegalStateException e) {
+                require(torch_cuda.current_device() == 1, "a failure restores the card before");
+            }
+        }
+        require(torch_cuda.current_device() == 0, "and so does the end");
     }
 
     private static boolean oneBehindTheOther() {

@@ -71,6 +71,11 @@ final class CaptureRehearsalTest {
     }
 
     @Test
+    void guards_restoreTheCardBefore() throws IOException, InterruptedException {
+        assertThat(rehearse(Map.of(), "guards")).endsWith("rehearsed guards\n");
+    }
+
+    @Test
     void recordingThatFails() throws IOException, InterruptedException {
         assertThat(rehearse(Map.of("REHEARSAL_INVALID", "yes"), "failing")).endsWith("rehearsed failing\n");
     }

@@ -190,7 +190,8 @@ public final class DiffusionEngine implements AutoCloseable {
                                 type -> devices.kernels(Component.VAE, type),
                                 precision,
                                 tiling,
-                                () -> Math.min(options.limits().roomToDecode(), (long) (SHARE_TO_DECODE * device.freeBytes())))),
+                                () -> Math.min(options.limits().roomToDecode(), (long)
+                                        (SHARE_TO_DECODE * device.freeBytes())))),
                 model -> {},
                 readAhead);
     }

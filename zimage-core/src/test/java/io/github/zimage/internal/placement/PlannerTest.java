@@ -224,7 +224,7 @@ class PlannerTest {
                 .hasMessageStartingWith("a card of 1.00 GiB is too small");
     }
 
-    // On an H200 1.5 GiB went to trying at 1024 x 1024, which a card of 16 GiB has not got beside the transformer.
+    // On an H200 0.6 GiB went to trying at 1024 x 1024, which a card of 16 GiB has not got beside the transformer.
     @ParameterizedTest
     @CsvSource({"16, false", "24, true", "80, true"})
     void convolutions_areTriedWhereThereIsRoom(int gib, boolean tries) {
@@ -234,7 +234,7 @@ class PlannerTest {
         assertThat(plan.triesConvolutions()).isEqualTo(tries);
         assertThat(plan.fits()).isTrue();
         long more = plan.peak(Phase.DECODE) - without.peak(Phase.DECODE);
-        assertThat(more / (double) GIB).isCloseTo(tries ? 1.5 : 0, within(0.25));
+        assertThat(more / (double) GIB).isCloseTo(tries ? 0.65 : 0, within(0.1));
         assertThat(planner.smaller(plan, Phase.DECODE, 1).triesConvolutions()).isFalse();
     }
 
