@@ -466,6 +466,9 @@ final class GpuCheck implements Callable<Integer> {
                 .planFor(request(largest(), 1));
         List<String> options =
                 words.size() == 1 ? List.of() : Arrays.asList(words.get(1).split(","));
+        if (options.contains(PROFILE) && Device.parse(device).kind() == Device.Kind.CPU) {
+            throw new IllegalArgumentException(PROFILE + " tells of kernels on cards, but the device is " + device);
+        }
         options.stream().filter(option -> !option.equals(PROFILE)).forEach(option -> apply(option, builder));
         long before = System.nanoTime();
         try (ZImagePipeline pipeline = builder.build()) {
@@ -486,9 +489,6 @@ final class GpuCheck implements Callable<Integer> {
 
     /** Reports the kernels that a step of the largest size takes most time with: those of two steps without those of one. */
     private void profile(ZImagePipeline pipeline, String part) {
-        if (Device.parse(device).kind() == Device.Kind.CPU) {
-            throw new IllegalArgumentException(PROFILE + " tells of kernels on cards, but the device is " + device);
-        }
         pipeline.generate(request(largest(), 0, 1)); // whose prompt is encoded now, and for the next two
         Map<String, KernelTrace.Total> one = KernelTrace.of(() -> pipeline.generate(request(largest(), 0, 1)));
         Map<String, KernelTrace.Total> two = KernelTrace.of(() -> pipeline.generate(request(largest(), 0, 2)));
