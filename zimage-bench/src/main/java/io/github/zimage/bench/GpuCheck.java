@@ -46,6 +46,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -75,6 +76,8 @@ final class GpuCheck implements Callable<Integer> {
     private static final String FIDELITY = "fidelity";
     private static final String KERNELS = "kernels";
     private static final String ATTENTION = "attention";
+    private static final String PROFILE = "profile=true";
+    private static final int KERNELS_SHOWN = 30;
 
     /** With the tiny model of random weights, where another prompt makes 0.08: the order of additions makes 3e-7 on the CPU. */
     private static final double FP32_LIMIT = 1e-4;
@@ -139,7 +142,8 @@ final class GpuCheck implements Callable<Integer> {
             paramLabel = "PART",
             description =
                     "fidelity, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true,"
-                            + " devices=NAME+NAME and place=COMPONENT/PLACEMENT, such as bf16:attention=flash or bf16:memory=4g (default: a choice of all).")
+                            + " devices=NAME+NAME, profile=true and place=COMPONENT/PLACEMENT, such as bf16:attention=flash or bf16:memory=4g"
+                            + " (default: a choice of all).")
     private List<String> parts = List.of(
             FIDELITY,
             KERNELS,
@@ -462,9 +466,12 @@ final class GpuCheck implements Callable<Integer> {
                 .device(Device.parse(device))
                 .precision(Component.TRANSFORMER, precision)
                 .planFor(request(largest(), 1));
-        for (String option : words.size() == 1 ? new String[0] : words.get(1).split(",")) {
-            apply(option, builder);
+        List<String> options =
+                words.size() == 1 ? List.of() : Arrays.asList(words.get(1).split(","));
+        if (options.contains(PROFILE) && Device.parse(device).kind() == Device.Kind.CPU) {
+            throw new IllegalArgumentException(PROFILE + " tells of kernels on cards, but the device is " + device);
         }
+        options.stream().filter(option -> !option.equals(PROFILE)).forEach(option -> apply(option, builder));
         long before = System.nanoTime();
         try (ZImagePipeline pipeline = builder.build()) {
             double load = secondsSince(before);
@@ -478,8 +485,50 @@ final class GpuCheck implements Callable<Integer> {
                     together(pipeline, size, part);
                 }
             }
+            if (options.contains(PROFILE)) {
+                profile(pipeline, part);
+            }
         }
         base(part);
+    }
+
+    /** Reports the kernels that a step of the largest size takes most time with: those of two steps without those of one. */
+    private void profile(ZImagePipeline pipeline, String part) {
+        pipeline.generate(request(largest(), 0, 1)); // whose prompt is encoded now, and for the next two
+        Map<String, KernelTrace.Total> one = KernelTrace.of(() -> pipeline.generate(request(largest(), 0, 1)));
+        Map<String, KernelTrace.Total> two = KernelTrace.of(() -> pipeline.generate(request(largest(), 0, 2)));
+        for (Map<String, Object> kernel : kernels(one, two)) {
+            Map<String, Object> line = line(part, "size", largest());
+            line.putAll(kernel);
+            line.computeIfPresent("kernel", (key, name) -> torch.demangle((String) name));
+            report(line);
+        }
+    }
+
+    /** Returns a line for each kernel of the difference, those that take longest first, and one for all of them. */
+    static List<Map<String, Object>> kernels(Map<String, KernelTrace.Total> one, Map<String, KernelTrace.Total> two) {
+        KernelTrace.Total none = new KernelTrace.Total(0, 0);
+        Map<String, KernelTrace.Total> step = new LinkedHashMap<>();
+        two.forEach((name, total) -> step.put(name, total.minus(one.getOrDefault(name, none))));
+        step.values().removeIf(total -> total.calls() <= 0);
+        KernelTrace.Total all = step.values().stream().reduce(none, KernelTrace.Total::plus);
+        List<Map<String, Object>> lines = new ArrayList<>();
+        step.entrySet().stream()
+                .sorted(Comparator.comparing((Map.Entry<String, KernelTrace.Total> each) ->
+                        -each.getValue().nanos()))
+                .limit(KERNELS_SHOWN)
+                .forEach(each -> lines.add(kernel(each.getKey(), each.getValue(), all)));
+        lines.add(kernel("all", all, all));
+        return lines;
+    }
+
+    private static Map<String, Object> kernel(String name, KernelTrace.Total total, KernelTrace.Total all) {
+        Map<String, Object> line = new LinkedHashMap<>();
+        line.put("kernel", name);
+        line.put("calls", total.calls());
+        line.put("ms", round(total.nanos() / 1e6));
+        line.put("share", round(total.nanos() / (double) Math.max(1, all.nanos())));
+        return line;
     }
 
     /** Reports what is in use of a card though no tensor is: by CUDA, which the plan counts but the allocator's peaks do not. */
@@ -574,6 +623,10 @@ final class GpuCheck implements Callable<Integer> {
 
     /** Another prompt each time, since embeddings are remembered; as many tokens, and the same seed. */
     private GenerationRequest request(int size, int run) {
+        return request(size, run, steps);
+    }
+
+    private static GenerationRequest request(int size, int run, int steps) {
         return GenerationRequest.builder()
                 .prompt(PROMPT + " " + run)
                 .size(size, size)

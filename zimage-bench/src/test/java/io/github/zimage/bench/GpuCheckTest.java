@@ -59,7 +59,8 @@ class GpuCheckTest {
 
     @Test
     void partThatFails_isReported_andTheOthersAreDone() throws IOException {
-        assertThat(check("cpu", "fp32:attention=none-such", "fp32", "fidelity")).isEqualTo(1);
+        assertThat(check("cpu", "fp32:attention=none-such", "fp32", "fidelity", "fp32:profile=true"))
+                .isEqualTo(2);
         List<JsonNode> lines = lines();
         assertThat(lines.get(0).get("part").asText()).isEqualTo("fp32:attention=none-such");
         assertThat(lines.get(0).get("error").asText()).contains("attention must be one of", "none-such");
@@ -67,7 +68,11 @@ class GpuCheckTest {
         assertThat(lines.get(1).get("picture_s").asDouble()).isPositive();
         assertThat(lines.get(1).get("denoise_s").asDouble()).isPositive();
         assertThat(lines.get(1).get("picture").asText()).matches("[0-9a-f]{16}");
-        assertThat(lines.subList(2, lines.size()))
+        JsonNode last = lines.get(lines.size() - 1);
+        assertThat(last.get("part").asText()).isEqualTo("fp32:profile=true");
+        assertThat(last.get("error").asText())
+                .isEqualTo("profile=true tells of kernels on cards, but the device is cpu");
+        assertThat(lines.subList(2, lines.size() - 1))
                 .hasSizeGreaterThan(4)
                 .allSatisfy(line -> assertThat(line.get("part").asText()).isEqualTo("fidelity"))
                 .anySatisfy(line -> assertThat(line.get("latents").asDouble()).isLessThan(0.1));

@@ -70,8 +70,7 @@ final class CudaDevice implements ComputeDevice {
         try (Guard guard = enter();
                 PointerScope scope = new PointerScope()) {
             place.empty(ScalarType.Float, 1); // begins LibTorch's use of the card
-            limit.ifPresent(bytes ->
-                    torch_cuda.getAllocator().setMemoryFraction(Math.min(1, bytes / (double) card.bytes()), index));
+            limit.ifPresent(this::allow);
             // FP32 means FP32: cuDNN would take 10 bits of each number.
             torch.globalContext().setAllowTF32CuDNN(false);
             launcher = tried(new KernelLauncher(card.capability()), place, card);
@@ -298,5 +297,14 @@ final class CudaDevice implements ComputeDevice {
         synchronize();
         place.close();
         emptyCache();
+        if (limit != Long.MAX_VALUE) {
+            allow(card.bytes()); // the allocator is the process's, and whoever comes next may have no limit
+        }
+    }
+
+    private void allow(long bytes) {
+        try (PointerScope scope = new PointerScope()) {
+            torch_cuda.getAllocator().setMemoryFraction(Math.min(1, bytes / (double) card.bytes()), index);
+        }
     }
 }
