@@ -182,7 +182,7 @@ class Soak:
         foreign = [seed for seed, found in self.pictures.items() if self.references and found != {self.references[seed]}]
         drawn = self.succeeded() - self.succeeded_before
         print(f"answers: {dict(self.answers)}, {len(self.seconds) / 60 / self.options.minutes:.1f} a second; the server drew {drawn}")
-        for name, seconds in (("answers", self.seconds), ("in the queue", self.queued), ("with the pipeline", self.drawn)):
+        for name, seconds in (("answers", self.seconds), ("in the queue", self.queued), ("being drawn", self.drawn)):
             ordered = sorted(seconds) or [0]
             print(f"seconds, {name}: p50 {ordered[len(ordered) // 2]:.2f}, p95 {ordered[int(len(ordered) * 0.95)]:.2f}, most {ordered[-1]:.2f}")
         compared = f"{foreign or 'none'}" if self.references else "not compared"

@@ -9,8 +9,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -220,6 +224,40 @@ final class DevicePipelineTest {
             assertThat(one.get(30, TimeUnit.SECONDS).get(0).rgb())
                     .isEqualTo(other.get(30, TimeUnit.SECONDS).get(0).rgb());
         }
+    }
+
+    // Its listener hears of one request, whichever card says what.
+    @Test
+    void sharedOutRequest_startsOnce_andTellsOfEachFailedAllocation() {
+        install(2);
+        AtomicInteger starts = new AtomicInteger();
+        AtomicInteger reliefs = new AtomicInteger();
+        Set<String> failed = ConcurrentHashMap.newKeySet();
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .devices(List.of(Device.cuda(0), Device.cuda(1)))
+                .build()) {
+            pipeline.generateAll(TinyModel.request().count(2).build(), new GenerationListener() {
+                @Override
+                public void onStart() {
+                    starts.incrementAndGet();
+                }
+
+                @Override
+                public int previewSize(int step) {
+                    if (failed.add(Thread.currentThread().getName())) {
+                        torch.empty(1L << 46); // more than any machine has
+                    }
+                    return 0;
+                }
+
+                @Override
+                public void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {
+                    reliefs.incrementAndGet();
+                }
+            });
+        }
+        assertThat(starts).hasValue(1);
+        assertThat(reliefs).as("one on each card").hasValue(2);
     }
 
     @Test

@@ -34,7 +34,7 @@ final class Progress implements GenerationListener, AutoCloseable {
         return new Progress(null);
     }
 
-    /** Shows the parts of a generation, beginning with the first: there is no event for its start. */
+    /** Shows the parts of a generation, beginning with the first. */
     void startGeneration(int steps) {
         this.steps = steps;
         show("text", -1, "", 1);
