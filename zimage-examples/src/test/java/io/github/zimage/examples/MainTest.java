@@ -101,7 +101,7 @@ final class MainTest {
                 "info @args            | there is no folder @args",
                 "plan                  | Missing required option: '--model=DIR'",
                 "plan --model m --card 8g --memory 8g | --memory plans for the CPU, --card for a card: give one of them",
-                "plan --model m --size big | --size must be pixels such as 1024 or 1280x768, but was 'big'",
+                "plan --model m --size big | a size must be like 1024x768, 1024, 16:9 or 16:9@1024, but was 'big'",
                 "plan --model m --count 0 | count must be between 1 and 1000, but was 0",
                 "synth x               | Missing required option: '--size=turbo|tiny'",
                 "synth x --size huge   | Invalid value for option '--size': expected one of [TINY, TURBO]",
