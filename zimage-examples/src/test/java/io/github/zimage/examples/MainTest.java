@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -33,6 +34,13 @@ import picocli.CommandLine.Command;
 final class MainTest {
     @TempDir
     Path folder;
+
+    // What --verbose sets is read when the first logger is made, which may be in another test.
+    @AfterEach
+    void forgetVerbosity() {
+        System.clearProperty("zimage.log.level");
+        System.clearProperty("zimage.log.trace");
+    }
 
     // The model is missing in all of these: nobody should wait for it to load to hear of a mistake in the request.
     @ParameterizedTest

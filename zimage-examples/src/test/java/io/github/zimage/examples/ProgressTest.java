@@ -78,6 +78,8 @@ final class ProgressTest {
     // A log file full of carriage returns is of no use.
     @Test
     void silent_printsNothing() {
+        Logger logger = (Logger) LoggerFactory.getLogger(Progress.class);
+        logger.setLevel(Level.INFO); // another test may have asked for more
         PrintStream before = System.err;
         System.setErr(new PrintStream(terminal, true, UTF_8));
         try (Progress progress = Progress.silent()) {
@@ -86,6 +88,7 @@ final class ProgressTest {
             progress.onStep(1, 2, Duration.ZERO);
         } finally {
             System.setErr(before);
+            logger.setLevel(null);
         }
         assertThat(terminal.size()).isZero();
     }
