@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The entry of {@code benchmarks.jar}: {@code report}, {@code parts}, {@code profile} and {@code gpu-check}, or else JMH with all
+ * The entry of {@code benchmarks.jar}: {@code report}, {@code parts}, {@code profile}, {@code two-pictures} and {@code gpu-check}, or else JMH with all
  * options it takes and the profilers of this module.
  */
 public final class Main {
@@ -22,6 +22,7 @@ public final class Main {
             case "parts" -> Parts.main(rest);
             case "gpu-check" -> GpuCheck.main(rest);
             case "profile" -> OperatorProfile.main(rest);
+            case "two-pictures" -> TwoPictures.main(rest);
             default -> org.openjdk.jmh.Main.main(withProfilers(args));
         }
     }

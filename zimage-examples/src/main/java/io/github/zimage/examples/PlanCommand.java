@@ -3,9 +3,11 @@ package io.github.zimage.examples;
 import io.github.zimage.Component;
 import io.github.zimage.Device;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageSize;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -13,8 +15,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,20 +27,21 @@ import picocli.CommandLine.Spec;
         name = "plan",
         description = "Says where the weights of a model would be on a machine or a graphics card, and how much memory"
                 + " drawing would need. Reads no weights. With neither --memory nor --card: a table of cards from 4 to 80"
-                + " GiB. Cards are calculated only: this program computes on the CPU.",
+                + " GiB. Neither the card nor the memory need be there: all is calculated.",
         sortOptions = false,
         footer = {
             "",
             "Examples:",
             "  zimage plan --model Z-Image-Turbo",
             "  zimage plan --model Z-Image-Turbo --card 16g --place transformer=stream:cpu",
-            "  zimage plan --model Z-Image-Turbo --memory 8g --size 1280"
+            "  zimage plan --model Z-Image-Turbo --memory 8g --size 16:9@1280"
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class PlanCommand implements Callable<Integer> {
     private static final List<Integer> CARDS = List.of(4, 6, 8, 12, 16, 24, 80);
     private static final List<Integer> SIZES = List.of(768, 1024, 1280);
-    private static final Pattern SIZE = Pattern.compile("(?<width>[0-9]{1,9})([xX](?<height>[0-9]{1,9}))?");
+    private static final ImageSize LARGEST = ImageSize.square(1280);
+    private static final String AUTO = "auto";
 
     @Spec
     private CommandSpec spec;
@@ -71,8 +72,11 @@ final class PlanCommand implements Callable<Integer> {
 
     @Option(
             names = "--size",
-            paramLabel = "N|WxH",
-            description = "Width and height of the pictures (default: 1024; for the table 768, 1024 and 1280).")
+            paramLabel = "SIZE",
+            description =
+                    "Size of the pictures: 1280x768, 1024 for a square, 16:9@1024 for a ratio with the area of a square, or auto"
+                            + " for the largest that 'zimage generate --size auto' takes, 1280 (default: 1024; for the table 768,"
+                            + " 1024 and 1280).")
     private @Nullable String size;
 
     @Option(
@@ -92,16 +96,23 @@ final class PlanCommand implements Callable<Integer> {
 
     @Option(
             names = "--dtype",
-            paramLabel = "fp32|bf16",
+            paramLabel = "fp32|bf16|int8|fp8",
             defaultValue = "bf16",
-            description = "Number format to compute in (default: ${DEFAULT-VALUE}).")
+            description = "Number format to compute in; fp8 on graphics cards only (default: ${DEFAULT-VALUE}).")
     private Precision precision;
 
     @Option(
             names = "--vae-precision",
             paramLabel = "fp32|bf16",
-            description = "Number format of the VAE (default: that of --dtype).")
+            description = "Number format of the VAE (default: that of --dtype, bf16 for int8 and fp8).")
     private @Nullable Precision vaePrecision;
+
+    @Option(
+            names = "--vae-tiling",
+            paramLabel = "auto|on|off|ROWS",
+            defaultValue = "auto",
+            description = "Whether the VAE decodes in tiles, as in 'zimage generate' (default: ${DEFAULT-VALUE}).")
+    private String vaeTiling;
 
     @Option(
             names = "--variant",
@@ -190,24 +201,20 @@ final class PlanCommand implements Callable<Integer> {
     }
 
     private GenerationRequest request(String text) {
-        Matcher matcher = SIZE.matcher(text);
-        if (!matcher.matches()) {
-            throw new IllegalArgumentException(
-                    "--size must be pixels such as 1024 or 1280x768, but was '" + text + "'");
-        }
-        int width = Integer.parseInt(matcher.group("width"));
-        String height = matcher.group("height");
         return GenerationRequest.builder()
                 .prompt("")
-                .size(width, height == null ? width : Integer.parseInt(height))
+                .size(text.equalsIgnoreCase(AUTO) ? LARGEST : ImageSize.of(text))
                 .count(count)
                 .guidance(guidance)
                 .build();
     }
 
     private ZImagePipeline.Builder pipeline(GenerationRequest request) {
-        ZImagePipeline.Builder builder =
-                ZImagePipeline.builder().model(model).precision(precision).planFor(request);
+        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+                .model(model)
+                .precision(precision)
+                .vaeTiling(VaeTiling.parse(vaeTiling))
+                .planFor(request);
         builder.device(Device.cpu()); // unless said otherwise
         places.place(builder);
         if (vaePrecision != null) {

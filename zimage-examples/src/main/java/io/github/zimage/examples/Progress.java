@@ -4,14 +4,19 @@ import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.time.Instant;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Shows on a terminal how work gets on: one bar for each part of it, one after the other. */
+/** Shows on a terminal how work gets on: one bar for each part of it, one after the other; and logs when each part was done. */
 final class Progress implements GenerationListener, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
+
     private static final int COLUMNS = 79;
     private static final long MIB = 1 << 20;
 
@@ -37,7 +42,23 @@ final class Progress implements GenerationListener, AutoCloseable {
     /** Shows the parts of a generation, beginning with the first. */
     void startGeneration(int steps) {
         this.steps = steps;
+        log(Duration.ZERO, "loaded");
         show("text", -1, "", 1);
+    }
+
+    /**
+     * Says when something happened.
+     *
+     * @param ago how long before now
+     */
+    private static void log(Duration ago, String what) {
+        if (LOG.isDebugEnabled()) {
+            ProcessHandle.current()
+                    .info()
+                    .startInstant()
+                    .map(start -> Duration.between(start, Instant.now()).minus(ago))
+                    .ifPresent(at -> LOG.debug("{} after the start of the process: {}", Times.seconds(at), what));
+        }
     }
 
     /** Shows how many of all bytes are done. */
@@ -56,16 +77,24 @@ final class Progress implements GenerationListener, AutoCloseable {
 
     @Override
     public void onConvert(Component component, long bytesDone, long bytesTotal) {
+        if (bytesDone == bytesTotal) {
+            log(Duration.ZERO, "weights of %s converted".formatted(component.folder()));
+        }
         showBytes("convert " + component.folder(), bytesDone, bytesTotal);
     }
 
     @Override
     public synchronized void onEncode(Duration elapsed) {
+        log(Duration.ZERO, "prompts encoded in " + Times.seconds(elapsed));
         show("steps", steps, "", 1);
     }
 
     @Override
     public synchronized void onStep(int step, int steps, Duration elapsed) {
+        if (step == 1) {
+            log(elapsed, "the first step began");
+        }
+        log(Duration.ZERO, "step %d of %d done in %s".formatted(step, steps, Times.seconds(elapsed)));
         show("steps", steps, "", 1);
         if (bar != null) {
             bar.setExtraMessage(Times.seconds(elapsed) + "/step");
@@ -78,6 +107,7 @@ final class Progress implements GenerationListener, AutoCloseable {
 
     @Override
     public synchronized void onDecode(int index, int count, Duration elapsed) {
+        log(Duration.ZERO, "picture %d of %d decoded in %s".formatted(index, count, Times.seconds(elapsed)));
         show("decode", count, "", 1);
         stepTo(index);
         if (index == count) {

@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -33,6 +34,13 @@ import picocli.CommandLine.Command;
 final class MainTest {
     @TempDir
     Path folder;
+
+    // What --verbose sets is read when the first logger is made, which may be in another test.
+    @AfterEach
+    void forgetVerbosity() {
+        System.clearProperty("zimage.log.level");
+        System.clearProperty("zimage.log.trace");
+    }
 
     // The model is missing in all of these: nobody should wait for it to load to hear of a mistake in the request.
     @ParameterizedTest
@@ -101,7 +109,7 @@ final class MainTest {
                 "info @args            | there is no folder @args",
                 "plan                  | Missing required option: '--model=DIR'",
                 "plan --model m --card 8g --memory 8g | --memory plans for the CPU, --card for a card: give one of them",
-                "plan --model m --size big | --size must be pixels such as 1024 or 1280x768, but was 'big'",
+                "plan --model m --size big | a size must be like 1024x768, 1024, 16:9 or 16:9@1024, but was 'big'",
                 "plan --model m --count 0 | count must be between 1 and 1000, but was 0",
                 "synth x               | Missing required option: '--size=turbo|tiny'",
                 "synth x --size huge   | Invalid value for option '--size': expected one of [TINY, TURBO]",

@@ -61,6 +61,26 @@ final class PlanCommandTest {
     }
 
     @ParameterizedTest
+    @CsvSource({
+        "16:9@1024, 1376 x 768",
+        "3:2, 1248 x 832",
+        "auto, 1280 x 1280",
+        "AUTO, 1280 x 1280",
+        "640X320, 640 x 320"
+    })
+    void size_isReadAsByGenerate(String size, String planned) {
+        assertThat(run("plan", "--memory", "8g", "--size", size).out())
+                .startsWith("tiny: 1 picture of " + planned + " on cpu");
+    }
+
+    @Test
+    void tilingAndPrecision_arePlanned() {
+        assertThat(run("plan", "--memory", "8g", "--vae-tiling", "64").out()).contains("decode: tiles of 64 rows");
+        assertThat(run("plan", "--memory", "8g", "--vae-tiling", "off").out()).contains("decode: whole pictures");
+        assertThat(run("plan", "--card", "8g", "--dtype", "int8").out()).contains("  INT8  ");
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"plan --memory 1m", "plan --card 1m", "generate --prompt fox --memory 1m"})
     void impossibleMemory_isABadRequest_thatNamesAPossibleOne(String line) {
         String[] words = line.split(" ", -1);
