@@ -898,7 +898,8 @@ public final class ZImagePipeline implements AutoCloseable {
                     memory.tiling(),
                     memory.residences(),
                     hardware(computing, memory),
-                    memory.recording());
+                    memory.recording(),
+                    computing.kind() == Device.Kind.CPU && memory.fits());
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             try {
                 NativeRuntime.load();

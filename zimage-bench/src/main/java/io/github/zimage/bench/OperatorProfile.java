@@ -61,8 +61,9 @@ final class OperatorProfile implements Callable<Integer> {
 
     private String profile(Checkpoint checkpoint) {
         try (PointerScope scope = new PointerScope();
-                WeightStore weights =
-                        new WeightStore(checkpoint.weights(Component.TRANSFORMER), TensorPlace.CPU, done -> {})) {
+                WeightStore weights = new WeightStore(
+                                checkpoint.weights(Component.TRANSFORMER), TensorPlace.CPU, done -> {})
+                        .packed(true)) {
             TimedKernels kernels = new TimedKernels(new CpuKernels(
                     AttentionSelector.select(AttentionBackend.AUTO, options.precision), options.precision));
             ZImageTransformer2DModel transformer = new ZImageTransformer2DModel(

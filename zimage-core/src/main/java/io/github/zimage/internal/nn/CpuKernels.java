@@ -38,12 +38,12 @@ public final class CpuKernels extends Kernels {
 
     @Override
     public Projection projection(TensorSource weights, String name, boolean bias) {
-        return int8 ? Int8Linear.load(weights, name, bias, false) : Linear.load(weights, name, bias, type());
+        return int8 ? Int8Linear.load(weights, name, bias, false) : CpuLinear.load(weights, name, bias, type());
     }
 
     @Override
     public Projection downProjection(TensorSource weights, String name) {
-        return int8 ? Int8Linear.load(weights, name, false, true) : Linear.load(weights, name, false, type());
+        return int8 ? Int8Linear.load(weights, name, false, true) : CpuLinear.load(weights, name, false, type());
     }
 
     @Override

@@ -134,6 +134,7 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.TEXT_ENCODER),
                 kernels.place(),
                 residence,
+                false,
                 store -> new Qwen3Model(
                         checkpoint.textEncoder(),
                         store,
@@ -151,6 +152,7 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.TRANSFORMER),
                 kernels.place(),
                 residence,
+                options.packed() && residence.kind() == Residence.Kind.RESIDENT,
                 store -> new ZImageTransformer2DModel(
                         checkpoint.transformer(),
                         store,
@@ -169,6 +171,7 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.VAE),
                 device.place(),
                 options.residence(Component.VAE),
+                false,
                 store -> new PictureDecoder(
                         checkpoint.vae(),
                         store,

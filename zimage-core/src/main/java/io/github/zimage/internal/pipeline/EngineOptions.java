@@ -17,6 +17,7 @@ import java.util.Objects;
  * @param residences how components' weights stay in memory, for those whose weights are not resident
  * @param hardware what is computed on
  * @param compiled whether the transformer's work is recorded and replayed, where the device can and the weights are resident
+ * @param packed whether matrices of a resident transformer may be in private memory, laid out for the processor, instead of mapped
  */
 public record EngineOptions(
         Map<Component, Precision> precisions,
@@ -24,20 +25,21 @@ public record EngineOptions(
         VaeTiling vaeTiling,
         Map<Component, Residence> residences,
         Hardware hardware,
-        boolean compiled) {
+        boolean compiled,
+        boolean packed) {
 
-    /** Returns options for the CPU. */
+    /** Returns options for a CPU with memory for all. */
     public EngineOptions(
             Map<Component, Precision> precisions,
             AttentionBackend attention,
             VaeTiling vaeTiling,
             Map<Component, Residence> residences) {
-        this(precisions, attention, vaeTiling, residences, Hardware.CPU, false);
+        this(precisions, attention, vaeTiling, residences, Hardware.CPU, false, true);
     }
 
     /** Returns the same with another decoding and other residences, and nothing recorded, for want of memory. */
     public EngineOptions smaller(VaeTiling tiling, Map<Component, Residence> otherResidences) {
-        return new EngineOptions(precisions, attention, tiling, otherResidences, hardware, false);
+        return new EngineOptions(precisions, attention, tiling, otherResidences, hardware, false, false);
     }
 
     /** Copies the maps. */
