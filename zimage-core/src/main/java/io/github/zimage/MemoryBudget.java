@@ -86,6 +86,11 @@ final class MemoryBudget {
         return planner.isRecording();
     }
 
+    /** Returns whether the plan needs no more than there is. */
+    boolean fits() {
+        return plan.fits();
+    }
+
     Map<Component, Residence> residences() {
         return plan.residences();
     }

@@ -4,17 +4,16 @@ import io.github.zimage.internal.device.Card;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.device.Status;
 import io.github.zimage.internal.nn.AttentionSelector;
-import io.github.zimage.internal.nn.LinearProbe;
+import io.github.zimage.internal.nn.LinearSelector;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.ProcessorFeatures;
-import io.github.zimage.spi.Attention;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -30,10 +29,7 @@ import org.bytedeco.pytorch.global.torch;
  * @param processorFeatures instruction sets that matter here, such as {@code avx512_bf16}; empty if the system does not tell them
  * @param libTorch version and build of LibTorch
  * @param threads how many threads LibTorch computes with
- * @param linearTeraflops measured speed of a linear layer, in 10^12 operations a second, by precision; 0 where it cannot be used
- * @param attentionTeraflops measured speed of each attention backend, likewise, by precision and name; {@link Precision#INT8} has none
- *     of its own
- * @param attentionChoice the attention backend that {@link AttentionBackend#AUTO} takes, by precision
+ * @param kernels the candidates for the heavy operations, how fast they are, and which is taken
  * @param devices graphics cards that pipelines can use, or why they cannot; empty without a module for them
  * @param physicalMemoryBytes memory of the machine or container; 0 if the system does not tell it
  * @param availableMemoryBytes memory that is free or can be freed; 0 if the system does not tell it
@@ -46,9 +42,7 @@ public record RuntimeInfo(
         List<String> processorFeatures,
         String libTorch,
         int threads,
-        Map<Precision, Double> linearTeraflops,
-        Map<Precision, Map<String, Double>> attentionTeraflops,
-        Map<Precision, String> attentionChoice,
+        List<Kernel> kernels,
         List<String> devices,
         long physicalMemoryBytes,
         long availableMemoryBytes,
@@ -58,13 +52,35 @@ public record RuntimeInfo(
     public RuntimeInfo {
         processorFeatures = List.copyOf(processorFeatures);
         devices = List.copyOf(devices);
-        linearTeraflops = Map.copyOf(linearTeraflops);
-        attentionTeraflops = Map.copyOf(attentionTeraflops);
-        attentionChoice = Map.copyOf(attentionChoice);
+        kernels = List.copyOf(kernels);
     }
 
     /**
-     * Loads LibTorch and measures; takes a few seconds.
+     * One heavy operation: a linear layer over 256 rows, or attention of one head.
+     *
+     * @param operation what it is and how large, such as {@code linear 3840 x 10240} or {@code attention, 1152 tokens}
+     * @param precision what it computes in; attention computes in BF16 where linear layers do in INT8
+     * @param teraflops measured speed of each candidate, in 10^12 operations a second, by name. For linear layers {@code aten},
+     *     {@code onednn} and {@code packed} in FP32 and BF16, {@code columns} and {@code packed} in INT8; for attention those of
+     *     {@link AttentionBackend}. A backend that is hopeless with few tokens is not measured with many
+     * @param choice the candidate that is taken. Weights are {@code packed} only where they stay in memory: a transformer's in FP32 and
+     *     BF16 when it is loaded, others' in INT8 when they have been used for a while
+     */
+    public record Kernel(String operation, Precision precision, Map<String, Double> teraflops, String choice) {
+        /** Copies the map. */
+        public Kernel {
+            teraflops = Map.copyOf(teraflops);
+        }
+    }
+
+    /** Returns whether linear layers can compute in a precision on this processor. */
+    public boolean supports(Precision precision) {
+        return kernels.stream().anyMatch(kernel -> kernel.precision() == precision);
+    }
+
+    /**
+     * Loads LibTorch and measures; takes a few seconds. What pipelines compute with on this machine from then on is what it chose, in
+     * place of what was measured before.
      *
      * @throws NativeLibraryException if LibTorch is missing
      */
@@ -81,24 +97,24 @@ public record RuntimeInfo(
     }
 
     private static RuntimeInfo measure() {
-        Map<Precision, Double> linear = new EnumMap<>(Precision.class);
-        Map<Precision, Map<String, Double>> attention = new EnumMap<>(Precision.class);
-        Map<Precision, String> choice = new EnumMap<>(Precision.class);
+        List<Kernel> measured = new ArrayList<>();
         for (Precision precision : List.of(Precision.FP32, Precision.BF16, Precision.INT8)) {
-            linear.put(precision, LinearProbe.teraflops(precision));
-            if (precision == Precision.INT8) {
-                continue; // attention computes in BF16 then
-            }
-            Map<Attention, Double> seconds = AttentionSelector.probe(precision);
-            Map<String, Double> rates = new LinkedHashMap<>();
-            seconds.forEach(
-                    (backend, time) -> rates.put(backend.name(), AttentionSelector.probeOperations() / time / 1e12));
-            attention.put(precision, rates);
-            choice.put(precision, AttentionSelector.choose(seconds).name());
+            LinearSelector.measure(precision)
+                    .forEach((shape, speeds) -> measured.add(
+                            new Kernel("linear " + shape, precision, speeds.teraflops(), speeds.choice())));
         }
-        String kernels;
+        for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
+            List<AttentionSelector.Speed> speeds = AttentionSelector.measure(precision);
+            String choice = AttentionSelector.choose(speeds).name();
+            Map<Long, Map<String, Double>> rates = new TreeMap<>();
+            speeds.forEach(speed -> rates.computeIfAbsent(speed.length(), length -> new LinkedHashMap<>())
+                    .put(speed.backend().name(), speed.teraflops()));
+            rates.forEach((length, each) ->
+                    measured.add(new Kernel("attention, %d tokens".formatted(length), precision, each, choice)));
+        }
+        String capability;
         try (PointerScope scope = new PointerScope()) {
-            kernels = torch.get_cpu_capability().getString();
+            capability = torch.get_cpu_capability().getString();
         }
         return new RuntimeInfo(
                 System.getProperty("java.version") + " (" + System.getProperty("java.vendor") + ")",
@@ -106,11 +122,9 @@ public record RuntimeInfo(
                         + System.getProperty("os.arch"),
                 ProcessorFeatures.name(),
                 ProcessorFeatures.list(),
-                NativeRuntime.libTorchVersion() + ", kernels for " + kernels,
+                NativeRuntime.libTorchVersion() + ", kernels for " + capability,
                 torch.get_num_threads(),
-                linear,
-                attention,
-                choice,
+                measured,
                 describedDevices(),
                 Pointer.totalPhysicalBytes(),
                 Pointer.availablePhysicalBytes(),
@@ -149,18 +163,15 @@ public record RuntimeInfo(
                 line("Memory", gibibytes(physicalMemoryBytes) + ", " + gibibytes(availableMemoryBytes) + " available"));
         devices.forEach(device -> lines.add(line("Card", device)));
         lines.add(line("Java heap", "at most " + gibibytes(maxHeapBytes)));
-        for (Precision precision : List.of(Precision.FP32, Precision.BF16, Precision.INT8)) {
-            double teraflops = linearTeraflops.getOrDefault(precision, 0.0);
-            lines.add(line("Linear " + precision, teraflops > 0 ? rate(teraflops) : "not on this processor"));
-        }
-        for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
+        for (Kernel kernel : kernels) {
             List<String> rates = new ArrayList<>();
-            attentionTeraflops
-                    .getOrDefault(precision, Map.of())
-                    .forEach((name, teraflops) -> rates.add(name + " " + rate(teraflops)));
+            kernel.teraflops().forEach((name, teraflops) -> rates.add(name + " " + rate(teraflops)));
             rates.sort(null);
-            lines.add(line(
-                    "Attention " + precision, attentionChoice.get(precision) + " (" + String.join(", ", rates) + ")"));
+            lines.add("%-4s %-23s %s (%s TFLOP/s)"
+                    .formatted(kernel.precision(), kernel.operation(), kernel.choice(), String.join(", ", rates)));
+        }
+        if (!supports(Precision.INT8)) {
+            lines.add(line("INT8", "not on this processor"));
         }
         return String.join(System.lineSeparator(), lines);
     }
@@ -170,7 +181,7 @@ public record RuntimeInfo(
     }
 
     private static String rate(double teraflops) {
-        return String.format(Locale.ROOT, "%.3f TFLOP/s", teraflops);
+        return String.format(Locale.ROOT, "%.3f", teraflops);
     }
 
     private static String gibibytes(long bytes) {

@@ -904,7 +904,8 @@ public final class ZImagePipeline implements AutoCloseable {
                     memory.residences(),
                     hardware(computing, memory),
                     memory.recording(),
-                    memory.limits());
+                    memory.limits(),
+                    computing.kind() == Device.Kind.CPU && memory.fits());
             PromptTokens promptTokens = PromptTokens.load(checkpoint, maxPromptTokens, promptOverflow);
             try {
                 NativeRuntime.load();

@@ -23,9 +23,7 @@ final class Int8PipelineTest {
 
     @Test
     void pictures_areNearThoseOfFp32() {
-        assumeTrue(
-                RuntimeInfo.probe().linearTeraflops().get(Precision.INT8) > 0,
-                "this processor has no instructions for it");
+        assumeTrue(RuntimeInfo.probe().supports(Precision.INT8), "this processor has no instructions for it");
         GenerationRequest request = GenerationRequest.builder()
                 .prompt("a red fox in the snow")
                 .size(128, 64)
@@ -60,9 +58,7 @@ final class Int8PipelineTest {
     // same numbers.
     @Test
     void pictures_areTheSameWhereverTheWeightsComeFrom() {
-        assumeTrue(
-                RuntimeInfo.probe().linearTeraflops().get(Precision.INT8) > 0,
-                "this processor has no instructions for it");
+        assumeTrue(RuntimeInfo.probe().supports(Precision.INT8), "this processor has no instructions for it");
         Path model = TinyModel.write(folder);
         GenerationRequest request = GenerationRequest.builder()
                 .prompt("a red fox in the snow")

@@ -2,7 +2,7 @@ package io.github.zimage;
 
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
-import io.github.zimage.internal.nn.LinearProbe;
+import io.github.zimage.internal.nn.Int8Probe;
 import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Operator;
@@ -70,9 +70,9 @@ public final class NativeLeakExtension
     private static final class Constants {
         static {
             NativeRuntime.load();
-            AttentionSelector.probe(Precision.FP32);
-            AttentionSelector.probe(Precision.BF16);
-            if (LinearProbe.teraflops(Precision.INT8) > 0) {
+            AttentionSelector.measure(Precision.FP32);
+            AttentionSelector.measure(Precision.BF16);
+            if (Int8Probe.measuredAnew() == null) {
                 CpuKernels int8 =
                         new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, Precision.INT8), Precision.INT8);
                 try (PointerScope scope = new PointerScope()) {

@@ -61,8 +61,9 @@ final class OperatorProfile implements Callable<Integer> {
 
     private String profile(Checkpoint checkpoint) {
         try (PointerScope scope = new PointerScope();
-                WeightStore weights =
-                        new WeightStore(checkpoint.weights(Component.TRANSFORMER), TensorPlace.CPU, done -> {})) {
+                WeightStore weights = new WeightStore(
+                                checkpoint.weights(Component.TRANSFORMER), TensorPlace.CPU, done -> {})
+                        .packed(true)) {
             TimedKernels kernels = new TimedKernels(new CpuKernels(
                     AttentionSelector.select(AttentionBackend.AUTO, options.precision), options.precision));
             ZImageTransformer2DModel transformer = new ZImageTransformer2DModel(
@@ -81,8 +82,11 @@ final class OperatorProfile implements Callable<Integer> {
                     transformer.imageRotations(side, side, caption));
             forward(transformer, input, step);
             kernels.taken();
+            long before = NativeCalls.allocatedBytes();
             double seconds = forward(transformer, input, step);
-            return table(kernels.taken(), seconds);
+            long allocated = NativeCalls.allocatedBytes() - before;
+            String table = table(kernels.taken(), seconds);
+            return table + "\n" + NativeCalls.measure().describe(allocated, seconds);
         }
     }
 
@@ -118,7 +122,12 @@ final class OperatorProfile implements Callable<Integer> {
             operations += line.operations;
             table.append(row(each.getKey(), String.valueOf(line.calls), line.nanos / 1e9, seconds, line.operations));
         }
-        table.append(row("embedding, last layer, putting rows together", "", seconds - named, seconds, 0));
+        table.append(row(
+                "embedding of patches, product of the last layer, putting rows together",
+                "",
+                seconds - named,
+                seconds,
+                0));
         table.append(row(
                 "all, %d x %d in %s".formatted(options.size, options.size, options.precision),
                 "",

@@ -36,6 +36,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -70,6 +71,12 @@ final class Parts implements Callable<Integer> {
     @Option(names = "--part", required = true, description = "${COMPLETION-CANDIDATES}")
     private Part part;
 
+    @Option(
+            names = "--check",
+            paramLabel = "DTYPE",
+            description = "Also gives the relative error of a block over random rows, against another number format.")
+    private @Nullable Precision check;
+
     @Option(names = "--steps", defaultValue = "8", description = "Steps of a picture (default: ${DEFAULT-VALUE}).")
     private int steps;
 
@@ -96,7 +103,13 @@ final class Parts implements Callable<Integer> {
         checkpoint = given.open(Component.TEXT_ENCODER, Component.TRANSFORMER);
         device = new DeviceThread("parts");
         List<Double> seconds;
+        BlockError error = null;
         try {
+            if (check != null) {
+                Precision other = check;
+                Checkpoint original = given.open();
+                error = onDevice(() -> BlockError.measure(original, given, other));
+            }
             seconds = part == Part.DECODE ? decode() : withEngine();
         } finally {
             device.close(() -> {});
@@ -104,6 +117,10 @@ final class Parts implements Callable<Integer> {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("part", part.name().toLowerCase(Locale.ROOT));
         line.put("seconds", seconds);
+        if (error != null) {
+            line.put("error", error.output());
+            line.put("errorOfAddition", error.addition());
+        }
         ProcessMemory.peak().ifPresent(bytes -> line.put("peakBytes", bytes));
         ProcessMemory.anonymous().ifPresent(bytes -> line.put("anonymousBytes", bytes));
         System.out.println(JsonMapper.builder().build().writeValueAsString(line));

@@ -4,6 +4,7 @@ import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationCancelledException;
+import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ModelInfo;
 import io.github.zimage.ModelLoadException;
@@ -49,13 +50,21 @@ import picocli.CommandLine.Spec;
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class TuneCommand implements Callable<Integer> {
-    /** The first step warms up. */
-    private static final int MEASURED_STEPS = 3;
+    /** By so many tokens a warm pipeline has laid its weights out for the processor, which it does with those of INT8 while it draws. */
+    private static final long WARM_TOKENS = 8192;
+
+    /** Pictures so small that these do not warm up take no time anyway. */
+    private static final int MOST_PICTURES = 32;
+
+    /** Width and height of what is one token. */
+    private static final int TOKEN_PIXELS = 16;
+
+    private static final long POLL_MILLIS = 100;
 
     /** Less than this from the most precise picture is a loss that is seen. */
     private static final double LEAST_DECIBELS = 30;
 
-    /** A candidate that takes longer than the best so far by this is not waited for. */
+    /** A candidate of which a step, or whatever else, takes longer than the longest of the best so far by this is given up. */
     private static final double PATIENCE = 3;
 
     /** How much of the machine's memory the weights may take for FP32 to be tried. */
@@ -97,15 +106,20 @@ final class TuneCommand implements Callable<Integer> {
             description = "File for the profile (default: ${DEFAULT-VALUE}).")
     private Path out;
 
-    /** What one candidate took and drew. */
-    private record Measurement(Precision precision, String attention, Duration load, GeneratedImage image) {
-        Duration step() {
-            return image.timings().steps().stream()
-                    .skip(1)
-                    .min(Comparator.naturalOrder())
-                    .orElseThrow();
-        }
-
+    /**
+     * What one candidate took and drew.
+     *
+     * @param step the fastest of its steps, which is a warm one
+     * @param longest the longest time it let us wait for anything
+     * @param image its last picture
+     */
+    private record Measurement(
+            Precision precision,
+            String attention,
+            Duration load,
+            Duration step,
+            Duration longest,
+            GeneratedImage image) {
         Duration decode() {
             return image.timings().decode();
         }
@@ -196,9 +210,13 @@ final class TuneCommand implements Callable<Integer> {
                 ZImagePipeline pipeline =
                         builder(precision, backend).listener(progress).build()) {
             Duration load = Duration.ofNanos(System.nanoTime() - start);
-            progress.startGeneration(MEASURED_STEPS);
-            GeneratedImage image = drawn(pipeline, progress, limit(measured));
-            progress.end();
+            Watch watch = new Watch(progress);
+            GeneratedImage image = null;
+            for (int picture = 0; picture < pictures() && (picture == 0 || image != null); picture++) {
+                progress.startGeneration(steps);
+                image = drawn(pipeline, watch, limit(measured));
+                progress.end();
+            }
             if (image == null) {
                 spec.commandLine()
                         .getErr()
@@ -206,7 +224,8 @@ final class TuneCommand implements Callable<Integer> {
                                 .formatted(lowerCase(precision), backend.name()));
                 return;
             }
-            Measurement measurement = new Measurement(precision, pipeline.attentionBackend(), load, image);
+            Measurement measurement = new Measurement(
+                    precision, pipeline.attentionBackend(), load, watch.fastestStep(), watch.longest(), image);
             measured.add(measurement);
             print(measurement, measured);
         } catch (GenerationCancelledException | ModelLoadException e) {
@@ -222,9 +241,70 @@ final class TuneCommand implements Callable<Integer> {
         }
     }
 
+    /** Returns how many pictures are drawn, until a step is as fast as it gets. */
+    private int pictures() {
+        long tokens = (long) (size / TOKEN_PIXELS) * (size / TOKEN_PIXELS) * steps;
+        long warm = (WARM_TOKENS + tokens - 1) / tokens;
+        return (int) Math.min(MOST_PICTURES, Math.max(warm, steps == 1 ? 2 : 1));
+    }
+
+    /** Hears of a candidate's pictures, and for how long nothing has happened. */
+    private static final class Watch implements GenerationListener {
+        private final Progress progress;
+        private final List<Duration> steps = new ArrayList<>();
+        private Duration longest = Duration.ZERO;
+        private long latest = System.nanoTime();
+
+        Watch(Progress progress) {
+            this.progress = progress;
+        }
+
+        synchronized void start() {
+            latest = System.nanoTime();
+        }
+
+        private synchronized void happened() {
+            Duration waited = waited();
+            longest = waited.compareTo(longest) > 0 ? waited : longest;
+            latest = System.nanoTime();
+        }
+
+        synchronized Duration waited() {
+            return Duration.ofNanos(System.nanoTime() - latest);
+        }
+
+        synchronized Duration longest() {
+            return longest;
+        }
+
+        /** Returns the fastest step but the first, which warms up. */
+        synchronized Duration fastestStep() {
+            return steps.stream().skip(1).min(Comparator.naturalOrder()).orElseThrow();
+        }
+
+        @Override
+        public void onEncode(Duration elapsed) {
+            happened();
+            progress.onEncode(elapsed);
+        }
+
+        @Override
+        public synchronized void onStep(int step, int count, Duration elapsed) {
+            happened();
+            steps.add(elapsed);
+            progress.onStep(step, count, elapsed);
+        }
+
+        @Override
+        public void onDecode(int index, int count, Duration elapsed) {
+            happened();
+            progress.onDecode(index, count, elapsed);
+        }
+    }
+
     private ZImagePipeline.Builder builder(Precision precision, AttentionBackend backend) {
         ZImagePipeline.Builder builder =
-                ZImagePipeline.builder().model(model).attention(backend).planFor(request(MEASURED_STEPS));
+                ZImagePipeline.builder().model(model).attention(backend).planFor(request(steps));
         formats(precision).forEach(builder::precision);
         return builder;
     }
@@ -241,20 +321,26 @@ final class TuneCommand implements Callable<Integer> {
 
     private static Duration limit(List<Measurement> measured) {
         return measured.stream()
-                .map(each -> each.picture(MEASURED_STEPS))
-                .min(Comparator.naturalOrder())
-                .map(best -> best.plusSeconds(1).multipliedBy((long) PATIENCE))
+                .min(Comparator.comparing(Measurement::step))
+                .map(best -> best.longest().plusSeconds(1).multipliedBy((long) PATIENCE))
                 .orElse(Duration.ofDays(1));
     }
 
-    /** Returns a picture, or null if it is not there in time. */
-    private @Nullable GeneratedImage drawn(ZImagePipeline pipeline, Progress progress, Duration limit) {
-        CompletableFuture<List<GeneratedImage>> future = pipeline.generateAsync(request(MEASURED_STEPS), progress);
+    /** Returns a picture, or null if something takes longer than a limit. */
+    private @Nullable GeneratedImage drawn(ZImagePipeline pipeline, Watch watch, Duration limit) {
+        watch.start();
+        CompletableFuture<List<GeneratedImage>> future = pipeline.generateAsync(request(steps), watch);
         try {
-            return future.get(limit.toMillis(), TimeUnit.MILLISECONDS).get(0);
-        } catch (TimeoutException e) {
-            future.cancel(true);
-            return null;
+            while (true) {
+                try {
+                    return future.get(POLL_MILLIS, TimeUnit.MILLISECONDS).get(0);
+                } catch (TimeoutException e) {
+                    if (watch.waited().compareTo(limit) > 0) {
+                        future.cancel(true);
+                        return null;
+                    }
+                }
+            }
         } catch (InterruptedException e) {
             future.cancel(true);
             Thread.currentThread().interrupt();

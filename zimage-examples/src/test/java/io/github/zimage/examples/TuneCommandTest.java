@@ -44,6 +44,19 @@ final class TuneCommandTest {
         assertThat(picture).exists();
     }
 
+    // A time is that of a warm pipeline, and one step is both the first and the last.
+    @Test
+    void oneStep_isMeasuredInAPictureThatIsWarm() {
+        Path model = folder.resolve("tiny");
+        MainTest.run("synth", model.toString(), "--size", "tiny");
+        Path profile = folder.resolve("profile.json");
+        MainTest.Run run = MainTest.run(
+                "tune", "--model", model.toString(), "--size=512", "--steps=1", "--out", profile.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).contains("a picture of 512 by 512 pixels in 1 steps takes about");
+        assertThat(profile).exists();
+    }
+
     @Test
     void badRequest_isRefusedBeforeAnythingIsMeasured() {
         Path profile = folder.resolve("missing").resolve("profile.json");

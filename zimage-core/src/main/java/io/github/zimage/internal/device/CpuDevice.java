@@ -5,8 +5,8 @@ import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
+import io.github.zimage.internal.nn.Int8Probe;
 import io.github.zimage.internal.nn.Kernels;
-import io.github.zimage.internal.nn.LinearProbe;
 import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.UnitLayout;
@@ -39,7 +39,7 @@ public final class CpuDevice implements ComputeDevice {
     public Kernels kernels(Attention attention, Precision precision) {
         if (precision == Precision.INT8) {
             try (PointerScope scope = new PointerScope()) {
-                LinearProbe.requireInt8();
+                Int8Probe.require();
             }
         }
         return new CpuKernels(attention, precision);

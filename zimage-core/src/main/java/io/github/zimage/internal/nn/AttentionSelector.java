@@ -5,9 +5,10 @@ import io.github.zimage.Precision;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.spi.Attention;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -20,17 +21,22 @@ import org.slf4j.LoggerFactory;
 public final class AttentionSelector {
     private static final Logger LOG = LoggerFactory.getLogger(AttentionSelector.class);
 
-    private static final long PROBE_HEADS = 1;
-    private static final long PROBE_LENGTH = 768;
-    private static final long PROBE_HEAD_DIM = 128;
+    /** Tokens of a picture of 512 x 512, and of one of 1024 x 1024, with a prompt. */
+    private static final List<Long> LENGTHS = List.of(1152L, 4224L);
+
+    private static final long HEADS = 1;
+    private static final long HEAD_DIM = 128;
 
     /** Many short runs find the true speed also while other programs run; a slow backend shows itself in one. */
-    private static final int PROBE_RUNS = 20;
+    private static final int RUNS = 20;
 
-    private static final double PROBE_SECONDS = 0.05;
+    private static final double SECONDS = 0.05;
 
-    /** Another backend has to be twice as fast to be taken, so that the choice, and with it the last bits of a picture, does not hang on noise. */
-    private static final double CLEARLY_FASTER = 0.5;
+    /** A backend that is so much slower than the best at the smaller length is not measured at the larger one. */
+    private static final double HOPELESS = 3;
+
+    /** By how much another backend must be faster, so that the choice, and with it the last bits of a picture, does not hang on noise. */
+    private static final double CLEARLY_FASTER = 0.87;
 
     private AttentionSelector() {}
 
@@ -55,59 +61,122 @@ public final class AttentionSelector {
     }
 
     /**
-     * Returns the backend of a name; for {@code auto} the fastest. Runs native code.
+     * Returns the backend of a name; for {@code auto} the fastest, which is measured if this processor's is not known. Runs native code.
      *
      * @throws IllegalArgumentException if there is none of that name
      */
     public static Attention select(AttentionBackend wanted, Precision precision) {
         require(wanted);
+        return find(wanted.name()).orElseGet(() -> {
+            String name = ThisProcessor.choices()
+                    .get(
+                            question(precision),
+                            kept -> find(kept).isPresent(),
+                            () -> answer(precision, probe(precision)));
+            return find(name).orElseThrow();
+        });
+    }
+
+    private static Optional<Attention> find(String name) {
         return backends().stream()
-                .filter(backend -> backend.name().equals(wanted.name()))
-                .findFirst()
-                .orElseGet(() -> choose(probe(precision)));
+                .filter(backend -> backend.name().equals(name))
+                .findFirst();
+    }
+
+    private static String question(Precision precision) {
+        return "attention " + Tensors.scalarType(precision).intern().name().toLowerCase(Locale.ROOT);
+    }
+
+    private static Map<String, String> answer(Precision precision, List<Speed> speeds) {
+        return Map.of(question(precision), choose(speeds).name());
     }
 
     /**
-     * Returns the backend to take, given the seconds that each took. The one that needs memory for all scores at once is taken only
-     * when it is named.
+     * How long a backend took.
+     *
+     * @param length how many tokens
+     * @param seconds the best time for one head
      */
-    public static Attention choose(Map<Attention, Double> seconds) {
+    public record Speed(Attention backend, long length, double seconds) {
+        /** Returns the rate in 10^12 operations a second. */
+        public double teraflops() {
+            return 4.0 * HEADS * length * length * HEAD_DIM / seconds / 1e12;
+        }
+    }
+
+    /**
+     * Returns the backend to take: the first, unless another one is clearly faster at each length. The one that needs memory for all
+     * scores at once is taken only when it is named.
+     */
+    public static Attention choose(List<Speed> speeds) {
         Attention best = backends().get(0);
-        for (Map.Entry<Attention, Double> candidate : seconds.entrySet()) {
-            if (candidate.getKey() != LibTorchAttention.MATH
-                    && candidate.getValue() < CLEARLY_FASTER * seconds.getOrDefault(best, Double.POSITIVE_INFINITY)) {
-                best = candidate.getKey();
+        for (Attention candidate : backends()) {
+            if (candidate != LibTorchAttention.MATH && isClearlyFaster(candidate, best, speeds)) {
+                best = candidate;
             }
         }
         return best;
     }
 
-    /**
-     * Measures all backends on a small problem; takes some milliseconds. A backend that fails is left out.
-     *
-     * @return seconds by backend
-     */
-    public static Map<Attention, Double> probe(Precision precision) {
-        Map<Attention, Double> seconds = new LinkedHashMap<>();
-        try (PointerScope scope = new PointerScope()) {
-            Tensor x = torch.ones(PROBE_HEADS, PROBE_LENGTH, PROBE_HEAD_DIM)
-                    .div_(new Scalar(PROBE_HEAD_DIM))
-                    .to(Tensors.scalarType(precision));
-            for (Attention backend : backends()) {
-                try {
-                    seconds.put(backend, time(backend, x));
-                } catch (RuntimeException e) {
-                    LOG.debug("attention backend {} does not run here", backend.name(), e);
+    private static boolean isClearlyFaster(Attention candidate, Attention best, List<Speed> speeds) {
+        return LENGTHS.stream()
+                .allMatch(length -> seconds(candidate, length, speeds)
+                        .filter(time -> seconds(best, length, speeds)
+                                .map(bestTime -> time < CLEARLY_FASTER * bestTime)
+                                .orElse(true))
+                        .isPresent());
+    }
+
+    private static Optional<Double> seconds(Attention backend, long length, List<Speed> speeds) {
+        return speeds.stream()
+                .filter(speed -> speed.backend().name().equals(backend.name()) && speed.length() == length)
+                .map(Speed::seconds)
+                .findFirst();
+    }
+
+    /** Measures all backends anew and keeps which one is to be taken; takes some tenths of a second. */
+    public static List<Speed> measure(Precision precision) {
+        List<Speed> speeds = probe(precision);
+        ThisProcessor.choices().put(answer(precision, speeds));
+        return speeds;
+    }
+
+    /** Measures all backends. One that fails, or is hopeless at a larger length, is left out. */
+    private static List<Speed> probe(Precision precision) {
+        List<Speed> speeds = new ArrayList<>();
+        List<Attention> hopeful = backends();
+        for (long length : LENGTHS) {
+            List<Speed> measured = new ArrayList<>();
+            try (PointerScope scope = new PointerScope()) {
+                Tensor x = torch.ones(HEADS, length, HEAD_DIM)
+                        .div_(new Scalar(HEAD_DIM))
+                        .to(Tensors.scalarType(precision));
+                for (Attention backend : hopeful) {
+                    try {
+                        measured.add(new Speed(backend, length, time(backend, x)));
+                    } catch (RuntimeException e) {
+                        LOG.debug("attention backend {} does not run here", backend.name(), e);
+                    }
                 }
             }
+            double best = measured.stream()
+                    .filter(speed -> speed.backend() != LibTorchAttention.MATH)
+                    .mapToDouble(Speed::seconds)
+                    .min()
+                    .orElseThrow();
+            hopeful = measured.stream()
+                    .filter(speed -> speed.seconds() < HOPELESS * best)
+                    .map(Speed::backend)
+                    .toList();
+            speeds.addAll(measured);
         }
-        return seconds;
+        return speeds;
     }
 
     private static double time(Attention backend, Tensor x) {
         double best = Double.POSITIVE_INFINITY;
         double total = 0;
-        for (int run = 0; run < PROBE_RUNS && total < PROBE_SECONDS; run++) {
+        for (int run = 0; run < RUNS && total < SECONDS; run++) {
             try (PointerScope scope = new PointerScope()) {
                 long start = System.nanoTime();
                 backend.attend(x, x, x, false);
@@ -117,11 +186,6 @@ public final class AttentionSelector {
             }
         }
         return best;
-    }
-
-    /** Returns the operations of one probe, for rates. */
-    public static double probeOperations() {
-        return 4.0 * PROBE_HEADS * PROBE_LENGTH * PROBE_LENGTH * PROBE_HEAD_DIM;
     }
 
     private static List<Attention> backends() {

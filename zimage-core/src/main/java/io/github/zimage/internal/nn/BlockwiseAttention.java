@@ -51,12 +51,6 @@ final class BlockwiseAttention implements Attention {
         return result.transpose(0, 1);
     }
 
-    /** Returns the length of blocks that are as few as their largest length allows, and as long as each other. */
-    private static long evenBlock(long length, long largest) {
-        long blocks = (length + largest - 1) / largest;
-        return (length + blocks - 1) / blocks;
-    }
-
     private static Tensor attendTogether(Tensor query, Tensor key, Tensor value, boolean causal) {
         Tensor scores = query.bmm(key.transpose(1, 2)); // [H, S, T]
         if (causal) {
@@ -78,28 +72,24 @@ final class BlockwiseAttention implements Attention {
                 bf16 ? value : value.t().contiguous(); // [T, D], or [D, T] for products with a transposed matrix
         long s = query.size(0);
         long t = key.size(0);
-        long block = evenBlock(s, Math.max(32, BYTES_PER_BLOCK / query.element_size() / t));
-        for (long start = 0; start < s; start += block) {
-            try (PointerScope scope = new PointerScope()) {
-                long rows = Math.min(block, s - start);
-                long seen = causal ? start + rows : t;
-                Tensor queries = query.narrow(0, start, rows);
-                Tensor keys = key.narrow(0, 0, seen);
-                Tensor scores =
-                        bf16 ? queries.mm(keys.t()) : MatrixProduct.transposed(queries, keys, null); // [rows, seen]
-                if (causal) {
-                    hideFuture(scores);
-                }
-                Tensor probabilities = torch.softmax(scores, -1);
-                result.narrow(0, start, rows)
-                        .copy_(
-                                bf16
-                                        ? probabilities.mm(values.narrow(0, 0, seen))
-                                        : MatrixProduct.transposed(
-                                                probabilities,
-                                                values.narrow(1, 0, seen).contiguous(),
-                                                null));
+        long largest = Math.max(32, BYTES_PER_BLOCK / query.element_size() / t);
+        EvenParts.run(s, largest, (start, rows) -> {
+            long seen = causal ? start + rows : t;
+            Tensor queries = query.narrow(0, start, rows);
+            Tensor keys = key.narrow(0, 0, seen);
+            Tensor scores = bf16 ? queries.mm(keys.t()) : MatrixProduct.transposed(queries, keys, null); // [rows, seen]
+            if (causal) {
+                hideFuture(scores);
             }
-        }
+            Tensor probabilities = torch.softmax(scores, -1);
+            result.narrow(0, start, rows)
+                    .copy_(
+                            bf16
+                                    ? probabilities.mm(values.narrow(0, 0, seen))
+                                    : MatrixProduct.transposed(
+                                            probabilities,
+                                            values.narrow(1, 0, seen).contiguous(),
+                                            null));
+        });
     }
 }

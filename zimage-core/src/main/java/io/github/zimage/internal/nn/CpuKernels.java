@@ -7,7 +7,6 @@ import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.StorageType;
 import io.github.zimage.spi.Attention;
 import java.util.List;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -21,7 +20,7 @@ public final class CpuKernels extends Kernels {
     /** Narrower rows are taken as many at a time as fill the same room: for a small model, calls cost more than numbers. */
     private static final long NUMBERS = ROWS * 3840;
 
-    /** So many rows keep a matrix product at full speed. */
+    /** So many rows keep a matrix product at full speed, and its result is not yet so large that the system maps its memory anew each time. */
     private static final int PART = 256;
 
     private final boolean int8;
@@ -39,12 +38,12 @@ public final class CpuKernels extends Kernels {
 
     @Override
     public Projection projection(TensorSource weights, String name, boolean bias) {
-        return int8 ? Int8Linear.load(weights, name, bias, false) : Linear.load(weights, name, bias, type());
+        return int8 ? Int8Linear.load(weights, name, bias, false) : CpuLinear.load(weights, name, bias, type());
     }
 
     @Override
     public Projection downProjection(TensorSource weights, String name) {
-        return int8 ? Int8Linear.load(weights, name, false, true) : Linear.load(weights, name, false, type());
+        return int8 ? Int8Linear.load(weights, name, false, true) : CpuLinear.load(weights, name, false, type());
     }
 
     @Override
@@ -163,19 +162,11 @@ public final class CpuKernels extends Kernels {
 
     @Override
     public void inParts(long rows, RowRange computation) {
-        runParts(rows, PART, computation);
+        EvenParts.run(rows, PART, computation);
     }
 
     private static void byRows(long rows, long features, RowRange computation) {
-        runParts(rows, Math.max(ROWS, NUMBERS / features), computation);
-    }
-
-    private static void runParts(long rows, long part, RowRange computation) {
-        for (long row = 0; row < rows; row += part) {
-            try (PointerScope scope = new PointerScope()) {
-                computation.run(row, Math.min(part, rows - row));
-            }
-        }
+        EvenParts.run(rows, Math.max(ROWS, NUMBERS / features), computation);
     }
 
     private interface FloatRows {

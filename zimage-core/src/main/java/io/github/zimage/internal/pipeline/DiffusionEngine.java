@@ -142,6 +142,7 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.TEXT_ENCODER),
                 kernels.place(),
                 residence,
+                false,
                 recorded(
                         Component.TEXT_ENCODER,
                         store -> new Qwen3Model(
@@ -161,6 +162,7 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.TRANSFORMER),
                 kernels.place(),
                 residence,
+                options.packed() && residence.kind() == Residence.Kind.RESIDENT,
                 recorded(
                         Component.TRANSFORMER,
                         store -> new ZImageTransformer2DModel(
@@ -181,6 +183,7 @@ public final class DiffusionEngine implements AutoCloseable {
                 checkpoint.weights(Component.VAE),
                 device.place(),
                 options.residence(Component.VAE),
+                false,
                 recorded(
                         Component.VAE,
                         store -> new PictureDecoder(

@@ -19,6 +19,7 @@ import java.util.Objects;
  * @param hardware what is computed on
  * @param compiled whether the transformer's work is recorded and replayed, where the device can and the weights are resident
  * @param limits what keeps a generation within its plan
+ * @param packed whether matrices of a resident transformer may be in private memory, laid out for the processor, instead of mapped
  */
 public record EngineOptions(
         Map<Component, Precision> precisions,
@@ -27,7 +28,8 @@ public record EngineOptions(
         Map<Component, Residence> residences,
         Hardware hardware,
         boolean compiled,
-        Limits limits) {
+        Limits limits,
+        boolean packed) {
 
     /**
      * What keeps a generation within its plan.
@@ -40,13 +42,13 @@ public record EngineOptions(
         public static final Limits NONE = new Limits(Workload.PICTURES_AT_ONCE, Long.MAX_VALUE);
     }
 
-    /** Returns options for the CPU. */
+    /** Returns options for a CPU with memory for all. */
     public EngineOptions(
             Map<Component, Precision> precisions,
             AttentionBackend attention,
             VaeTiling vaeTiling,
             Map<Component, Residence> residences) {
-        this(precisions, attention, vaeTiling, residences, Hardware.CPU, false, Limits.NONE);
+        this(precisions, attention, vaeTiling, residences, Hardware.CPU, false, Limits.NONE, true);
     }
 
     /** Returns the same with other residences and limits, and what only saves time left out, for want of memory. */
@@ -62,7 +64,8 @@ public record EngineOptions(
                 otherResidences,
                 hardware.tryingConvolutions(triesConvolutions),
                 false,
-                otherLimits);
+                otherLimits,
+                false);
     }
 
     /** Copies the maps. */

@@ -23,6 +23,7 @@ final class ModelHolder<M> implements AutoCloseable {
     private final TensorPlace place;
     private final FileState files;
     private final Residence residence;
+    private final boolean packed;
     private final Function<WeightStore, M> maker;
     private final Consumer<M> rest;
     private final ReadAhead readAhead;
@@ -33,6 +34,7 @@ final class ModelHolder<M> implements AutoCloseable {
     /**
      * Loads nothing yet.
      *
+     * @param packed whether large matrices may be copied into the layout that the processor multiplies fastest by
      * @param maker makes the model from weights
      * @param rest frees what the model only needs while it computes
      * @param readAhead reads what the model has mapped
@@ -41,6 +43,7 @@ final class ModelHolder<M> implements AutoCloseable {
             WeightIndex index,
             TensorPlace place,
             Residence residence,
+            boolean packed,
             Function<WeightStore, M> maker,
             Consumer<M> rest,
             ReadAhead readAhead) {
@@ -48,6 +51,7 @@ final class ModelHolder<M> implements AutoCloseable {
         this.place = place;
         this.files = new FileState(index);
         this.residence = residence;
+        this.packed = packed;
         this.maker = maker;
         this.rest = rest;
         this.readAhead = readAhead;
@@ -85,7 +89,7 @@ final class ModelHolder<M> implements AutoCloseable {
     }
 
     private M load(LongConsumer progress) {
-        WeightStore opened = new WeightStore(index, place, progress);
+        WeightStore opened = new WeightStore(index, place, progress).packed(packed);
         store = opened;
         try (PointerScope scope = new PointerScope()) {
             M made = maker.apply(opened);

@@ -22,7 +22,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 public record BlockNorms(Tensor attentionNorm1, Tensor attentionNorm2, Tensor ffnNorm1, Tensor ffnNorm2) {
 
     /** Takes the norms' own weights from a block's. */
-    static BlockNorms load(TensorSource weights, String block) {
+    public static BlockNorms load(TensorSource weights, String block) {
         return new BlockNorms(
                 weights.get(block + ".attention_norm1.weight", ScalarType.Float),
                 weights.get(block + ".attention_norm2.weight", ScalarType.Float),

@@ -15,7 +15,7 @@ import org.bytedeco.pytorch.Tensor;
  * A block of attention and feed-forward, each between two norms. The norms, which the timestep modulates in all but the context
  * refiner, come from outside: see {@link BlockNorms}.
  */
-final class ZImageTransformerBlock {
+public final class ZImageTransformerBlock {
     private static final List<String> PRODUCTS = List.of(
             "attention.to_q.weight",
             "attention.to_k.weight",
@@ -31,7 +31,12 @@ final class ZImageTransformerBlock {
     private final SelfAttention attention;
     private final FeedForward feedForward;
 
-    ZImageTransformerBlock(TensorSource weights, String name, TransformerConfig config, Kernels kernels) {
+    /**
+     * Takes a block's weights from a source, to which they belong.
+     *
+     * @param name the block's name, such as {@code layers.0}
+     */
+    public ZImageTransformerBlock(TensorSource weights, String name, TransformerConfig config, Kernels kernels) {
         this.kernels = kernels;
         eps = config.normEps();
         attention = new SelfAttention(weights, name + ".attention", config, kernels);
@@ -48,7 +53,7 @@ final class ZImageTransformerBlock {
      *
      * @param x [S, dim] fp32
      */
-    void forward(Tensor x, Rotations rotations, BlockNorms step) {
+    public void forward(Tensor x, Rotations rotations, BlockNorms step) {
         try (PointerScope scope = new PointerScope()) {
             Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotations);
             kernels.inParts(x.size(0), (row, count) -> {

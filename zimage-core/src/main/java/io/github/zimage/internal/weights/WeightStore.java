@@ -51,6 +51,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     private final List<TensorEntry> mapped = new ArrayList<>();
     private long bytesDone;
     private long convertedBytes;
+    private boolean packed;
 
     /** As {@link #WeightStore(WeightIndex, TensorPlace, LongConsumer)}, for weights in the machine's memory. */
     public WeightStore(WeightIndex index, LongConsumer progress) {
@@ -74,6 +75,17 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     @Override
     public TensorPlace place() {
         return place;
+    }
+
+    /** Lets large matrices be copied into the layout that the processor multiplies fastest by, instead of mapped. */
+    public WeightStore packed(boolean allowed) {
+        packed = allowed;
+        return this;
+    }
+
+    /** Returns whether large matrices may be copied into another layout. */
+    public boolean isPacked() {
+        return packed;
     }
 
     /** Returns where the weights lie in the files. */
@@ -142,6 +154,18 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         return asStored
                 ? view(entry, type)
                 : read(entry, type, 0, entry.elements()).view(shape(entry));
+    }
+
+    /** Returns a weight in memory that belongs to the current scope, without mapping its file, to make something else of it. */
+    public Tensor unmapped(String name, ScalarType type) {
+        TensorEntry entry = index.get(name);
+        boolean asStored = isStored(entry, type);
+        convertedBytes += asStored ? 0 : entry.byteSize();
+        Tensor weight = asStored
+                ? readAsStored(entry)
+                : read(entry, type, 0, entry.elements()).view(shape(entry));
+        advance(name);
+        return weight;
     }
 
     /** Elsewhere than in the machine's memory, where all weights are copies, one tensor is in flight at a time. */

@@ -91,6 +91,35 @@ final class AttentionTest {
                 .isIn(BACKENDS);
     }
 
+    // Only what is clearly faster at both lengths is taken; blockwise is first.
+    @Test
+    void choose_takesAnotherBackendOnlyIfItIsClearlyFasterAtEachLength() {
+        Attention blockwise = BlockwiseAttention.INSTANCE;
+        assertThat(chosen(0.9, 0.9)).isEqualTo(blockwise);
+        assertThat(chosen(0.8, 0.9)).isEqualTo(blockwise);
+        assertThat(chosen(0.8, 0.8)).isEqualTo(LibTorchAttention.SDPA);
+        List<AttentionSelector.Speed> hopeless = List.of(
+                new AttentionSelector.Speed(blockwise, 1152, 5),
+                new AttentionSelector.Speed(LibTorchAttention.SDPA, 1152, 1),
+                new AttentionSelector.Speed(LibTorchAttention.SDPA, 4224, 13));
+        assertThat(AttentionSelector.choose(hopeless)).isEqualTo(LibTorchAttention.SDPA);
+        List<AttentionSelector.Speed> needsMemory = List.of(
+                new AttentionSelector.Speed(blockwise, 1152, 1),
+                new AttentionSelector.Speed(LibTorchAttention.MATH, 1152, 0.1),
+                new AttentionSelector.Speed(blockwise, 4224, 1),
+                new AttentionSelector.Speed(LibTorchAttention.MATH, 4224, 0.1));
+        assertThat(AttentionSelector.choose(needsMemory)).isEqualTo(blockwise);
+    }
+
+    /** Returns the choice where SDPA takes a part of the time of ours, with few tokens and with many. */
+    private static Attention chosen(double few, double many) {
+        return AttentionSelector.choose(List.of(
+                new AttentionSelector.Speed(BlockwiseAttention.INSTANCE, 1152, 1),
+                new AttentionSelector.Speed(LibTorchAttention.SDPA, 1152, few),
+                new AttentionSelector.Speed(BlockwiseAttention.INSTANCE, 4224, 1),
+                new AttentionSelector.Speed(LibTorchAttention.SDPA, 4224, many)));
+    }
+
     private static Tensor reference(Tensor query, Tensor key, Tensor value, boolean causal) {
         Tensor q = query.transpose(0, 1).to(ScalarType.Double);
         Tensor k = key.transpose(0, 1).to(ScalarType.Double);
