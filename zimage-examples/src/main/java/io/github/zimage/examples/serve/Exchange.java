@@ -29,6 +29,9 @@ final class Exchange {
     private static final int MAX_BODY = 64 * 1024;
     private static final long BODY_MILLIS = Duration.ofSeconds(15).toMillis();
     private static final long ANSWER_MILLIS = Duration.ofMinutes(2).toMillis();
+    /** To close at once could take an answer from a client that is still sending. */
+    private static final long LINGER_MILLIS = Duration.ofSeconds(1).toMillis();
+
     private static final String JSON_TYPE = "application/json";
 
     private final Vertx vertx;
@@ -211,7 +214,15 @@ final class Exchange {
         // Whoever reads too slowly would hold the answer in memory.
         long timer = vertx.setTimer(
                 ANSWER_MILLIS, id -> request.connection().close().onFailure(e -> LOG.debug("already closed", e)));
-        response.end(Buffer.buffer(body)).onComplete(done -> vertx.cancelTimer(timer));
+        response.end(Buffer.buffer(body)).onComplete(done -> {
+            vertx.cancelTimer(timer);
+            if (!request.isEnded()) {
+                // Vert.x would wait for the rest of the request.
+                vertx.setTimer(
+                        LINGER_MILLIS,
+                        id -> request.connection().close().onFailure(e -> LOG.debug("already closed", e)));
+            }
+        });
     }
 
     void noContent() {
