@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,6 +23,12 @@ final class StepPreviewTest {
     static void open() {
         pipeline =
                 TinyModel.pipeline(folder).attention(AttentionBackend.BLOCKWISE).build();
+    }
+
+    // What is kept for schedules is no leak.
+    @AfterEach
+    void trim() {
+        pipeline.trim();
     }
 
     @AfterAll

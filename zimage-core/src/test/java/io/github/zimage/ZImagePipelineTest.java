@@ -21,6 +21,7 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -44,6 +45,12 @@ final class ZImagePipelineTest {
     static void open() {
         pipeline =
                 TinyModel.pipeline(folder).attention(AttentionBackend.BLOCKWISE).build();
+    }
+
+    // What is kept for schedules is no leak.
+    @AfterEach
+    void trim() {
+        pipeline.trim();
     }
 
     @AfterAll

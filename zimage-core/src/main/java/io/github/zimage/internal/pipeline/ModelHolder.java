@@ -6,6 +6,7 @@ import io.github.zimage.internal.weights.FileState;
 import io.github.zimage.internal.weights.ReadAhead;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
@@ -60,8 +61,15 @@ final class ModelHolder<M> implements AutoCloseable {
     /** Loads the model now if it will not be parked. */
     void prepare(LongConsumer progress) {
         if (residence.kind() != Residence.Kind.PARKED) {
-            load(progress);
-            progress.accept(index.byteSize());
+            AtomicLong heard = new AtomicLong();
+            load(done -> {
+                heard.set(done);
+                progress.accept(done);
+            });
+            // Not all weights are loaded: some come later, or a part at a time.
+            if (heard.get() < index.byteSize()) {
+                progress.accept(index.byteSize());
+            }
         }
     }
 
