@@ -43,7 +43,7 @@ public class LoadBenchmark {
     @Param(BenchModel.TINY)
     String model;
 
-    @Param({"fp32", "bf16"})
+    @Param({"fp32", "bf16", "int8"})
     String dtype;
 
     /** Whether what has to be converted is kept: {@code off} converts it in each loading. */

@@ -23,10 +23,10 @@ public final class LinearSelector {
     /** As many as a part of a picture has. */
     private static final long ROWS = 256;
 
-    private static final int RUNS = 3;
-    private static final double SECONDS_PER_SHAPE = 0.3;
+    private static final int RUNS = 5;
+    private static final double SECONDS_PER_SHAPE = 0.2;
 
-    /** What takes so much longer than the best in its first run is not run again. */
+    /** What takes so much longer than the best is not run again. */
     private static final double HOPELESS = 1.5;
 
     /** By how much another method must be faster, so that the choice does not hang on noise. */
@@ -151,6 +151,7 @@ public final class LinearSelector {
                 Tensor packed = method.packed(weight);
                 products.put(method, () -> method.transposed(x, packed, null));
             }
+            products.values().forEach(LinearSelector::seconds); // the first run makes ready
             long start = System.nanoTime();
             for (int run = 0; run < RUNS && (run == 0 || seconds(start) < SECONDS_PER_SHAPE); run++) {
                 double fastest = best.values().stream().min(Double::compare).orElse(Double.POSITIVE_INFINITY);
