@@ -105,8 +105,8 @@ public final class AttentionSelector {
     }
 
     /**
-     * Returns the backend to take: the first, unless another one is clearly faster at each length. The one that needs memory for all
-     * scores at once is taken only when it is named.
+     * Returns the backend to take: the first, unless another one is clearly faster in the mean over the lengths. The one that needs
+     * memory for all scores at once is taken only when it is named.
      */
     public static Attention choose(List<Speed> speeds) {
         Attention best = backends().get(0);
@@ -119,12 +119,15 @@ public final class AttentionSelector {
     }
 
     private static boolean isClearlyFaster(Attention candidate, Attention best, List<Speed> speeds) {
-        return LENGTHS.stream()
-                .allMatch(length -> seconds(candidate, length, speeds)
-                        .filter(time -> seconds(best, length, speeds)
-                                .map(bestTime -> time < CLEARLY_FASTER * bestTime)
-                                .orElse(true))
-                        .isPresent());
+        double ratio = 1;
+        for (long length : LENGTHS) {
+            Optional<Double> time = seconds(candidate, length, speeds);
+            if (time.isEmpty()) {
+                return false;
+            }
+            ratio *= time.get() / seconds(best, length, speeds).orElse(HOPELESS * time.get());
+        }
+        return ratio < Math.pow(CLEARLY_FASTER, LENGTHS.size());
     }
 
     private static Optional<Double> seconds(Attention backend, long length, List<Speed> speeds) {

@@ -91,12 +91,14 @@ final class AttentionTest {
                 .isIn(BACKENDS);
     }
 
-    // Only what is clearly faster at both lengths is taken; blockwise is first.
+    // Only what is clearly faster in the mean is taken; blockwise is first. On 16 cores with AMX the parts were 0.88
+    // and 0.03.
     @Test
-    void choose_takesAnotherBackendOnlyIfItIsClearlyFasterAtEachLength() {
+    void choose_takesAnotherBackendOnlyIfItIsClearlyFaster() {
         Attention blockwise = BlockwiseAttention.INSTANCE;
         assertThat(chosen(0.9, 0.9)).isEqualTo(blockwise);
-        assertThat(chosen(0.8, 0.9)).isEqualTo(blockwise);
+        assertThat(chosen(0.8, 1)).isEqualTo(blockwise);
+        assertThat(chosen(0.88, 0.03)).isEqualTo(LibTorchAttention.SDPA);
         assertThat(chosen(0.8, 0.8)).isEqualTo(LibTorchAttention.SDPA);
         List<AttentionSelector.Speed> hopeless = List.of(
                 new AttentionSelector.Speed(blockwise, 1152, 5),
