@@ -37,7 +37,6 @@ PROMPT = "a red fox in the snow, early morning light"
 BLOCK_CAPTION_TOKENS = 128
 TEXT_TOKENS = 64
 WARMUPS = 1
-INT8_WARMUPS = 4  # zimage packs a matrix of 8-bit integers when it has multiplied 4096 rows
 
 
 # ---------------------------------------------------------------------------------------------- one program, one part
@@ -381,7 +380,7 @@ def worker(args):
 def command(args, program, part):
     common = ["--part", part, "--size", str(args.size), "--steps", str(args.steps)]
     int8 = program == "zimage-int8"
-    warmups = 0 if part == "picture" else INT8_WARMUPS if int8 and part in ("block", "forward") else WARMUPS
+    warmups = 0 if part == "picture" else WARMUPS
     runs = ["--warmups", str(warmups), "--runs", "1" if part == "picture" else str(args.runs)]
     if program.startswith("zimage"):
         tokens = BLOCK_CAPTION_TOKENS if part == "block" else TEXT_TOKENS

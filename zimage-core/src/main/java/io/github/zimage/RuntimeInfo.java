@@ -63,8 +63,8 @@ public record RuntimeInfo(
      * @param teraflops measured speed of each candidate, in 10^12 operations a second, by name. For linear layers {@code aten},
      *     {@code onednn} and {@code packed} in FP32 and BF16, {@code columns} and {@code packed} in INT8; for attention those of
      *     {@link AttentionBackend}. A backend that is hopeless with few tokens is not measured with many
-     * @param choice the candidate that is taken. Weights are {@code packed} only where they stay in memory: a transformer's in FP32 and
-     *     BF16 when it is loaded, others' in INT8 when they have been used for a while
+     * @param choice the candidate that is taken. Only a transformer's weights are {@code packed}, when it is loaded, and only where
+     *     they stay in memory. In INT8, others are {@code columns}
      */
     public record Kernel(String operation, Precision precision, Map<String, Double> teraflops, String choice) {
         /** Copies the map. */

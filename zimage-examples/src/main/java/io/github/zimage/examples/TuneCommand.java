@@ -50,7 +50,7 @@ import picocli.CommandLine.Spec;
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class TuneCommand implements Callable<Integer> {
-    /** By so many tokens a warm pipeline has laid its weights out for the processor, which it does with those of INT8 while it draws. */
+    /** By so many tokens a pipeline is warm: small models run on code that the JVM has yet to compile. */
     private static final long WARM_TOKENS = 8192;
 
     /** Pictures so small that these do not warm up take no time anyway. */

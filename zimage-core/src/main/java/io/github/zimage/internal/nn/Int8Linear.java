@@ -15,20 +15,10 @@ import org.jspecify.annotations.Nullable;
 
 /** A linear layer that computes with 8-bit integers: each row of the input and of the weight has a scale by which its largest number becomes 127. */
 final class Int8Linear implements Projection {
-    /**
-     * Packing takes as long as it saves in some 20,000 rows, so what multiplies few, such as the text encoder for a picture, is better off
-     * without.
-     */
-    static final long ROWS_BEFORE_PACKING = 4096;
-
+    private final Tensor weight;
     private final Tensor scale;
     private final Tensor zeros;
     private final @Nullable Tensor bias;
-    private Tensor weight;
-    /** Who owns a weight that may be packed, or null. */
-    private @Nullable TensorSource owner;
-
-    private long rows;
 
     /**
      * Creates a layer.
@@ -36,19 +26,17 @@ final class Int8Linear implements Projection {
      * @param weight {@linkplain Int8Product#pack packed} or {@linkplain Int8Product#unpacked not}
      * @param scale what each column of the product has to be multiplied by, [out] fp32
      * @param zeros [out] int32, all 0
-     * @param owner owns the weight, and will own a packed one once many rows have been multiplied; null if it shall stay as it is
      */
-    Int8Linear(Tensor weight, Tensor scale, Tensor zeros, @Nullable Tensor bias, @Nullable TensorSource owner) {
+    Int8Linear(Tensor weight, Tensor scale, Tensor zeros, @Nullable Tensor bias) {
         this.weight = weight;
-        this.owner = owner;
         this.scale = scale;
         this.zeros = zeros;
         this.bias = bias;
     }
 
     /**
-     * Reads a layer's weights, or makes them of others, and leaves them to the source. Where they stay they are laid out for the
-     * processor when they have been used for a while, one layer at a time, so that no more than one is there twice.
+     * Reads a layer's weights, or makes them of others, and leaves them to the source. They are packed if the source allows it, which takes
+     * three times as long as not packing them, and as long as is saved in some 12,000 rows.
      *
      * @param turned whether the layer will get rows that have been turned by {@link Rotation}
      */
@@ -57,8 +45,9 @@ final class Int8Linear implements Projection {
             String matrix = name + ".weight";
             Tensor values;
             Tensor scale;
-            boolean stays = weights instanceof WeightStore;
+            boolean packed = false;
             if (weights instanceof WeightStore store) {
+                packed = store.isPacked();
                 WeightStore.Rounded rounded = store.rounded(matrix, turned);
                 values = rounded.values();
                 scale = weights.own(rounded.scales());
@@ -67,11 +56,10 @@ final class Int8Linear implements Projection {
                 scale = weights.get(EngineLayout.scales(matrix), ScalarType.Float);
             }
             return new Int8Linear(
-                    weights.own(Int8Product.unpacked(values)),
+                    weights.own(packed ? Int8Product.pack(values) : Int8Product.unpacked(values)),
                     scale,
                     weights.own(zeros(scale.size(0))),
-                    bias ? weights.get(name + ".bias", ScalarType.Float) : null,
-                    stays ? weights : null);
+                    bias ? weights.get(name + ".bias", ScalarType.Float) : null);
         }
     }
 
@@ -81,7 +69,7 @@ final class Int8Linear implements Projection {
 
     /** Returns the largest magnitude of each row, [rows, 1]. */
     private static Tensor largest(Tensor x) {
-        return x.abs().amax(new long[] {1}, true).clamp_min_(new Scalar(RowRounding.SMALLEST));
+        return x.abs().amax(new long[] {1}, true).to(ScalarType.Float).clamp_min_(new Scalar(RowRounding.SMALLEST));
     }
 
     private static Tensor inverse(Tensor largest) {
@@ -91,7 +79,7 @@ final class Int8Linear implements Projection {
     /**
      * Rounds rows to 8-bit integers, with 128 for zero. A row with a number that is not finite gets a scale that is not.
      *
-     * @param x [S, in] fp32
+     * @param x [S, in] fp32 or bf16
      * @param values [S, in] uint8, which is filled
      * @param scale [S, 1] fp32, which is filled
      */
@@ -102,21 +90,8 @@ final class Int8Linear implements Projection {
         values.copy_(x.mul(inverse(largest)).add_(new Scalar(Int8Product.ZERO_POINT + 0.5)));
     }
 
-    private void packIfUsedMuch(long more) {
-        rows += more;
-        TensorSource store = owner;
-        if (store == null || rows < ROWS_BEFORE_PACKING) {
-            return;
-        }
-        owner = null;
-        Tensor plain = weight;
-        weight = store.own(Tensors.scoped(() -> Int8Product.packed(plain)));
-        plain.close();
-    }
-
     @Override
     public Rows forward(Rows x) {
-        packIfUsedMuch(x.count());
         Tensor product = Int8Product.transposed(x.values(), weight, scale, zeros, ScalarType.BFloat16);
         Rows result = new Rows(product, x.scale());
         return bias == null

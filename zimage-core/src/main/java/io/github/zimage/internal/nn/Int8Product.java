@@ -27,7 +27,6 @@ final class Int8Product {
     private final Operator multiply;
     private final Operator copy;
     private final Operator transpose;
-    private final Operator dense;
     private final IValue none;
     private final IValue one;
     private final IValue zero;
@@ -42,7 +41,6 @@ final class Int8Product {
             multiply = Operator.find("onednn::qlinear_pointwise", "");
             copy = Operator.find("aten::to_mkldnn", "");
             transpose = Operator.find("aten::_mkldnn_transpose", "");
-            dense = Operator.find("aten::to_dense", "");
             none = Tensors.keep(new IValue());
             one = Tensors.keep(new IValue(1.0));
             zero = Tensors.keep(new IValue(0L));
@@ -74,18 +72,6 @@ final class Int8Product {
         Int8Product p = INSTANCE;
         Tensor copy = p.copy.call(new IValue(weight), p.none);
         return p.transpose.call(new IValue(copy), p.zero, new IValue(1L));
-    }
-
-    /**
-     * Packs a matrix that has been copied.
-     *
-     * @param unpacked from {@link #unpacked}
-     * @return as {@link #pack}
-     */
-    static Tensor packed(Tensor unpacked) {
-        Int8Product p = INSTANCE;
-        Tensor rows = p.transpose.call(new IValue(unpacked), p.zero, new IValue(1L));
-        return pack(p.dense.call(new IValue(rows), p.none, p.none));
     }
 
     /**

@@ -35,11 +35,10 @@ final class Rotation {
      * Turns rows, with the error of rounding them to BF16.
      *
      * @param x [S, features] fp32
-     * @return [S, features] fp32
+     * @return [S, features] bf16
      */
     Tensor turn(Tensor x) {
         return MatrixProduct.transposed(x.to(ScalarType.BFloat16).view(-1, size), matrix, null)
-                .view(x.size(0), x.size(1))
-                .to(ScalarType.Float);
+                .view(x.size(0), x.size(1));
     }
 }

@@ -6,15 +6,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.Precision;
 import io.github.zimage.internal.runtime.NativeRuntime;
-import io.github.zimage.internal.runtime.TensorPlace;
-import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.RowRounding;
 import io.github.zimage.internal.weights.StorageType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Objects;
 import java.util.Random;
 import org.bytedeco.javacpp.BytePointer;
@@ -89,59 +85,6 @@ final class Int8Test {
                         .as("row %d, column %d", row, column)
                         .isEqualTo((double) sum);
             }
-        }
-    }
-
-    // A long-used layer is packed in the middle of a picture: that must neither change its results nor free what it
-    // reads.
-    @Test
-    void layer_thatIsPackedWhenItIsUsedMuch_givesTheSame() {
-        int in = 96;
-        int out = 67;
-        byte[] weight = new byte[out * in];
-        random.nextBytes(weight);
-        List<Tensor> owned = new ArrayList<>();
-        Tensor plain;
-        try (PointerScope loading = new PointerScope()) {
-            plain = Tensors.keep(Int8Product.unpacked(bytes(ScalarType.Char, weight, out, in)));
-        }
-        Int8Linear layer = new Int8Linear(
-                plain,
-                torch.ones(out),
-                torch.zeros(new long[] {out}, new TensorOptions(ScalarType.Int)),
-                null,
-                new Owner(owned));
-        Rows x = INT8.rows(Tensors.of(normal(1000 * in), 1000, in));
-        float[] expected = Tensors.toFloats(layer.forward(x).floats());
-        for (long rows = 1000; rows < 7000; rows += 1000) {
-            assertThat(owned).as("after %d rows", rows).hasSize(rows < Int8Linear.ROWS_BEFORE_PACKING ? 0 : 1);
-            assertThat(Tensors.toFloats(layer.forward(x).floats())).isEqualTo(expected);
-        }
-        assertThat(plain.isNull()).as("the plain one is freed").isTrue();
-        owned.forEach(Tensor::close);
-    }
-
-    /** Owns what it is given. */
-    private record Owner(List<Tensor> owned) implements TensorSource {
-        @Override
-        public Tensor get(String name, ScalarType type) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public Tensor own(Tensor tensor) {
-            owned.add(Tensors.keep(tensor));
-            return tensor;
-        }
-
-        @Override
-        public List<Long> shape(String name) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public TensorPlace place() {
-            return TensorPlace.CPU;
         }
     }
 
@@ -260,7 +203,6 @@ final class Int8Test {
                 Int8Product.pack(bytes(ScalarType.Char, values.array(), out, in)),
                 Tensors.of(scale, out),
                 torch.zeros(new long[] {out}, new TensorOptions(ScalarType.Int)),
-                null,
                 null);
     }
 
