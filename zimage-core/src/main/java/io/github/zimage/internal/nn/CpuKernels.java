@@ -19,16 +19,20 @@ public final class CpuKernels extends Kernels {
 
     /** Narrower rows are taken as many at a time as fill the same room: for a small model, calls cost more than numbers. */
     private static final long NUMBERS = ROWS * 3840;
+    /** LibTorch gives a thread no fewer numbers than these, its {@code GRAIN_SIZE}; with fewer at a time, some threads would have none. */
+    private static final long NUMBERS_PER_THREAD = 1 << 15;
 
     /** So many rows keep a matrix product at full speed, and its result is not yet so large that the system maps its memory anew each time. */
     private static final int PART = 256;
 
     private final boolean int8;
+    private final long numbers;
 
     /** Creates kernels whose linear layers compute in a precision. */
     public CpuKernels(Attention attention, Precision precision) {
         super(TensorPlace.CPU, attention, precision);
         this.int8 = precision == Precision.INT8;
+        this.numbers = Math.max(NUMBERS, NUMBERS_PER_THREAD * torch.get_num_threads());
     }
 
     @Override
@@ -183,8 +187,8 @@ public final class CpuKernels extends Kernels {
         EvenParts.run(rows, PART, computation);
     }
 
-    private static void byRows(long rows, long features, RowRange computation) {
-        EvenParts.run(rows, Math.max(ROWS, NUMBERS / features), computation);
+    private void byRows(long rows, long features, RowRange computation) {
+        EvenParts.run(rows, Math.max(ROWS, numbers / features), computation);
     }
 
     private interface FloatRows {
