@@ -152,34 +152,16 @@ public final class CpuKernels extends Kernels {
                         .copy_(x.narrow(row, count).floats().view(count, result.size(1), result.size(2))));
     }
 
+    /** Its largest numbers are many times the typical one, so that 8-bit integers are made of them only after a {@link Rotation}. */
     @Override
     public Rows swiglu(Rows gate, Rows up) {
-        return int8
-                ? turnedSwiglu(gate, up)
-                : rows(gate.count(), gate.values().size(1), (row, count) -> {
-                    Tensor product = torch.silu(gate.narrow(row, count).floats());
-                    return product.mul_(up.narrow(row, count).floats());
-                });
-    }
-
-    /**
-     * Its largest numbers are many times the typical one, so that 8-bit integers are made of them only after a {@link Rotation}. That
-     * mixes numbers of a row only, whose scale in {@code up} may therefore come after it.
-     */
-    private Rows turnedSwiglu(Rows gate, Rows up) {
         long hidden = gate.values().size(1);
-        Rotation rotation = Rotation.of(hidden);
-        return scaled(up.scale(), rows(gate.count(), hidden, (row, count) -> {
-            Tensor product = torch.silu_(gate.narrow(row, count).floats())
-                    .mul_(up.values().narrow(0, row, count));
-            return rotation.turn(product);
-        }));
-    }
-
-    private static Rows scaled(@Nullable Tensor scale, Rows rows) {
-        return scale == null || rows.scale() == null
-                ? rows
-                : new Rows(rows.values(), rows.scale().mul(scale));
+        Rotation rotation = int8 ? Rotation.of(hidden) : null;
+        return rows(gate.count(), hidden, (row, count) -> {
+            Tensor product = torch.silu(gate.narrow(row, count).floats())
+                    .mul_(up.narrow(row, count).floats());
+            return rotation == null ? product : rotation.turn(product);
+        });
     }
 
     @Override
@@ -192,7 +174,7 @@ public final class CpuKernels extends Kernels {
     }
 
     private interface FloatRows {
-        /** Returns [count, features] fp32 or bf16. */
+        /** Returns [count, features] fp32. */
         Tensor compute(long row, long count);
     }
 }

@@ -69,7 +69,7 @@ final class Int8Linear implements Projection {
 
     /** Returns the largest magnitude of each row, [rows, 1]. */
     private static Tensor largest(Tensor x) {
-        return x.abs().amax(new long[] {1}, true).to(ScalarType.Float).clamp_min_(new Scalar(RowRounding.SMALLEST));
+        return x.abs().amax(new long[] {1}, true).clamp_min_(new Scalar(RowRounding.SMALLEST));
     }
 
     private static Tensor inverse(Tensor largest) {
@@ -79,7 +79,7 @@ final class Int8Linear implements Projection {
     /**
      * Rounds rows to 8-bit integers, with 128 for zero. A row with a number that is not finite gets a scale that is not.
      *
-     * @param x [S, in] fp32 or bf16
+     * @param x [S, in] fp32
      * @param values [S, in] uint8, which is filled
      * @param scale [S, 1] fp32, which is filled
      */

@@ -35,10 +35,11 @@ final class Rotation {
      * Turns rows, with the error of rounding them to BF16.
      *
      * @param x [S, features] fp32
-     * @return [S, features] bf16
+     * @return [S, features] fp32
      */
     Tensor turn(Tensor x) {
         return MatrixProduct.transposed(x.to(ScalarType.BFloat16).view(-1, size), matrix, null)
-                .view(x.size(0), x.size(1));
+                .view(x.size(0), x.size(1))
+                .to(ScalarType.Float);
     }
 }

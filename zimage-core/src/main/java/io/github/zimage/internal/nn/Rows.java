@@ -32,10 +32,6 @@ public record Rows(Tensor values, @Nullable Tensor scale) {
     /** Returns what a linear layer gave in FP32, [S, features]; it may be the values themselves. */
     public Tensor floats() {
         Tensor floats = Tensors.cast(values, ScalarType.Float);
-        if (scale == null) {
-            return floats;
-        }
-        boolean shared = Tensors.isOf(values, ScalarType.Float);
-        return shared ? floats.mul(scale) : floats.mul_(scale);
+        return scale == null ? floats : floats.mul(scale);
     }
 }
