@@ -1,0 +1,97 @@
+package io.github.zimage.cli;
+
+import io.github.zimage.ImageParameters;
+import io.github.zimage.ModelInfo;
+import io.github.zimage.ModelLoadException;
+import io.github.zimage.ZImageException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Says what a checkpoint holds, or what a picture was made with. */
+@Command(name = "info", description = "Says what a checkpoint holds, or what a picture was made with.")
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
+final class InfoCommand implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(paramLabel = "DIR|FILE.png", description = "Folder of a checkpoint, or a PNG file.")
+    private Path path;
+
+    @Option(
+            names = "--variant",
+            paramLabel = "NAME",
+            description =
+                    "Of a checkpoint, take weight files of this variant, such as bf16 for model.bf16.safetensors.")
+    private @Nullable String variant;
+
+    @Override
+    public void run() {
+        PrintWriter out = spec.commandLine().getOut();
+        if (Files.isDirectory(path)) {
+            ModelInfo info = variant == null ? ModelInfo.read(path) : ModelInfo.read(path, variant);
+            out.println(Terminal.printable(info.toString()));
+        } else if (Files.exists(path) && variant != null) {
+            throw new IllegalArgumentException("--variant is for checkpoint folders, but %s is a file".formatted(path));
+        } else if (Files.exists(path)) {
+            out.println(Terminal.printable(describePicture()));
+        } else if (path.toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
+            throw new IllegalArgumentException("there is no file " + path);
+        } else {
+            throw new ModelLoadException("there is no folder " + path);
+        }
+    }
+
+    private String describePicture() {
+        try {
+            Optional<ImageParameters> parameters = ImageParameters.read(path);
+            if (parameters.isPresent()) {
+                return describe(parameters.get());
+            }
+            return ImageParameters.readText(path).orElse(path + " carries no parameters");
+        } catch (ZImageException e) {
+            throw new IllegalArgumentException(e.getMessage(), e);
+        }
+    }
+
+    private static String describe(ImageParameters parameters) {
+        StringBuilder text = new StringBuilder();
+        line(text, "prompt", parameters.prompt());
+        line(text, "negative prompt", parameters.negativePrompt());
+        line(text, "size", parameters.width() + " x " + parameters.height());
+        line(text, "steps", parameters.steps());
+        if (!parameters.sigmas().isEmpty()) {
+            line(
+                    text,
+                    "sigmas",
+                    parameters.sigmas().stream().map(String::valueOf).collect(Collectors.joining(",")));
+        }
+        line(text, "seed", parameters.seed());
+        if (parameters.noiseReduction() > 1) {
+            int times = parameters.noiseReduction();
+            line(text, "preview of", times * parameters.width() + " x " + times * parameters.height());
+        }
+        line(text, "guidance", parameters.guidance());
+        line(text, "cfg normalization", parameters.cfgNormalization());
+        line(text, "cfg truncation", parameters.cfgTruncation());
+        line(text, "model", parameters.model());
+        line(text, "precision", parameters.precision());
+        line(text, "VAE precision", parameters.vaePrecision());
+        return text.toString().stripTrailing();
+    }
+
+    private static void line(StringBuilder text, String name, @Nullable Object value) {
+        if (value != null) {
+            text.append("%-18s %s%n".formatted(name, value));
+        }
+    }
+}

@@ -1,0 +1,228 @@
+package io.github.zimage.cli;
+
+import io.github.zimage.Component;
+import io.github.zimage.Device;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageSize;
+import io.github.zimage.MemoryPlan;
+import io.github.zimage.MemorySize;
+import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
+import io.github.zimage.ZImagePipeline;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Says where weights would be and how much memory that would need. */
+@Command(
+        name = "plan",
+        description = "Says where the weights of a model would be on a machine or a graphics card, and how much memory"
+                + " drawing would need. Reads no weights. With neither --memory nor --card: a table of cards from 4 to 80"
+                + " GiB. Neither the card nor the memory need be there: all is calculated.",
+        sortOptions = false,
+        footer = {
+            "",
+            "Examples:",
+            "  zimage plan --model Z-Image-Turbo",
+            "  zimage plan --model Z-Image-Turbo --card 16g --place transformer=stream:cpu",
+            "  zimage plan --model Z-Image-Turbo --memory 8g --size 16:9@1280"
+        })
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
+final class PlanCommand implements Callable<Integer> {
+    private static final List<Integer> CARDS = List.of(4, 6, 8, 12, 16, 24, 80);
+    private static final List<Integer> SIZES = List.of(768, 1024, 1280);
+    private static final ImageSize LARGEST = ImageSize.square(1280);
+    private static final String AUTO = "auto";
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--model",
+            required = true,
+            paramLabel = "DIR",
+            description = "Folder of a Z-Image checkpoint in the diffusers layout.")
+    private Path model;
+
+    @Option(
+            names = "--memory",
+            paramLabel = "SIZE",
+            description = "Plan for the CPU with so much memory, such as 8g.",
+            converter = MemoryOptions.SizeConverter.class)
+    private @Nullable MemorySize memory;
+
+    @Option(
+            names = "--card",
+            paramLabel = "SIZE",
+            description = "Plan for a graphics card with so much memory, such as 16g.",
+            converter = MemoryOptions.SizeConverter.class)
+    private @Nullable MemorySize card;
+
+    @Mixin
+    private MemoryOptions places;
+
+    @Option(
+            names = "--size",
+            paramLabel = "SIZE",
+            description =
+                    "Size of the pictures: 1280x768, 1024 for a square, 16:9@1024 for a ratio with the area of a square, or auto"
+                            + " for the largest that 'zimage generate --size auto' takes, 1280 (default: 1024; for the table 768,"
+                            + " 1024 and 1280).")
+    private @Nullable String size;
+
+    @Option(
+            names = "--count",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "How many pictures at once (default: ${DEFAULT-VALUE}).")
+    private int count;
+
+    @Option(
+            names = "--guidance",
+            paramLabel = "G",
+            defaultValue = "0",
+            description = "Classifier-free guidance; above 0, twice as much goes through the transformer"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private double guidance;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "fp32|bf16|int8|fp8",
+            defaultValue = "bf16",
+            description = "Number format to compute in; fp8 on graphics cards only (default: ${DEFAULT-VALUE}).")
+    private Precision precision;
+
+    @Option(
+            names = "--vae-precision",
+            paramLabel = "fp32|bf16",
+            description = "Number format of the VAE (default: that of --dtype, bf16 for int8 and fp8).")
+    private @Nullable Precision vaePrecision;
+
+    @Option(
+            names = "--vae-tiling",
+            paramLabel = "auto|on|off|ROWS",
+            defaultValue = "auto",
+            description = "Whether the VAE decodes in tiles, as in 'zimage generate' (default: ${DEFAULT-VALUE}).")
+    private String vaeTiling;
+
+    @Option(
+            names = "--variant",
+            paramLabel = "NAME",
+            description = "Take weight files of this variant, such as bf16 for model.bf16.safetensors.")
+    private @Nullable String variant;
+
+    @Override
+    public Integer call() {
+        if (memory != null && card != null) {
+            throw new IllegalArgumentException("--memory plans for the CPU, --card for a card: give one of them");
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (memory == null && card == null) {
+            printCards(out);
+            return 0;
+        }
+        ZImagePipeline.Builder builder = pipeline(request(size == null ? "1024" : size));
+        MemoryPlan plan = card != null
+                ? builder.planForCard(card)
+                : builder.memoryBudget(Objects.requireNonNull(memory)).plan();
+        out.println(Terminal.printable(plan.toString()));
+        return 0;
+    }
+
+    private void printCards(PrintWriter out) {
+        List<String> sizes = size == null ? SIZES.stream().map(String::valueOf).toList() : List.of(size);
+        String row = "%-9s  %6s  %-15s  %-15s  %-7s  %-10s  %6s  %7s  %6s  %5s%n";
+        for (String each : sizes) {
+            GenerationRequest request = request(each);
+            out.printf(
+                    Locale.ROOT,
+                    row,
+                    request.width() + "x" + request.height(),
+                    "card",
+                    "text encoder",
+                    "transformer",
+                    "VAE",
+                    "decode",
+                    "text",
+                    "denoise",
+                    "decode",
+                    "spare");
+            for (int gib : CARDS) {
+                try {
+                    MemoryPlan plan = pipeline(request).planForCard(MemorySize.gib(gib));
+                    out.printf(
+                            Locale.ROOT,
+                            row,
+                            "",
+                            gib,
+                            kept(plan, Component.TEXT_ENCODER),
+                            kept(plan, Component.TRANSFORMER),
+                            kept(plan, Component.VAE),
+                            plan.decodeTile() == 0 ? "whole" : "tiles " + plan.decodeTile(),
+                            gib(plan.peaks().text()),
+                            gib(plan.peaks().denoise()),
+                            gib(plan.peaks().decode()),
+                            gib(MemorySize.gib(gib).bytes() - plan.peaks().highest()));
+                } catch (IllegalArgumentException e) {
+                    out.printf(
+                            Locale.ROOT, "%-9s  %6s  %s%n", "", gib, Terminal.oneLine(String.valueOf(e.getMessage())));
+                }
+            }
+        }
+        out.println("All in GiB. 12/32: so many of the blocks stay on the card, the others come when they are needed.");
+    }
+
+    private static String kept(MemoryPlan plan, Component component) {
+        MemoryPlan.Part part = plan.parts().stream()
+                .filter(each -> each.component() == component)
+                .findFirst()
+                .orElseThrow();
+        if (!part.device().equals(plan.device())) {
+            return "on " + part.device();
+        }
+        return switch (part.kind()) {
+            case ON -> "stays";
+            case PARKED -> "parked";
+            case STREAMED -> "%d/%d stay".formatted(part.residentBlocks(), part.blocks());
+        };
+    }
+
+    private static String gib(long bytes) {
+        return String.format(Locale.ROOT, "%.2f", bytes / (double) (1 << 30));
+    }
+
+    private GenerationRequest request(String text) {
+        return GenerationRequest.builder()
+                .prompt("")
+                .size(text.equalsIgnoreCase(AUTO) ? LARGEST : ImageSize.of(text))
+                .count(count)
+                .guidance(guidance)
+                .build();
+    }
+
+    private ZImagePipeline.Builder pipeline(GenerationRequest request) {
+        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+                .model(model)
+                .precision(precision)
+                .vaeTiling(VaeTiling.parse(vaeTiling))
+                .planFor(request);
+        builder.device(Device.cpu()); // unless said otherwise
+        places.place(builder);
+        if (vaePrecision != null) {
+            builder.precision(Component.VAE, vaePrecision);
+        }
+        if (variant != null) {
+            builder.variant(variant);
+        }
+        return builder;
+    }
+}

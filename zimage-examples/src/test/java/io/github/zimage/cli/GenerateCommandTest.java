@@ -1,0 +1,305 @@
+package io.github.zimage.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.zimage.ImageParameters;
+import io.github.zimage.Latents;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** From an empty folder to pictures, with commands only. */
+final class GenerateCommandTest {
+    @TempDir
+    static Path models;
+
+    private static Path model;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void makeModel() {
+        model = models.resolve("tiny");
+        MainTest.Run run = MainTest.run("synth", model.toString(), "--size", "tiny", "--dtype", "fp32", "--seed", "3");
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).startsWith(model + "  ").contains(" MB in ");
+    }
+
+    @Test
+    void info_describesTheModel() {
+        MainTest.Run run = MainTest.run("info", model.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).contains("text_encoder", "transformer", "vae", "F32");
+    }
+
+    @Test
+    void synth_intoAFolderThatIsInUse_isRefused() throws IOException {
+        Path file = Files.createFile(folder.resolve("mine"));
+        MainTest.Run run = MainTest.run("synth", folder.toString(), "--size", "tiny");
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).startsWith("zimage: folder must be new or empty");
+        assertOnlyFiles(file);
+    }
+
+    @Test
+    void withoutAModel_theDemoModelDraws_andTheCommandSaysSo() throws IOException {
+        Path out = folder.resolve("fox.png");
+        MainTest.Run run =
+                MainTest.run("generate", "a fox on a yellow background", "--seed=1", "--out", out.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.err().lines()).singleElement().asString().contains("the demo model draws");
+
+        BufferedImage image = ImageIO.read(out.toFile());
+        assertThat(image.getWidth()).isEqualTo(128);
+        assertThat(image.getHeight()).isEqualTo(128);
+        Judge judge = new Judge();
+        assertThat(judge.objects(image, Judge.Layout.NORMAL)).containsExactly("fox");
+        assertThat(judge.background(image)).isEqualTo("yellow");
+        assertThat(ImageParameters.read(out).orElseThrow().model()).isEqualTo("demo-model");
+    }
+
+    /** The picture says what was drawn. */
+    @Test
+    void lint_warnsOrMends() throws IOException {
+        Path file = folder.resolve("fox.png");
+        String prompt = "a (fox:1.2)";
+        for (String mode : List.of("off", "warn", "fix")) {
+            MainTest.Run run = MainTest.run(
+                    "generate",
+                    "--model",
+                    model.toString(),
+                    "--prompt",
+                    prompt,
+                    "--lint",
+                    mode,
+                    "--width=32",
+                    "--height=32",
+                    "--steps=1",
+                    "--out",
+                    file.toString());
+
+            assertThat(run.code()).isZero();
+            assertThat(run.err().contains("zimage: PROMPT_WEIGHT: This model reads no weights"))
+                    .isEqualTo(!mode.equals("off"));
+            assertThat(run.err().contains("zimage: drawn is: a fox")).isEqualTo(mode.equals("fix"));
+            assertThat(ImageParameters.read(file).orElseThrow().prompt())
+                    .isEqualTo(mode.equals("fix") ? "a fox" : prompt);
+        }
+    }
+
+    // The estimate would let these words pass; the limit is the one that generate was given.
+    @Test
+    void lint_countsWithTheModelsTokenizer() {
+        String words = "kaleidoscopic ".repeat(5).strip();
+        assertThat(MainTest.run("prompt", "lint", words).out()).doesNotContain("TOO_LONG");
+        MainTest.Run run = generate(
+                "--lint=warn",
+                "--max-prompt-tokens=16",
+                "--prompt",
+                words,
+                "--out",
+                folder.resolve("f.png").toString());
+
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err().lines()).hasSize(2);
+        assertThat(run.err())
+                .containsPattern("zimage: TOO_LONG: The prompt has [0-9]+ tokens")
+                .contains("zimage: prompt must have at most 16 tokens");
+
+        String many = "kaleidoscopic ".repeat(300).strip();
+        assertThat(MainTest.run("prompt", "lint", many).out()).doesNotContain("TOO_LONG");
+        assertThat(MainTest.run("prompt", "lint", "--model", model.toString(), many)
+                        .out())
+                .contains("TOO_LONG");
+        assertThat(MainTest.run("prompt", "lint", "--model", "missing", "a fox").code())
+                .isEqualTo(3);
+    }
+
+    // Off unless asked for: every other test here draws with no such line.
+    @Test
+    void auto_takesTheAdviceAndSaysWhy() throws IOException {
+        Path out = folder.resolve("f.png");
+        MainTest.Run run = MainTest.run(
+                "generate",
+                "--model",
+                model.toString(),
+                "a fox",
+                "--size=32x48",
+                "--steps=auto",
+                "--out",
+                out.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.err().lines()).containsExactly("zimage: 7 steps: 1 subjects, 0 texts to write, 0 relations.");
+        assertThat(run.out()).startsWith(out + "  32x48").contains("7 steps");
+
+        run = MainTest.run(
+                "generate",
+                "--model",
+                model.toString(),
+                "--prompt",
+                "a (fox:1.2)",
+                "--lint=fix",
+                "--size=auto",
+                "--steps=1",
+                "--out",
+                out.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.err().lines()).last().isEqualTo("zimage: 2 words: 768 \u00d7 768 pixels.");
+        assertThat(run.out()).startsWith(out + "  768x768");
+    }
+
+    @Test
+    void preview_isSmallAndLeadsToItsSeeds() throws IOException {
+        Path out = folder.resolve("p.png");
+        MainTest.Run run = MainTest.run(draw(out, "--size=64", "--seed=5", "--count=2", "--preview"));
+        assertThat(run.code()).isZero();
+        assertThat(run.out())
+                .contains(folder.resolve("p-seed5.png") + "  32x32, seed 5")
+                .contains(folder.resolve("p-seed6.png") + "  32x32, seed 6");
+        assertThat(MainTest.run("info", folder.resolve("p-seed5.png").toString())
+                        .out())
+                .containsPattern("preview of +64 x 64");
+
+        run = MainTest.run(draw(out, "--size=64", "--seeds=6,3"));
+        assertThat(run.out())
+                .contains(folder.resolve("p-seed6.png") + "  64x64, seed 6")
+                .contains(folder.resolve("p-seed3.png") + "  64x64, seed 3");
+
+        run = MainTest.run(draw(out, "--size=64", "--preview"));
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).containsPattern("p-seed([0-9]+)\\.png  32x32, seed \\1");
+    }
+
+    private static String[] draw(Path out, String... options) {
+        return Stream.concat(
+                        Stream.of(
+                                "generate",
+                                "--model",
+                                model.toString(),
+                                "--prompt",
+                                "a fox",
+                                "--steps=1",
+                                "--out",
+                                out.toString()),
+                        Stream.of(options))
+                .toArray(String[]::new);
+    }
+
+    @Test
+    void sizesAndStepsThatContradict_areBadRequests() {
+        for (List<String> options : List.of(
+                List.of("--size=auto", "--width=32"),
+                List.of("--size=32x32", "--height=32"),
+                List.of("--size=32x"),
+                List.of("--size=5:1"),
+                List.of("--vae-tiling=512:64"),
+                List.of("--seeds=1,2", "--count=2"),
+                List.of("--seeds=1,1"),
+                List.of("--preview", "--size=48x64"),
+                List.of("--size=99999999999x32"),
+                List.of("--size=0x32"),
+                List.of("--steps=many"),
+                List.of("--steps=0"),
+                List.of("--steps=auto", "--sigmas=1,0.5"))) {
+            MainTest.Run run = MainTest.run(Stream.concat(
+                            Stream.of("generate", "--model", model.toString(), "--prompt", "a fox"), options.stream())
+                    .toArray(String[]::new));
+            assertThat(run.code()).as("%s", options).isEqualTo(2);
+            assertThat(run.err().lines()).as("%s", options).hasSize(1);
+        }
+    }
+
+    @Test
+    void severalPictures_haveNumbersAndSeedsOfTheirOwn() throws IOException {
+        Path latents = folder.resolve("l.safetensors");
+        MainTest.Run run = generate(
+                "--count",
+                "2",
+                "--seed",
+                "-1",
+                "--steps",
+                "2",
+                "--guidance",
+                "1.5",
+                "--negative",
+                "blau",
+                "--out",
+                folder.resolve("fox.png").toString(),
+                "--latents-out",
+                latents.toString());
+
+        assertThat(run.code()).isZero();
+        Path first = folder.resolve("fox-1.png");
+        Path second = folder.resolve("fox-2.png");
+        assertThat(run.out().lines())
+                .startsWith(first + "  48x32, seed -1", second + "  48x32, seed 0", latents + "  latents");
+        assertThat(run.out().lines().skip(3))
+                .singleElement()
+                .asString()
+                .matches("load [0-9.]+ s, text [0-9.]+ s, 2 steps [0-9.]+ s \\([0-9.]+ s each\\), decode [0-9.]+ s"
+                        + "; memory ([0-9.]+ [MG]iB, )?[0-9.]+ [MG]iB predicted");
+        assertThat(ImageIO.read(second.toFile()).getWidth()).isEqualTo(48);
+        ImageParameters parameters = ImageParameters.read(first).orElseThrow();
+        assertThat(parameters.prompt()).isEqualTo("狐 🦊");
+        assertThat(parameters.negativePrompt()).isEqualTo("blau");
+        assertThat(parameters.guidance()).isEqualTo(1.5);
+        assertThat(parameters.seed()).isEqualTo(-1);
+        List<Latents> saved = Latents.load(latents);
+        assertThat(saved).hasSize(2);
+        assertThat(saved.get(0).height()).isEqualTo(4);
+        assertThat(saved.get(0).width()).isEqualTo(6);
+        assertOnlyFiles(first, second, latents);
+    }
+
+    @Test
+    void noMetadata_keepsThePromptOutOfTheFile() throws IOException {
+        Path out = folder.resolve("fox.png");
+        MainTest.Run run = generate("--no-metadata", "--steps", "1", "--seed", "7", "--out", out.toString());
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).startsWith(out + "  48x32, seed 7").contains("1 step ");
+        assertThat(ImageParameters.readText(out)).isEmpty();
+        assertThat(ImageParameters.read(out)).isEmpty();
+        assertOnlyFiles(out);
+    }
+
+    // Only the model knows these limits.
+    @Test
+    void requestThatDoesNotSuitTheModel_isABadRequest() throws IOException {
+        String out = folder.resolve("fox.png").toString();
+        for (String[] options :
+                List.of(new String[] {"--width", "50"}, new String[] {"--attention", "nobody"}, new String[] {
+                    "--max-prompt-tokens", "16", "--negative", "x ".repeat(100), "--guidance", "1"
+                })) {
+            MainTest.Run run = generate(
+                    Stream.concat(Stream.of("--out", out), Stream.of(options)).toArray(String[]::new));
+            assertThat(run.code()).as(options[0]).isEqualTo(2);
+            assertThat(run.err().lines()).as(options[0]).hasSize(1);
+            assertThat(run.out()).isEmpty();
+        }
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    private static MainTest.Run generate(String... options) {
+        Stream<String> fixed = Stream.of("generate", "--model", model.toString(), "--height", "32");
+        Stream<String> prompt = List.of(options).contains("--prompt") ? Stream.of() : Stream.of("--prompt", "狐 🦊");
+        Stream<String> size = List.of(options).contains("--width") ? Stream.of() : Stream.of("--width", "48");
+        return MainTest.run(Stream.of(fixed, prompt, size, Stream.of(options))
+                .flatMap(part -> part)
+                .toArray(String[]::new));
+    }
+
+    private void assertOnlyFiles(Path... expected) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files).containsExactlyInAnyOrder(expected);
+        }
+    }
+}
