@@ -6,9 +6,9 @@ import io.github.zimage.MemorySize;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.demo.DemoModel;
-import io.github.zimage.examples.serve.ImageServer;
-import io.github.zimage.examples.serve.PipelinePainter;
-import io.github.zimage.examples.serve.ServerOptions;
+import io.github.zimage.serve.ImageServer;
+import io.github.zimage.serve.PipelineBackend;
+import io.github.zimage.serve.ServerOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -191,7 +191,7 @@ final class ServeCommand implements Callable<Integer> {
         try (ImageServer server = ImageServer.of(
                 options,
                 memoryLimit == null ? ImageServer.machineMemory() : memoryLimit.bytes(),
-                () -> new PipelinePainter(builder.build(), encoder, side),
+                () -> new PipelineBackend(builder.build(), encoder, side),
                 ServeCommand::giveUp)) {
             serve(server, options);
         } finally {

@@ -1,0 +1,88 @@
+package io.github.zimage.serve;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import io.vertx.core.http.HttpHeaders;
+import io.vertx.core.http.HttpServerResponse;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Server-sent events to one client. One that reads slowly gets fewer; one that does not read at all is cut off. Belongs to the event
+ * loop of its connection.
+ */
+final class EventStream {
+    private static final Logger LOG = LoggerFactory.getLogger(EventStream.class);
+    private static final int QUEUE_BYTES = 1 << 20;
+    private static final long BEAT_MILLIS = 10_000;
+    private static final int BEATS_STUCK = 6;
+
+    private final Exchange exchange;
+    private final HttpServerResponse response;
+    private final Runnable cutOff;
+    private final long beat;
+    private int stuck;
+
+    EventStream(Exchange exchange, Runnable cutOff) {
+        this.exchange = exchange;
+        this.response = exchange.response();
+        this.cutOff = cutOff;
+        response.setStatusCode(200)
+                .putHeader(HttpHeaders.CONTENT_TYPE, "text/event-stream; charset=utf-8")
+                .putHeader("X-Accel-Buffering", "no") // nginx would keep them until the end
+                .setChunked(true)
+                .setWriteQueueMaxSize(QUEUE_BYTES);
+        beat = exchange.vertx().setPeriodic(BEAT_MILLIS, id -> beat());
+        write(": hello\n\n");
+    }
+
+    /** Proves that the client is still there, which a broken connection does not tell unless one writes. */
+    private void beat() {
+        if (response.closed() || response.ended()) {
+            stop();
+        } else if (!response.writeQueueFull()) {
+            stuck = 0;
+            write(": beat\n\n");
+        } else if (++stuck >= BEATS_STUCK) {
+            stop();
+            cutOff.run();
+        }
+    }
+
+    /** Stops the beat. */
+    void stop() {
+        exchange.vertx().cancelTimer(beat);
+    }
+
+    /** Sends an event that a slow client may miss. */
+    void offer(String name, JsonNode data) {
+        if (!response.writeQueueFull()) {
+            send(name, data);
+        }
+    }
+
+    /** Sends an event. */
+    void send(String name, JsonNode data) {
+        try {
+            write("event: %s\ndata: %s\n\n".formatted(name, Exchange.JSON.writeValueAsString(data)));
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("JSON that cannot be written", e);
+        }
+    }
+
+    /** Sends the last event, and ends. A client that does not take it within two minutes is cut off. */
+    void finish(String name, JsonNode data) {
+        send(name, data);
+        stop();
+        if (!response.closed() && !response.ended()) {
+            long timer = exchange.vertx().setTimer(2 * 60_000L, id -> cutOff.run());
+            response.end().onComplete(done -> exchange.vertx().cancelTimer(timer));
+        }
+    }
+
+    private void write(String text) {
+        if (!response.closed() && !response.ended()) {
+            response.write(text).onFailure(e -> LOG.debug("nobody heard it", e));
+        }
+    }
+}

@@ -1,0 +1,259 @@
+package io.github.zimage.serve;
+
+import io.github.zimage.GenerationRequest;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
+import java.util.function.IntPredicate;
+import org.jspecify.annotations.Nullable;
+
+/** A request on its way. Its queue changes it, and holds its own lock meanwhile; anybody may read it. */
+final class Job {
+    private static final SecureRandom RANDOM = new SecureRandom();
+    private static final int ID_BYTES = 18;
+
+    enum State {
+        QUEUED,
+        RUNNING,
+        SUCCEEDED,
+        FAILED,
+        CANCELLED;
+
+        boolean isFinal() {
+            return this != QUEUED && this != RUNNING;
+        }
+    }
+
+    /** What has happened. What it is about is in the job. */
+    enum Event {
+        /** It waits, or has come forward. */
+        PLACE,
+        /** It is being drawn, perhaps again. */
+        STARTED,
+        /** A step is done. */
+        STEP,
+        /** There is a new preview. */
+        PREVIEW,
+        /** Its state is final. */
+        END
+    }
+
+    private final String id;
+    private final GenerationRequest request;
+    private final IntPredicate previewsAt;
+    private final long queuedAt;
+
+    private volatile State state = State.QUEUED;
+    private volatile int place;
+    private volatile int step;
+    private volatile byte @Nullable [] preview;
+    private volatile int previewStep;
+    private volatile List<EncodedImage> pictures = List.of();
+    private volatile @Nullable ApiException failure;
+    private volatile long startedAt;
+    private volatile long endedAt;
+    private volatile long seenAt;
+    private volatile int attempt;
+
+    private final List<Consumer<Event>> watchers = new ArrayList<>();
+    private @Nullable CompletableFuture<List<EncodedImage>> generation;
+    private StallDetector.@Nullable Heartbeat heartbeat;
+    private @Nullable Future<?> timer;
+
+    Job(GenerationRequest request, IntPredicate previewsAt, long now) {
+        byte[] random = new byte[ID_BYTES];
+        RANDOM.nextBytes(random);
+        this.id = Base64.getUrlEncoder().withoutPadding().encodeToString(random);
+        this.request = request;
+        this.previewsAt = previewsAt;
+        this.queuedAt = now;
+        this.seenAt = now;
+    }
+
+    /** Returns the name, which cannot be guessed. */
+    String id() {
+        return id;
+    }
+
+    GenerationRequest request() {
+        return request;
+    }
+
+    State state() {
+        return state;
+    }
+
+    /** Returns the place in the queue, from 1; 0 if it does not wait. */
+    int place() {
+        return state == State.QUEUED ? place : 0;
+    }
+
+    /** Returns how many steps are done. */
+    int step() {
+        return step;
+    }
+
+    /** Returns the latest preview, a PNG file, or null if there is none yet. */
+    byte @Nullable [] preview() {
+        return preview;
+    }
+
+    /** Returns the step that the preview shows. */
+    int previewStep() {
+        return previewStep;
+    }
+
+    boolean wantsPreview(int atStep) {
+        return previewsAt.test(atStep);
+    }
+
+    /** Returns the pictures; none unless it has succeeded. */
+    List<EncodedImage> pictures() {
+        return pictures;
+    }
+
+    /** Returns why there are no pictures; null unless it has failed or was cancelled. */
+    @Nullable
+    ApiException failure() {
+        return failure;
+    }
+
+    /** Returns how often it was begun. */
+    int attempt() {
+        return attempt;
+    }
+
+    /** Returns how long it waited for a device to begin with it, in nanoseconds; up to now, if it still does. */
+    long waitedNanos(long now) {
+        return (startedAt == 0 ? endedAt == 0 ? now : endedAt : startedAt) - queuedAt;
+    }
+
+    /** Returns how long it was drawn, in nanoseconds. */
+    long drawnNanos(long now) {
+        return startedAt == 0 ? 0 : (endedAt == 0 ? now : endedAt) - startedAt;
+    }
+
+    long seenAt() {
+        return seenAt;
+    }
+
+    long endedAt() {
+        return endedAt;
+    }
+
+    // What follows is the queue's.
+
+    void touch(long now) {
+        seenAt = now;
+    }
+
+    void watch(Consumer<Event> watcher) {
+        watchers.add(watcher);
+    }
+
+    void unwatch(Consumer<Event> watcher) {
+        watchers.remove(watcher);
+    }
+
+    boolean isWatched() {
+        return !watchers.isEmpty();
+    }
+
+    void setPlace(int newPlace) {
+        if (place != newPlace) {
+            place = newPlace;
+            tell(Event.PLACE);
+        }
+    }
+
+    /** Is handed over to the backend; returns the number of the attempt. */
+    int dispatch(StallDetector.Heartbeat dispatched) {
+        heartbeat = dispatched;
+        state = State.RUNNING;
+        step = 0;
+        int next = attempt + 1;
+        attempt = next;
+        tell(Event.STARTED);
+        return next;
+    }
+
+    void attach(CompletableFuture<List<EncodedImage>> future) {
+        generation = future;
+    }
+
+    /** A device begins with it. */
+    void markStarted(long now, Future<?> timeout) {
+        startedAt = startedAt == 0 ? now : startedAt;
+        timer = timeout;
+    }
+
+    /** The backend is done with it. */
+    void markFinished() {
+        if (heartbeat != null) {
+            heartbeat.end();
+        }
+    }
+
+    /** Goes back to the queue; what is being drawn is given up. */
+    void requeue() {
+        state = State.QUEUED;
+        place = 0;
+        release();
+    }
+
+    void recordStep(int newStep) {
+        step = newStep;
+        tell(Event.STEP);
+    }
+
+    void recordPreview(int atStep, byte[] png) {
+        preview = png;
+        previewStep = atStep;
+        tell(Event.PREVIEW);
+    }
+
+    void succeed(List<EncodedImage> drawn, long now) {
+        pictures = drawn;
+        end(State.SUCCEEDED, now);
+    }
+
+    void fail(State end, ApiException why, long now) {
+        failure = why;
+        end(end, now);
+    }
+
+    private void end(State end, long now) {
+        endedAt = now;
+        state = end;
+        preview = null;
+        release();
+        tell(Event.END);
+        watchers.clear();
+    }
+
+    private void release() {
+        if (timer != null) {
+            timer.cancel(false);
+        }
+        if (generation != null) {
+            generation.cancel(true);
+        }
+        if (heartbeat != null) {
+            heartbeat.abandon();
+        }
+        timer = null;
+        generation = null;
+        heartbeat = null;
+    }
+
+    private void tell(Event event) {
+        for (Consumer<Event> watcher : Set.copyOf(watchers)) {
+            watcher.accept(event);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+package io.github.zimage.serve;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.zimage.GenerationRequest;
+import java.util.Base64;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
+
+/** Jobs by name: begin one, watch it, fetch its pictures, end it. */
+final class JobsApi {
+    static final String PATH = "/api/jobs";
+
+    private final RequestReader reader;
+    private final JobQueue queue;
+    private final JobStore store;
+
+    JobsApi(RequestReader reader, JobQueue queue, JobStore store) {
+        this.reader = reader;
+        this.queue = queue;
+        this.store = store;
+    }
+
+    static String picturePath(Job job, int index) {
+        return "%s/%s/images/%d.png".formatted(PATH, job.id(), index);
+    }
+
+    /** {@code POST /api/jobs}. */
+    void create(Exchange exchange) {
+        exchange.readJson(fields -> {
+            String quality = fields.choice("quality", "publish", RequestReader.QUALITIES.keySet());
+            boolean previews = fields.flag("previews", false);
+            GenerationRequest request = reader.read(fields, quality, "count");
+            if (fields.has("size") && fields.has("quality")) {
+                throw ApiException.badParameter("size", "quality is a size by another name: give one of them");
+            }
+            fields.rejectOthers();
+            Consumer<Job.Event> nobody = event -> {};
+            Job job = queue.submit(request, step -> previews, nobody);
+            queue.unwatch(job, nobody);
+            store.keep(job);
+            exchange.putHeader("Location", PATH + "/" + job.id());
+            exchange.json(202, json(job));
+        });
+    }
+
+    /** {@code GET /api/jobs/ID}. */
+    void show(Exchange exchange, String id) {
+        Job job = find(id);
+        queue.touch(job);
+        exchange.json(200, json(job));
+    }
+
+    /** {@code GET /api/jobs/ID/events}. */
+    void events(Exchange exchange, String id) {
+        Job job = find(id);
+        EventStream stream = exchange.events();
+        Consumer<Job.Event> watcher = event -> exchange.runOnEventLoop(() -> tell(stream, job, event));
+        exchange.onAbandoned(() -> {
+            stream.stop();
+            queue.unwatch(job, watcher);
+        });
+        stream.send("state", json(job));
+        queue.watch(job, watcher);
+    }
+
+    private static void tell(EventStream stream, Job job, Job.Event event) {
+        switch (event) {
+            case PLACE, STARTED -> stream.send("state", json(job));
+            case STEP ->
+                stream.offer(
+                        "step",
+                        Exchange.JSON
+                                .createObjectNode()
+                                .put("step", job.step())
+                                .put("steps", job.request().steps()));
+            case PREVIEW -> {
+                byte[] png = job.preview();
+                if (png != null) {
+                    stream.offer(
+                            "preview",
+                            Exchange.JSON
+                                    .createObjectNode()
+                                    .put("step", job.previewStep())
+                                    .put("png", Base64.getEncoder().encodeToString(png)));
+                }
+            }
+            case END -> stream.finish("end", json(job));
+        }
+    }
+
+    /** {@code GET /api/jobs/ID/images/N.png}. */
+    void picture(Exchange exchange, String id, String number) {
+        List<EncodedImage> pictures = find(id).pictures();
+        int index = number.length() > 4 ? Integer.MAX_VALUE : Integer.parseInt(number);
+        if (index >= pictures.size()) {
+            throw new ApiException(404, "not_found", "there is no such picture, or not yet");
+        }
+        exchange.bytes(200, "image/png", pictures.get(index).png());
+    }
+
+    /** {@code DELETE /api/jobs/ID}. */
+    void cancel(Exchange exchange, String id) {
+        queue.cancel(find(id), "the client cancelled it");
+        exchange.noContent();
+    }
+
+    private Job find(String id) {
+        return store.find(id)
+                .orElseThrow(() -> new ApiException(404, "not_found", "there is no such job, or no longer"));
+    }
+
+    private static ObjectNode json(Job job) {
+        long now = System.nanoTime();
+        GenerationRequest request = job.request();
+        ObjectNode root = Exchange.JSON
+                .createObjectNode()
+                .put("id", job.id())
+                .put("state", job.state().name().toLowerCase(Locale.ROOT))
+                .put("place", job.place())
+                .put("step", job.step())
+                .put("steps", request.steps())
+                .put("guidance", request.guidance())
+                .put("width", request.width())
+                .put("height", request.height())
+                .put("count", request.count())
+                .put("seed", request.seed())
+                .put("waited_ms", job.waitedNanos(now) / 1_000_000)
+                .put("drawn_ms", job.drawnNanos(now) / 1_000_000);
+        ArrayNode images = root.putArray("images");
+        List<EncodedImage> pictures = job.pictures();
+        for (int i = 0; i < pictures.size(); i++) {
+            images.addObject()
+                    .put("url", picturePath(job, i))
+                    .put("seed", pictures.get(i).seed());
+        }
+        ApiException failure = job.failure();
+        if (failure != null) {
+            root.set("error", failure.toJson().get("error"));
+        }
+        return root;
+    }
+}
