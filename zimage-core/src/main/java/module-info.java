@@ -21,9 +21,13 @@ module io.github.zimage.core {
             io.github.zimage.cuda;
     exports io.github.zimage.internal.nn to
             io.github.zimage.cuda;
+    exports io.github.zimage.internal.numbers to
+            io.github.zimage.cuda;
     exports io.github.zimage.internal.placement to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.runtime to
+            io.github.zimage.cuda;
+    exports io.github.zimage.internal.safetensors to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.weights to
             io.github.zimage.cuda;

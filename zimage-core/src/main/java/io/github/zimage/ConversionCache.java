@@ -1,9 +1,9 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.conversion.EngineLayout;
+import io.github.zimage.internal.conversion.WeightCache;
 import io.github.zimage.internal.io.AtomicFile;
 import io.github.zimage.internal.weights.Checkpoint;
-import io.github.zimage.internal.weights.EngineLayout;
-import io.github.zimage.internal.weights.WeightCache;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.io.IOException;
 import java.io.InterruptedIOException;

@@ -1,11 +1,11 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.config.SchedulerConfig;
+import io.github.zimage.internal.config.TextEncoderConfig;
+import io.github.zimage.internal.config.TransformerConfig;
+import io.github.zimage.internal.config.VaeConfig;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.Checkpoint;
-import io.github.zimage.internal.weights.SchedulerConfig;
-import io.github.zimage.internal.weights.TensorEntry;
-import io.github.zimage.internal.weights.TextEncoderConfig;
-import io.github.zimage.internal.weights.TransformerConfig;
-import io.github.zimage.internal.weights.VaeConfig;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.nio.file.Path;
 import java.util.ArrayList;

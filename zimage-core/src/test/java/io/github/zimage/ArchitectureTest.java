@@ -7,7 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -33,7 +35,12 @@ final class ArchitectureTest {
             Set.of("weights"),
             Set.of("config"),
             Set.of("safetensors"),
+            Set.of("numbers"),
             Set.of("image", "events", "runtime", "io"));
+
+    /** What files are read by. */
+    private static final List<String> FILES =
+            List.of("tuning", "conversion", "weights", "config", "safetensors", "numbers", "io");
 
     @Test
     void internalPackages_useOnlyWhatLiesBelow() throws IOException {
@@ -67,12 +74,29 @@ final class ArchitectureTest {
 
     // Reading configurations and planning memory must work where LibTorch does not.
     @Test
-    void onlyWeightStore_bringsLibTorchIntoWeights() throws IOException {
-        for (Path source : sources(SOURCES.resolve("internal/weights"))) {
-            if (!source.endsWith("WeightStore.java")) {
-                assertThat(Files.readString(source)).as("%s", source).doesNotContain("org.bytedeco");
+    void onlyWeightStore_bringsLibTorchIntoFiles() throws IOException {
+        for (String room : FILES) {
+            for (Path source : sources(SOURCES.resolve("internal/" + room))) {
+                if (!source.endsWith("WeightStore.java")) {
+                    assertThat(Files.readString(source)).as("%s", source).doesNotContain("org.bytedeco");
+                }
             }
         }
+    }
+
+    // A room that holds much more than the others is none.
+    @Test
+    void noInternalPackage_holdsMoreThanASixthOfTheLines() throws IOException {
+        Map<String, Integer> lines = new TreeMap<>();
+        for (Path source : sources(SOURCES.resolve("internal"))) {
+            String name =
+                    SOURCES.resolve("internal").relativize(source).getName(0).toString();
+            lines.merge(name, Files.readAllLines(source).size(), Integer::sum);
+        }
+        int all = lines.values().stream().mapToInt(Integer::intValue).sum();
+        assertThat(lines)
+                .allSatisfy((name, count) ->
+                        assertThat(count).as("lines of %s, of %s", name, all).isLessThanOrEqualTo(all * 16 / 100));
     }
 
     private static int layer(String packageName) {

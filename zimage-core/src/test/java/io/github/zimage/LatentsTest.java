@@ -3,10 +3,10 @@ package io.github.zimage;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.zimage.internal.weights.SafetensorsHeader;
-import io.github.zimage.internal.weights.SafetensorsWriter;
-import io.github.zimage.internal.weights.StorageType;
-import io.github.zimage.internal.weights.TensorEntry;
+import io.github.zimage.internal.numbers.StorageType;
+import io.github.zimage.internal.safetensors.SafetensorsHeader;
+import io.github.zimage.internal.safetensors.SafetensorsWriter;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

@@ -2,8 +2,8 @@ package io.github.zimage.bench;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.internal.conversion.WeightCache;
 import io.github.zimage.internal.weights.Checkpoint;
-import io.github.zimage.internal.weights.WeightCache;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.io.IOException;
 import java.nio.file.Path;

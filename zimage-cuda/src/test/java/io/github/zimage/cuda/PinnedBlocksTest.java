@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.placement.Slots;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.placement.UnitSchedule;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.TensorPlace;
-import io.github.zimage.internal.weights.StorageType;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.io.IOException;
 import java.io.RandomAccessFile;

@@ -1,9 +1,8 @@
 package io.github.zimage.internal.nn;
 
+import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.EngineLayout;
-import io.github.zimage.internal.weights.RowRounding;
 import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -53,7 +52,7 @@ final class Int8Linear implements Projection {
                 scale = weights.own(rounded.scales());
             } else {
                 values = weights.get(matrix, ScalarType.Char);
-                scale = weights.get(EngineLayout.scales(matrix), ScalarType.Float);
+                scale = weights.get(RowRounding.scales(matrix), ScalarType.Float);
             }
             return new Int8Linear(
                     weights.own(packed ? Int8Product.pack(values) : Int8Product.unpacked(values)),

@@ -1,10 +1,10 @@
 package io.github.zimage.internal.nn;
 
 import io.github.zimage.Precision;
+import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.StorageType;
 import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.util.List;

@@ -1,7 +1,7 @@
 package io.github.zimage.internal.nn;
 
+import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.RowRounding;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import org.bytedeco.javacpp.PointerScope;

@@ -3,7 +3,7 @@ package io.github.zimage.internal.nn;
 import io.github.zimage.ConversionCache;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.ProcessorFeatures;
-import io.github.zimage.internal.weights.ProcessorChoices;
+import io.github.zimage.internal.tuning.ProcessorChoices;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.pytorch.global.torch;

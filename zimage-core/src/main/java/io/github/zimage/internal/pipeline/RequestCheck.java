@@ -3,8 +3,8 @@ package io.github.zimage.internal.pipeline;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.weights.Checkpoint;
-import io.github.zimage.internal.weights.TransformerConfig;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -2,8 +2,8 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.internal.weights.TextEncoderConfig;
-import io.github.zimage.internal.weights.TransformerConfig;
+import io.github.zimage.internal.config.TextEncoderConfig;
+import io.github.zimage.internal.config.TransformerConfig;
 import java.util.Objects;
 
 /**

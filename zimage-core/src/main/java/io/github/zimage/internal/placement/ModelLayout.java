@@ -2,10 +2,10 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.internal.config.TextEncoderConfig;
+import io.github.zimage.internal.config.TransformerConfig;
+import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.weights.Checkpoint;
-import io.github.zimage.internal.weights.TextEncoderConfig;
-import io.github.zimage.internal.weights.TransformerConfig;
-import io.github.zimage.internal.weights.VaeConfig;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;

@@ -3,7 +3,7 @@ package io.github.zimage.internal.placement;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TensorEntry;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.TensorReader;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.ArrayList;

@@ -1,8 +1,8 @@
 package io.github.zimage.internal.placement;
 
-import io.github.zimage.internal.weights.EngineLayout;
-import io.github.zimage.internal.weights.StorageType;
-import io.github.zimage.internal.weights.TensorEntry;
+import io.github.zimage.internal.numbers.RowRounding;
+import io.github.zimage.internal.numbers.StorageType;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -56,7 +56,7 @@ public final class UnitLayout {
             boolean isMatrix = name.endsWith(".weight");
             types.put(name, type == StorageType.I8 && !isMatrix ? StorageType.F32 : type);
             if (type == StorageType.I8 && isMatrix) {
-                types.put(EngineLayout.scales(name), StorageType.F32);
+                types.put(RowRounding.scales(name), StorageType.F32);
             }
         }
         others.forEach(name -> types.put(name, StorageType.F32));

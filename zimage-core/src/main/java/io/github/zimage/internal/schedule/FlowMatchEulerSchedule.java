@@ -1,6 +1,6 @@
 package io.github.zimage.internal.schedule;
 
-import io.github.zimage.internal.weights.SchedulerConfig;
+import io.github.zimage.internal.config.SchedulerConfig;
 import java.util.Arrays;
 
 /**

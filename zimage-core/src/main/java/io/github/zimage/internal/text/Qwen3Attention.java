@@ -1,12 +1,12 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Projection;
 import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TextEncoderConfig;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;

@@ -1,13 +1,13 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Projection;
 import io.github.zimage.internal.nn.Rows;
+import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorSource;
-import io.github.zimage.internal.weights.StorageType;
-import io.github.zimage.internal.weights.TextEncoderConfig;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,12 +1,12 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.Blocks;
 import io.github.zimage.internal.placement.Blocks.Range;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TextEncoderConfig;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
 import java.util.List;

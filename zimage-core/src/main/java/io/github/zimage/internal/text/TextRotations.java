@@ -1,8 +1,8 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TextEncoderConfig;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 

@@ -1,8 +1,8 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TransformerConfig;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;

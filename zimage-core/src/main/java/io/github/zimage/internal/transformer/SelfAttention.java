@@ -1,5 +1,6 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.nn.Heads;
 import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Kernels;
@@ -7,7 +8,6 @@ import io.github.zimage.internal.nn.Projection;
 import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TransformerConfig;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;

@@ -1,10 +1,10 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.nn.Linear;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TransformerConfig;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Linear;
 import io.github.zimage.internal.placement.BlockSource;
@@ -7,7 +8,6 @@ import io.github.zimage.internal.placement.Blocks;
 import io.github.zimage.internal.placement.Blocks.Range;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
 import java.util.List;

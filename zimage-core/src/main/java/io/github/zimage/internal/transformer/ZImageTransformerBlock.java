@@ -1,11 +1,11 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Rows;
+import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorSource;
-import io.github.zimage.internal.weights.StorageType;
-import io.github.zimage.internal.weights.TransformerConfig;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;

@@ -1,8 +1,8 @@
 package io.github.zimage.internal.vae;
 
+import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.VaeConfig;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
 import java.util.Collections;

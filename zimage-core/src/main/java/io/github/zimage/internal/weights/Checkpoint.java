@@ -2,6 +2,12 @@ package io.github.zimage.internal.weights;
 
 import io.github.zimage.Component;
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.config.ConfigFile;
+import io.github.zimage.internal.config.SchedulerConfig;
+import io.github.zimage.internal.config.TextEncoderConfig;
+import io.github.zimage.internal.config.TransformerConfig;
+import io.github.zimage.internal.config.VaeConfig;
+import io.github.zimage.internal.io.ModelFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
@@ -21,6 +27,10 @@ public final class Checkpoint {
             Component.TEXT_ENCODER, "model",
             Component.TRANSFORMER, "diffusion_pytorch_model",
             Component.VAE, "diffusion_pytorch_model");
+
+    /** Older names of the attention's projections. */
+    private static final Map<String, String> OLD_PROJECTIONS =
+            Map.of("query", "to_q", "key", "to_k", "value", "to_v", "proj_attn", "to_out.0");
 
     private final Path folder;
     private final Map<Component, String> classNames;
@@ -154,7 +164,7 @@ public final class Checkpoint {
                 expected = transformer.tensors();
             }
             case VAE -> {
-                index = vae.modernized(file);
+                index = modernized(file);
                 expected = vae.tensors();
             }
             default -> throw new AssertionError(component);
@@ -162,6 +172,24 @@ public final class Checkpoint {
         index.check(expected);
         files.put(component, file);
         weights.put(component, index.selected(expected.keySet()));
+    }
+
+    /** Returns an index of a VAE in which old names and shapes of the attention's weights are today's. */
+    static WeightIndex modernized(WeightIndex index) {
+        String attention = "decoder.mid_block.attentions.0.";
+        return index.renamed(name -> {
+                    int dot = name.lastIndexOf('.');
+                    if (!name.startsWith(attention) || dot < attention.length()) {
+                        return name;
+                    }
+                    String projection = name.substring(attention.length(), dot);
+                    return attention + OLD_PROJECTIONS.getOrDefault(projection, projection) + name.substring(dot);
+                })
+                .reshaped((name, shape) -> name.startsWith(attention)
+                                && shape.size() == 4
+                                && shape.subList(2, 4).equals(List.of(1L, 1L))
+                        ? shape.subList(0, 2)
+                        : shape);
     }
 
     /** Returns the folder, absolute. */

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.weights;
 
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.io.ModelFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.weights;
 
+import io.github.zimage.internal.safetensors.TensorEntry;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -2,6 +2,11 @@ package io.github.zimage.internal.weights;
 
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.io.ModelFile;
+import io.github.zimage.internal.io.UncachedFile;
+import io.github.zimage.internal.numbers.NumberConversion;
+import io.github.zimage.internal.numbers.StorageType;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;

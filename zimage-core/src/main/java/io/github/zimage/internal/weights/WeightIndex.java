@@ -7,6 +7,10 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.io.ModelFile;
+import io.github.zimage.internal.numbers.RowRounding;
+import io.github.zimage.internal.safetensors.SafetensorsHeader;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -258,7 +262,7 @@ public final class WeightIndex {
                 throw new ModelLoadException(fileName + ": must be one JSON object, but more follows it");
             }
         } catch (JsonProcessingException e) {
-            throw new ModelLoadException(fileName + ": not sound JSON: " + ConfigFile.reason(e), e);
+            throw new ModelLoadException(fileName + ": not sound JSON: " + ModelFile.reason(e), e);
         } catch (IOException e) {
             throw ModelFile.unreadable(file, e);
         }
@@ -341,12 +345,12 @@ public final class WeightIndex {
     }
 
     /** Returns an index of the same tensors, in the same order, at other places, each with its scales if these are there. */
-    WeightIndex movedTo(Map<String, TensorEntry> places) {
+    public WeightIndex movedTo(Map<String, TensorEntry> places) {
         List<String> names = new ArrayList<>();
         for (String name : tensors.keySet()) {
             names.add(name);
-            if (places.containsKey(EngineLayout.scales(name))) {
-                names.add(EngineLayout.scales(name));
+            if (places.containsKey(RowRounding.scales(name))) {
+                names.add(RowRounding.scales(name));
             }
         }
         return new WeightIndex(label, places).selected(names);

@@ -1,9 +1,12 @@
 package io.github.zimage.internal.weights;
 
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.numbers.RowRounding;
+import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -227,7 +230,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     public Rounded rounded(String name, boolean turned) {
         TensorEntry entry = index.get(name);
         if (entry.type() == StorageType.I8) {
-            TensorEntry scales = index.get(EngineLayout.scales(name));
+            TensorEntry scales = index.get(RowRounding.scales(name));
             Rounded read = new Rounded(readAsStored(entry), read(scales, ScalarType.Float, 0, scales.elements()));
             advance(name);
             return read;

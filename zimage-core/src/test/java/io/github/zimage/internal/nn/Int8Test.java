@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.Precision;
+import io.github.zimage.internal.numbers.RowRounding;
+import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.RowRounding;
-import io.github.zimage.internal.weights.StorageType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Objects;

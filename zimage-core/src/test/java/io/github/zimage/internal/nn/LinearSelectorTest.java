@@ -3,10 +3,10 @@ package io.github.zimage.internal.nn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.SafetensorsWriter;
-import io.github.zimage.internal.weights.StorageType;
+import io.github.zimage.internal.safetensors.SafetensorsWriter;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import java.io.IOException;

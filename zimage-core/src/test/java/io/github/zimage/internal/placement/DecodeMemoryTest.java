@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
-import io.github.zimage.internal.weights.VaeConfig;
+import io.github.zimage.internal.config.VaeConfig;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

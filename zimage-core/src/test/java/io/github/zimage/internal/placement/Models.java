@@ -2,9 +2,9 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.internal.weights.TextEncoderConfig;
-import io.github.zimage.internal.weights.TransformerConfig;
-import io.github.zimage.internal.weights.VaeConfig;
+import io.github.zimage.internal.config.TextEncoderConfig;
+import io.github.zimage.internal.config.TransformerConfig;
+import io.github.zimage.internal.config.VaeConfig;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;

@@ -3,7 +3,7 @@ package io.github.zimage.internal.schedule;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
-import io.github.zimage.internal.weights.SchedulerConfig;
+import io.github.zimage.internal.config.SchedulerConfig;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;

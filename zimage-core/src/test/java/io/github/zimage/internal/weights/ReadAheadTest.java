@@ -2,6 +2,8 @@ package io.github.zimage.internal.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.zimage.internal.numbers.StorageType;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Path;

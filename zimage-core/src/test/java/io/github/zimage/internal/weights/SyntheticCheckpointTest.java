@@ -7,6 +7,7 @@ import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.safetensors.SafetensorsWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.io.UncachedFile;
+import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.NativeRuntime;
+import io.github.zimage.internal.safetensors.Safetensors;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;

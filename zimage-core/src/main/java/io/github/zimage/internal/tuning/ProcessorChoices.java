@@ -1,0 +1,130 @@
+package io.github.zimage.internal.tuning;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.config.ConfigFile;
+import io.github.zimage.internal.io.AtomicFile;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What was measured to be the best on a processor, kept in a small file, so that it is measured once and pictures come out the same each
+ * time. A file that is damaged counts as none; where none can be written, what was measured lasts as long as the process. Thread-safe.
+ */
+public final class ProcessorChoices {
+    private static final Logger LOG = LoggerFactory.getLogger(ProcessorChoices.class);
+
+    private static final String VERSION_KEY = "zimageProcessor";
+    private static final int VERSION = 1;
+    private static final String PROCESSOR_KEY = "processor";
+    private static final String CHOICES_KEY = "choices";
+
+    private final @Nullable Path file;
+    private final String processor;
+    private final Map<String, String> known = new TreeMap<>();
+
+    /**
+     * Reads what is known.
+     *
+     * @param folder where the file lies, or shall lie; null if nothing is kept
+     * @param processor all that the choices depend on; others have files of their own
+     */
+    public ProcessorChoices(@Nullable Path folder, String processor) {
+        this.file = folder == null ? null : folder.resolve("processor-" + hash(processor) + ".json");
+        this.processor = processor;
+        known.putAll(read());
+    }
+
+    private static String hash(String text) {
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
+            return HexFormat.of().formatHex(digest, 0, 8);
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every Java runtime has SHA-256", e);
+        }
+    }
+
+    /** Returns where the choices lie, or null if they are not kept. */
+    public @Nullable Path file() {
+        return file;
+    }
+
+    private Map<String, String> read() {
+        if (file == null || !Files.exists(file)) {
+            return Map.of();
+        }
+        try {
+            ConfigFile json = ConfigFile.read(file);
+            json.integer(VERSION_KEY, 0, VERSION, VERSION);
+            json.onlyText(PROCESSOR_KEY, processor);
+            ConfigFile choices = json.object(CHOICES_KEY);
+            Map<String, String> read = new TreeMap<>();
+            if (choices != null) {
+                choices.keys().forEach(key -> read.put(key, choices.text(key, "")));
+            }
+            return read;
+        } catch (ModelLoadException e) {
+            LOG.debug("what was measured of the processor cannot be used and is measured anew", e);
+            return Map.of();
+        }
+    }
+
+    /**
+     * Returns the answer to a question, after measuring it if it is not known.
+     *
+     * @param valid tells whether an answer that was kept is one that this version knows
+     * @param measure finds the answers to this question and maybe to others, by question
+     */
+    public synchronized String get(String question, Predicate<String> valid, Supplier<Map<String, String>> measure) {
+        String answer = known.get(question);
+        if (answer != null && valid.test(answer)) {
+            return answer;
+        }
+        Map<String, String> measured = measure.get();
+        put(measured);
+        String found = measured.get(question);
+        if (found == null) {
+            throw new IllegalStateException(question + " was not answered");
+        }
+        return found;
+    }
+
+    /** Keeps answers, in place of those to the same questions. */
+    public synchronized void put(Map<String, String> answers) {
+        known.putAll(answers);
+        if (file == null) {
+            return;
+        }
+        // Another process may have answered other questions meanwhile.
+        Map<String, String> all = new TreeMap<>(read());
+        all.putAll(known);
+        try {
+            Files.createDirectories(file.resolveSibling(""));
+            AtomicFile.write(file, json(all).getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            LOG.debug("what was measured of the processor is not kept", e);
+        }
+    }
+
+    private String json(Map<String, String> answers) {
+        ObjectNode json = JsonMapper.builder().build().createObjectNode();
+        json.put(VERSION_KEY, VERSION);
+        json.put(PROCESSOR_KEY, processor);
+        ObjectNode choices = json.putObject(CHOICES_KEY);
+        answers.forEach(choices::put);
+        return json.toPrettyString() + "\n";
+    }
+}

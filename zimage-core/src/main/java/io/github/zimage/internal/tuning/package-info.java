@@ -1,0 +1,4 @@
+/**
+ * What was measured on this machine, kept in small files. Pure Java.
+ */
+package io.github.zimage.internal.tuning;
