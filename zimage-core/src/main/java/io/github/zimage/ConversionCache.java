@@ -1,23 +1,9 @@
 package io.github.zimage;
 
-import io.github.zimage.internal.conversion.EngineLayout;
-import io.github.zimage.internal.conversion.WeightCache;
-import io.github.zimage.internal.io.AtomicFile;
-import io.github.zimage.internal.weights.Checkpoint;
-import io.github.zimage.internal.weights.WeightIndex;
-import java.io.IOException;
-import java.io.InterruptedIOException;
-import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.EnumSet;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
-import java.util.Set;
-import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -94,109 +80,8 @@ public final class ConversionCache {
         return folder;
     }
 
-    /** Returns the checkpoint with the weights that are kept in place of its own, after converting those that should be kept. */
-    Checkpoint applied(Checkpoint checkpoint, Map<Component, Precision> precisions, GenerationListener listener) {
-        if (folder == null) {
-            return checkpoint;
-        }
-        WeightCache cache = new WeightCache(folder);
-        Checkpoint result = checkpoint;
-        List<String> failed = new ArrayList<>();
-        String reason = "";
-        for (Component component : unsuited(checkpoint, precisions)) {
-            WeightIndex own = checkpoint.weights(component);
-            Precision precision = Objects.requireNonNull(precisions.get(component));
-            try {
-                boolean keeps = keeps(own, precision);
-                WeightIndex kept = cache.find(component, own, precision, keeps);
-                if (kept == null && keeps) {
-                    kept = cache.convert(component, own, precision, false, progress(component, own, listener));
-                }
-                result = kept == null ? result : result.withWeights(component, kept);
-            } catch (IOException e) {
-                rethrowInterruption(e);
-                failed.add(component.folder());
-                reason = AtomicFile.reason(e);
-                LOG.debug("why they cannot be kept", e);
-            }
-        }
-        if (!failed.isEmpty()) {
-            LOG.warn(
-                    "Converted weights of {} cannot be kept in {}: {}. They are converted in memory, at every start",
-                    String.join(" and ", failed),
-                    folder,
-                    reason);
-        }
-        return result;
-    }
-
-    /** Converts all weights that can be kept, checks in full those that are, and returns the files. */
-    List<Path> fill(Checkpoint checkpoint, Map<Component, Precision> precisions, GenerationListener listener) {
-        if (folder == null) {
-            throw new IllegalStateException("there must be a folder for converted weights, but the cache is off or the"
-                    + " user has no home: name one with ConversionCache.in or in ZIMAGE_CACHE");
-        }
-        if (precisions.containsValue(Precision.FP8)) {
-            throw new IllegalArgumentException("precision must be FP32, BF16 or INT8 to keep converted weights, but was"
-                    + " FP8: its numbers are made of the checkpoint's own weights at every start");
-        }
-        WeightCache cache = new WeightCache(folder);
-        List<Path> files = new ArrayList<>();
-        for (Component component : unsuited(checkpoint, precisions)) {
-            WeightIndex own = checkpoint.weights(component);
-            Precision precision = Objects.requireNonNull(precisions.get(component));
-            try {
-                files.addAll(cache.convert(component, own, precision, true, progress(component, own, listener))
-                        .files());
-            } catch (IOException e) {
-                rethrowInterruption(e);
-                throw new ZImageException(
-                        "converted weights of %s cannot be kept in %s: %s"
-                                .formatted(component.folder(), folder, AtomicFile.reason(e)),
-                        e);
-            }
-        }
-        return files;
-    }
-
-    private static List<Component> unsuited(Checkpoint checkpoint, Map<Component, Precision> precisions) {
-        List<Component> components = new ArrayList<>();
-        for (Component component : Component.values()) {
-            if (EngineLayout.supports(component)) {
-                WeightIndex own = checkpoint.weights(component);
-                Precision precision = Objects.requireNonNull(precisions.get(component));
-                if (precision != Precision.FP8
-                        && EngineLayout.unsuitedBytes(component, own, precision) > own.byteSize() / 2) {
-                    components.add(component);
-                }
-            }
-        }
-        return components;
-    }
-
-    private boolean keeps(WeightIndex own, Precision precision) {
-        return folder != null && precision != Precision.FP32 && own.byteSize() >= leastBytes;
-    }
-
-    /** Returns the components whose weights are rounded to 8-bit integers when they are loaded, since they are not kept. */
-    Set<Component> roundedInMemory(Checkpoint checkpoint, Map<Component, Precision> precisions) {
-        Set<Component> components = EnumSet.noneOf(Component.class);
-        for (Component component : unsuited(checkpoint, precisions)) {
-            if (precisions.get(component) == Precision.INT8 && !keeps(checkpoint.weights(component), Precision.INT8)) {
-                components.add(component);
-            }
-        }
-        return components;
-    }
-
-    private static LongConsumer progress(Component component, WeightIndex own, GenerationListener listener) {
-        long total = own.byteSize();
-        return done -> listener.onConvert(component, Math.min(done, total), total);
-    }
-
-    private static void rethrowInterruption(IOException e) {
-        if (e instanceof InterruptedIOException || e instanceof ClosedByInterruptException) {
-            throw new GenerationCancelledException("the conversion was interrupted", e);
-        }
+    /** Returns how many bytes the weights of a component must have to be kept; what has less is converted at every start. */
+    public long leastBytes() {
+        return leastBytes;
     }
 }

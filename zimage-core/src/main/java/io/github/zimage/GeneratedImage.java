@@ -4,6 +4,7 @@ import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.image.ParametersFormat;
 import io.github.zimage.internal.image.PngEncoder;
 import io.github.zimage.internal.io.AtomicFile;
+import io.github.zimage.internal.pipeline.DrawnImage;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -35,6 +36,11 @@ public final class GeneratedImage {
         this.latents = latents;
         this.parameters = parameters;
         this.timings = timings;
+    }
+
+    static GeneratedImage of(DrawnImage drawn, ImageParameters parameters) {
+        return new GeneratedImage(
+                drawn.width(), drawn.height(), drawn.rgb(), drawn.latents(), parameters, drawn.timings());
     }
 
     /** Returns the width in pixels. */

@@ -1,14 +1,9 @@
 package io.github.zimage;
 
-import io.github.zimage.internal.placement.ModelLayout;
-import io.github.zimage.internal.placement.Phase;
-import io.github.zimage.internal.placement.Plan;
-import io.github.zimage.internal.placement.Residence;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,44 +89,6 @@ public record MemoryPlan(
     /** Copies the list. */
     public MemoryPlan {
         parts = List.copyOf(parts);
-    }
-
-    static MemoryPlan of(String model, Plan plan) {
-        List<Part> parts = new ArrayList<>();
-        for (Component component : Component.values()) {
-            parts.add(part(component, plan));
-        }
-        return new MemoryPlan(
-                model,
-                plan.work().toString(),
-                plan.machine().device(),
-                plan.machine().limit() == Long.MAX_VALUE
-                        ? null
-                        : new MemorySize(plan.machine().limit()),
-                parts,
-                new Peaks(plan.peak(Phase.TEXT), plan.peak(Phase.DENOISE), plan.peak(Phase.DECODE)),
-                plan.tile(),
-                plan.fits());
-    }
-
-    private static Part part(Component component, Plan plan) {
-        ModelLayout.Part layout = plan.layout().part(component);
-        Residence residence = plan.residences().get(component);
-        Residence known = residence == null ? Residence.resident() : residence;
-        return new Part(
-                component,
-                Objects.requireNonNull(plan.devices().get(component)),
-                Objects.requireNonNull(plan.layout().precisions().get(component)),
-                switch (known.kind()) {
-                    case RESIDENT -> Placement.Kind.ON;
-                    case PARKED -> Placement.Kind.PARKED;
-                    case STREAMED -> Placement.Kind.STREAMED;
-                },
-                layout.blocks().size(),
-                known.residentBlocks(),
-                known.slots(),
-                layout.bytes(),
-                plan.bytesOf(component));
     }
 
     /** Returns how much of the limit is not needed, or null if there is no limit; negative if the limit does not suffice. */

@@ -22,7 +22,14 @@ public final class OutOfDeviceMemoryException extends ZImageException {
         this(message, cause, OptionalLong.empty(), OptionalLong.empty(), OptionalLong.empty());
     }
 
-    OutOfDeviceMemoryException(
+    /**
+     * Creates an exception that says how many bytes were missing.
+     *
+     * @param requested size of the allocation that failed
+     * @param free memory that was free then
+     * @param planned what the plan predicted for the phase
+     */
+    public OutOfDeviceMemoryException(
             String message,
             @Nullable Throwable cause,
             OptionalLong requested,

@@ -16,7 +16,7 @@ import java.util.Objects;
 
 /**
  * The settings that were found the fastest for a model on a machine, as {@code zimage tune} writes them into a file for
- * {@link ZImagePipeline.Builder#profile}.
+ * {@link PipelineBuilder#profile}.
  *
  * @param modelKey stands for the model, see {@link #modelKey(Path)}
  * @param precisions the precision of each component

@@ -46,7 +46,7 @@ final class CompiledPipelineTest {
         return TinyModel.request().steps(4);
     }
 
-    private static ZImagePipeline.Builder compiled() {
+    private static PipelineBuilder compiled() {
         return TinyModel.pipeline(folder).compileTransformer(true);
     }
 
@@ -285,12 +285,12 @@ final class CompiledPipelineTest {
                 draw(TinyModel.pipeline(folder), request().build());
         FakeAccelerator.recorder = null;
         assertSame(draw(compiled(), request().build()), expected);
-        ZImagePipeline.Builder cpu = compiled().device(Device.cpu());
+        PipelineBuilder cpu = compiled().device(Device.cpu());
         assertThat(draw(cpu, request().build())).hasSize(1);
         assertThat(recorder.rehearsals).hasValue(0);
     }
 
-    private static List<GeneratedImage> draw(ZImagePipeline.Builder builder, GenerationRequest request) {
+    private static List<GeneratedImage> draw(PipelineBuilder builder, GenerationRequest request) {
         try (ZImagePipeline pipeline = builder.build()) {
             return pipeline.generateAll(request);
         }

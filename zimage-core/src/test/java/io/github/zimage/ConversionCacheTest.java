@@ -22,14 +22,14 @@ final class ConversionCacheTest {
     @TempDir
     Path folder;
 
-    private ZImagePipeline.Builder builder() {
+    private PipelineBuilder builder() {
         return ZImagePipeline.builder()
                 .model(TinyModel.write(folder))
                 .precision(Precision.BF16)
                 .attention(AttentionBackend.BLOCKWISE);
     }
 
-    private byte[] picture(ZImagePipeline.Builder builder) {
+    private byte[] picture(PipelineBuilder builder) {
         try (ZImagePipeline pipeline = builder.build()) {
             return pipeline.generate(TinyModel.request().build()).rgb();
         }
@@ -84,7 +84,7 @@ final class ConversionCacheTest {
         Path kept = folder.resolve("kept");
         Path model = folder.resolve("bf16");
         SyntheticModel.write(model, SyntheticModel.Size.TINY, Precision.BF16, 1, done -> {});
-        ZImagePipeline.Builder builder = builder().model(model).conversionCache(ConversionCache.in(kept));
+        PipelineBuilder builder = builder().model(model).conversionCache(ConversionCache.in(kept));
         assertThat(builder.convert()).as("BF16 needs nothing").isEmpty();
         builder.precision(Precision.FP32);
         byte[] without = picture(builder);
@@ -100,7 +100,7 @@ final class ConversionCacheTest {
     @Test
     void placeThatCannotBeWritten_isNoReasonToFail_butForConvert() throws IOException {
         Path file = Files.writeString(folder.resolve("kept"), "no folder");
-        ZImagePipeline.Builder builder = builder().conversionCache(ConversionCache.in(file));
+        PipelineBuilder builder = builder().conversionCache(ConversionCache.in(file));
         assertThat(picture(builder)).isEqualTo(picture(builder().conversionCache(ConversionCache.off())));
         assertThatThrownBy(builder::convert)
                 .isExactlyInstanceOf(ZImageException.class)
@@ -110,7 +110,7 @@ final class ConversionCacheTest {
     @Test
     void interruption_endsTheConversion() throws IOException {
         Path kept = folder.resolve("kept");
-        ZImagePipeline.Builder builder = builder()
+        PipelineBuilder builder = builder()
                 .conversionCache(ConversionCache.in(kept))
                 .listener(new GenerationListener() {
                     @Override

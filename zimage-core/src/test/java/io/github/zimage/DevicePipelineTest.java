@@ -375,7 +375,7 @@ final class DevicePipelineTest {
         assertThat(steps).containsExactly(1, 2, 3);
     }
 
-    private static GeneratedImage draw(ZImagePipeline.Builder builder) {
+    private static GeneratedImage draw(PipelineBuilder builder) {
         try (ZImagePipeline pipeline = builder.build()) {
             return pipeline.generate(TinyModel.request().build());
         }

@@ -67,7 +67,7 @@ final class Int8PipelineTest {
                 .seed(3)
                 .build();
         ConversionCache cache = ConversionCache.in(folder.resolve("cache"));
-        Supplier<ZImagePipeline.Builder> builder =
+        Supplier<PipelineBuilder> builder =
                 () -> ZImagePipeline.builder().model(model).precision(Precision.INT8);
         byte[] expected = draw(builder.get().conversionCache(ConversionCache.off()), request);
         assertThat(draw(builder.get().conversionCache(cache), request))
@@ -86,7 +86,7 @@ final class Int8PipelineTest {
                 .isEqualTo(expected);
     }
 
-    private static byte[] draw(ZImagePipeline.Builder builder, GenerationRequest request) {
+    private static byte[] draw(PipelineBuilder builder, GenerationRequest request) {
         try (ZImagePipeline pipeline = builder.build()) {
             return pipeline.generate(request).rgb();
         }
@@ -94,7 +94,7 @@ final class Int8PipelineTest {
 
     @Test
     void streamingOfWhatIsNotKept_isRefused() {
-        ZImagePipeline.Builder builder = TinyModel.pipeline(folder)
+        PipelineBuilder builder = TinyModel.pipeline(folder)
                 .precision(Precision.INT8)
                 .conversionCache(ConversionCache.off())
                 .place(Component.TRANSFORMER, Placement.streamedFromDisk());
@@ -109,7 +109,7 @@ final class Int8PipelineTest {
     // break them.
     @Test
     void plan_countsAByteForTheBlocksWeights() {
-        ZImagePipeline.Builder builder = TinyModel.pipeline(folder);
+        PipelineBuilder builder = TinyModel.pipeline(folder);
         long bf16 = weights(builder.precision(Precision.BF16));
         long int8 = weights(builder.precision(Precision.INT8));
         int blocks = 5;
@@ -118,7 +118,7 @@ final class Int8PipelineTest {
         assertThat(bf16 - int8).isEqualTo(blocks * (blockWeights - 8 * rows));
     }
 
-    private static long weights(ZImagePipeline.Builder builder) {
+    private static long weights(PipelineBuilder builder) {
         return builder.plan().parts().stream()
                 .filter(part -> part.component() == Component.TRANSFORMER)
                 .findFirst()

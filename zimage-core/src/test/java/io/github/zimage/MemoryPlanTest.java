@@ -116,7 +116,7 @@ class MemoryPlanTest {
 
     @Test
     void builder_plansWithoutLoading() {
-        ZImagePipeline.Builder builder = TinyModel.pipeline(folder).memoryBudget(MemorySize.gib(2));
+        PipelineBuilder builder = TinyModel.pipeline(folder).memoryBudget(MemorySize.gib(2));
         MemoryPlan plan = builder.plan();
         assertThat(plan.fits()).isTrue();
         assertThat(plan.parts()).extracting(MemoryPlan.Part::kind).containsOnly(Placement.Kind.ON);
@@ -127,7 +127,7 @@ class MemoryPlanTest {
     @Test
     void requestBeyondTheBudget_isRefusedBeforeItIsDrawn() {
         GenerationRequest large = TinyModel.request().size(8192, 8192).build();
-        ZImagePipeline.Builder builder =
+        PipelineBuilder builder =
                 TinyModel.pipeline(folder).planFor(TinyModel.request().build());
         long needed = builder.plan().peaks().highest();
         builder.memoryBudget(new MemorySize(needed + (64 << 20)));

@@ -79,7 +79,7 @@ class ParityTest {
     }
 
     private static ZImagePipeline pipeline(Case fixture, Precision precision) {
-        ZImagePipeline.Builder builder =
+        PipelineBuilder builder =
                 ZImagePipeline.builder().model(fixture.model()).precision(precision);
         if (fixture.variant() != null) {
             builder.variant(fixture.variant());

@@ -90,7 +90,7 @@ class ProfileTest {
     @Test
     void profileOfAnotherModel_isRefusedBeforeAnythingIsLoaded() {
         GenerationRequest request = GenerationRequest.builder().prompt("a").build();
-        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+        PipelineBuilder builder = ZImagePipeline.builder()
                 .model(models.resolve("tiny"))
                 .profile(profile("0123456789abcdef0123456789abcdef"));
         assertThatThrownBy(() -> builder.check(request))

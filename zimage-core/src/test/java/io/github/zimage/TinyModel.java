@@ -16,7 +16,7 @@ final class TinyModel {
         return model;
     }
 
-    static ZImagePipeline.Builder pipeline(Path folder) {
+    static PipelineBuilder pipeline(Path folder) {
         return ZImagePipeline.builder().model(write(folder)).precision(Precision.FP32);
     }
 

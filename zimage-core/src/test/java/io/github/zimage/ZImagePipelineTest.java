@@ -111,7 +111,7 @@ final class ZImagePipelineTest {
         int tokens = TinyModel.pipeline(folder).countTokens(prompt);
         GenerationRequest request = TinyModel.request().prompt(prompt).build();
         TinyModel.pipeline(folder).maxPromptTokens(tokens).check(request);
-        ZImagePipeline.Builder tight = TinyModel.pipeline(folder).maxPromptTokens(tokens - 1);
+        PipelineBuilder tight = TinyModel.pipeline(folder).maxPromptTokens(tokens - 1);
         assertThatIllegalArgumentException().isThrownBy(() -> tight.check(request));
         assertThat(tight.countTokens(prompt)).isEqualTo(tokens);
         assertThat(tight.countTokens("\ud800 \u0000")).isGreaterThan(8);

@@ -10,6 +10,7 @@ import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
 import io.github.zimage.RuntimeInfo;
@@ -420,8 +421,8 @@ final class GpuCheck implements Callable<Integer> {
         }
     }
 
-    private List<GeneratedImage> draw(GenerationRequest request, Consumer<ZImagePipeline.Builder> options) {
-        ZImagePipeline.Builder builder = ZImagePipeline.builder().model(smallModel());
+    private List<GeneratedImage> draw(GenerationRequest request, Consumer<PipelineBuilder> options) {
+        PipelineBuilder builder = ZImagePipeline.builder().model(smallModel());
         options.accept(builder);
         try (ZImagePipeline pipeline = builder.build()) {
             return pipeline.generateAll(request);
@@ -461,7 +462,7 @@ final class GpuCheck implements Callable<Integer> {
     private void pictures(String part) {
         List<String> words = Arrays.asList(part.split(":", 2));
         Precision precision = Precision.valueOf(words.get(0).toUpperCase(Locale.ROOT));
-        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+        PipelineBuilder builder = ZImagePipeline.builder()
                 .model(model)
                 .device(Device.parse(device))
                 .precision(Component.TRANSFORMER, precision)
@@ -540,7 +541,7 @@ final class GpuCheck implements Callable<Integer> {
         }
     }
 
-    private static void apply(String option, ZImagePipeline.Builder builder) {
+    private static void apply(String option, PipelineBuilder builder) {
         String[] pair = option.split("=", 2);
         switch (pair[0]) {
             case "attention" -> builder.attention(new AttentionBackend(pair[1]));

@@ -3,6 +3,7 @@ package io.github.zimage.bench;
 import io.github.zimage.ConversionCache;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
@@ -77,7 +78,7 @@ public class LoadBenchmark {
         return loaded;
     }
 
-    private ZImagePipeline.Builder builder() {
+    private PipelineBuilder builder() {
         return ZImagePipeline.builder()
                 .model(BenchModel.folder(model))
                 .precision(PictureBenchmark.precision(dtype))

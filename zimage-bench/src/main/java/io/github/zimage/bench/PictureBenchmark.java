@@ -3,6 +3,7 @@ package io.github.zimage.bench;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.GenerationTimings;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
 import java.time.Duration;
@@ -76,7 +77,7 @@ public abstract class PictureBenchmark {
     }
 
     /** Draws the picture to compare with, and loads the model. */
-    final void open(ZImagePipeline.Builder builder, GenerationRequest request) {
+    final void open(PipelineBuilder builder, GenerationRequest request) {
         this.request = request;
         expected = Reference.picture(model, precision(check), request);
         pipeline = builder.model(BenchModel.folder(model)).build();

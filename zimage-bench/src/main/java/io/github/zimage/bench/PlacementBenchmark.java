@@ -4,6 +4,7 @@ import io.github.zimage.Component;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemorySize;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Placement;
 import io.github.zimage.ZImagePipeline;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -44,7 +45,7 @@ public class PlacementBenchmark extends PictureBenchmark {
     @Setup
     public void setUp() {
         GenerationRequest request = request(size, steps).build();
-        ZImagePipeline.Builder builder =
+        PipelineBuilder builder =
                 ZImagePipeline.builder().precision(precision(dtype)).planFor(request);
         if (!placement.equals(PLANNED)) {
             builder.place(Component.TEXT_ENCODER, Placement.parse(placement))

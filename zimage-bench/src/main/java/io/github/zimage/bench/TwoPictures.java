@@ -4,6 +4,7 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
 import java.nio.file.Path;
@@ -49,7 +50,7 @@ final class TwoPictures implements Callable<Integer> {
     @Override
     public Integer call() {
         GenerationRequest first = request("a red fox in the snow");
-        ZImagePipeline.Builder builder =
+        PipelineBuilder builder =
                 ZImagePipeline.builder().model(model).precision(precision).planFor(first);
         if (memory != null) {
             builder.memoryBudget(MemorySize.parse(memory));

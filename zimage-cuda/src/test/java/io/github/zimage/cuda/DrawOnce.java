@@ -2,6 +2,7 @@ package io.github.zimage.cuda;
 
 import io.github.zimage.Device;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
 import java.nio.file.Path;
 
@@ -12,7 +13,7 @@ final class DrawOnce {
     /** Takes the model's folder and, if the choice shall not be left to zimage, the device. */
     public static void main(String[] args) {
         for (int opened = 0; opened < 2; opened++) {
-            ZImagePipeline.Builder builder = ZImagePipeline.builder().model(Path.of(args[0]));
+            PipelineBuilder builder = ZImagePipeline.builder().model(Path.of(args[0]));
             if (args.length > 1) {
                 builder.device(Device.parse(args[1]));
             }

@@ -1,6 +1,7 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.ConversionCache;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
 import java.io.PrintWriter;
@@ -58,7 +59,7 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        ZImagePipeline.Builder builder = ZImagePipeline.builder().model(model).precision(precision);
+        PipelineBuilder builder = ZImagePipeline.builder().model(model).precision(precision);
         if (variant != null) {
             builder.variant(variant);
         }

@@ -8,6 +8,7 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageSize;
 import io.github.zimage.Latents;
 import io.github.zimage.MemorySize;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
@@ -285,7 +286,7 @@ final class GenerateCommand implements Callable<Integer> {
         String prompt = prompt();
         Path chosen = chosenModel(model);
         int pixels = chosen == null ? DemoModel.SIZE : GenerationRequest.DEFAULT_SIZE;
-        ZImagePipeline.Builder builder = pipeline(chosen == null ? DemoModel.path() : chosen);
+        PipelineBuilder builder = pipeline(chosen == null ? DemoModel.path() : chosen);
         GenerationRequest request = request(builder, prompt, pixels);
         builder.planFor(request);
         if (planOnly) {
@@ -351,7 +352,7 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     /** Returns the prompt to draw, and says on the standard error stream what was found in it. */
-    private String lintedPrompt(ZImagePipeline.Builder pipeline, String prompt) {
+    private String lintedPrompt(PipelineBuilder pipeline, String prompt) {
         if (lint == Lint.OFF) {
             return prompt;
         }
@@ -367,14 +368,14 @@ final class GenerateCommand implements Callable<Integer> {
         return linted.fixed();
     }
 
-    private PromptLinter linter(ZImagePipeline.Builder pipeline) {
+    private PromptLinter linter(PipelineBuilder pipeline) {
         return PromptLinter.builder()
                 .tokens(pipeline::countTokens)
                 .tokenLimit(maxPromptTokens)
                 .build();
     }
 
-    private GenerationRequest request(ZImagePipeline.Builder pipeline, String prompt, int pixels) {
+    private GenerationRequest request(PipelineBuilder pipeline, String prompt, int pixels) {
         checkChoices();
         String drawn = lintedPrompt(pipeline, prompt);
         GenerationRequest.Builder builder = GenerationRequest.builder()
@@ -476,8 +477,8 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private ZImagePipeline.Builder pipeline(Path folder) {
-        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+    private PipelineBuilder pipeline(Path folder) {
+        PipelineBuilder builder = ZImagePipeline.builder()
                 .model(folder)
                 .vaeTiling(VaeTiling.parse(vaeTiling))
                 .maxPromptTokens(maxPromptTokens)

@@ -3,8 +3,8 @@ package io.github.zimage.cli;
 import io.github.zimage.Component;
 import io.github.zimage.Device;
 import io.github.zimage.MemorySize;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Placement;
-import io.github.zimage.ZImagePipeline;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -48,7 +48,7 @@ final class MemoryOptions {
     private boolean compile;
 
     /** Sets the device and the placements, checking that no part has two. */
-    void place(ZImagePipeline.Builder builder) {
+    void place(PipelineBuilder builder) {
         builder.compileTransformer(compile);
         if (!device.equalsIgnoreCase("auto")) {
             builder.devices(

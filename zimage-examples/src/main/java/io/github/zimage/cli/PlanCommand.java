@@ -6,6 +6,7 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageSize;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
@@ -130,7 +131,7 @@ final class PlanCommand implements Callable<Integer> {
             printCards(out);
             return 0;
         }
-        ZImagePipeline.Builder builder = pipeline(request(size == null ? "1024" : size));
+        PipelineBuilder builder = pipeline(request(size == null ? "1024" : size));
         MemoryPlan plan = card != null
                 ? builder.planForCard(card)
                 : builder.memoryBudget(Objects.requireNonNull(memory)).plan();
@@ -209,8 +210,8 @@ final class PlanCommand implements Callable<Integer> {
                 .build();
     }
 
-    private ZImagePipeline.Builder pipeline(GenerationRequest request) {
-        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+    private PipelineBuilder pipeline(GenerationRequest request) {
+        PipelineBuilder builder = ZImagePipeline.builder()
                 .model(model)
                 .precision(precision)
                 .vaeTiling(VaeTiling.parse(vaeTiling))

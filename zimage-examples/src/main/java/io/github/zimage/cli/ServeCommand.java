@@ -3,6 +3,7 @@ package io.github.zimage.cli;
 import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemorySize;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.demo.DemoModel;
@@ -181,7 +182,7 @@ final class ServeCommand implements Callable<Integer> {
                 maxCount,
                 maxSteps,
                 DRAIN);
-        ZImagePipeline.Builder builder = builder(folder, largest);
+        PipelineBuilder builder = builder(folder, largest);
         builder.plan(); // says at once what cannot be
         ExecutorService encoder = Executors.newFixedThreadPool(2, task -> {
             Thread thread = new Thread(task, "zimage-png");
@@ -235,9 +236,9 @@ final class ServeCommand implements Callable<Integer> {
         Runtime.getRuntime().halt(MUST_START_AGAIN);
     }
 
-    private ZImagePipeline.Builder builder(Path folder, int largest) {
+    private PipelineBuilder builder(Path folder, int largest) {
         int side = Math.max(MULTIPLE, largest / MULTIPLE * MULTIPLE);
-        ZImagePipeline.Builder builder = ZImagePipeline.builder()
+        PipelineBuilder builder = ZImagePipeline.builder()
                 .model(folder)
                 .closeAtShutdown(false)
                 .planFor(GenerationRequest.builder()

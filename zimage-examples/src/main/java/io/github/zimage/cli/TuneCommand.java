@@ -9,6 +9,7 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.ModelInfo;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.Profile;
 import io.github.zimage.ZImageException;
@@ -302,8 +303,8 @@ final class TuneCommand implements Callable<Integer> {
         }
     }
 
-    private ZImagePipeline.Builder builder(Precision precision, AttentionBackend backend) {
-        ZImagePipeline.Builder builder =
+    private PipelineBuilder builder(Precision precision, AttentionBackend backend) {
+        PipelineBuilder builder =
                 ZImagePipeline.builder().model(model).attention(backend).planFor(request(steps));
         formats(precision).forEach(builder::precision);
         return builder;

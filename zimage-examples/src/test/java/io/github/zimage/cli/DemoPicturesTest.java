@@ -9,6 +9,7 @@ import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
@@ -319,7 +320,7 @@ final class DemoPicturesTest {
         return exact;
     }
 
-    private static ZImagePipeline.Builder builder() {
+    private static PipelineBuilder builder() {
         return ZImagePipeline.builder().model(MODEL);
     }
 

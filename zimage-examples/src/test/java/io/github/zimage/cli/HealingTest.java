@@ -14,6 +14,7 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
@@ -106,7 +107,7 @@ final class HealingTest {
                 .toList();
     }
 
-    private static ZImagePipeline.Builder builder() {
+    private static PipelineBuilder builder() {
         return ZImagePipeline.builder().model(model).attention(new AttentionBackend("blockwise"));
     }
 
@@ -251,7 +252,7 @@ final class HealingTest {
         }
     }
 
-    private static ZImagePipeline.Builder exhaustible() {
+    private static PipelineBuilder exhaustible() {
         return ZImagePipeline.builder().model(model).attention(new AttentionBackend("exhausted"));
     }
 

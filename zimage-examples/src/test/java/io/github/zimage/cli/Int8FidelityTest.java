@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.RuntimeInfo;
 import io.github.zimage.ZImagePipeline;
@@ -86,7 +87,7 @@ final class Int8FidelityTest {
     }
 
     private static List<GeneratedImage> draw(List<Wanted> wanted, Precision precision) {
-        ZImagePipeline.Builder builder =
+        PipelineBuilder builder =
                 ZImagePipeline.builder().model(Path.of("demo-model")).precision(precision);
         try (ZImagePipeline pipeline = builder.build()) {
             return pipeline.generateAll(GenerationRequest.builder()

@@ -1,5 +1,10 @@
-package io.github.zimage;
+package io.github.zimage.internal.pipeline;
 
+import io.github.zimage.Component;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
+import io.github.zimage.OutOfDeviceMemoryException;
 import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -79,77 +84,80 @@ final class RequestSplit {
 
     /** Returns who hears of one of the parts. The request's listener hears of a step when all parts have done it. */
     GenerationListener listener(int part) {
-        return new GenerationListener() {
-            @Override
-            public void onStart() {
-                synchronized (RequestSplit.this) {
-                    if (!started) {
-                        started = true;
-                        listener.onStart();
-                    }
+        return new PartListener(part);
+    }
+
+    private final class PartListener extends ForwardingListener {
+        private final int part;
+
+        PartListener(int part) {
+            super(listener);
+            this.part = part;
+        }
+
+        @Override
+        public void onStart() {
+            synchronized (RequestSplit.this) {
+                if (!started) {
+                    started = true;
+                    super.onStart();
                 }
             }
+        }
 
-            @Override
-            public void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {
-                synchronized (RequestSplit.this) {
-                    listener.onRelief(failure, next);
+        @Override
+        public void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {
+            synchronized (RequestSplit.this) {
+                super.onRelief(failure, next);
+            }
+        }
+
+        @Override
+        public void onLoad(Component component, long bytesDone, long bytesTotal) {
+            synchronized (RequestSplit.this) {
+                super.onLoad(component, bytesDone, bytesTotal);
+            }
+        }
+
+        @Override
+        public void onEncode(Duration elapsed) {
+            synchronized (RequestSplit.this) {
+                if (!encoded) {
+                    encoded = true;
+                    super.onEncode(elapsed);
                 }
             }
+        }
 
-            @Override
-            public void onLoad(Component component, long bytesDone, long bytesTotal) {
-                synchronized (RequestSplit.this) {
-                    listener.onLoad(component, bytesDone, bytesTotal);
+        @Override
+        public void onPreview(int step, int index, BufferedImage preview) {
+            int before = pictures(parts.subList(0, part));
+            synchronized (RequestSplit.this) {
+                super.onPreview(step, before + index, preview);
+            }
+        }
+
+        @Override
+        public void onStep(int step, int count, Duration elapsed) {
+            synchronized (RequestSplit.this) {
+                steps[part] = step;
+                if (IntStream.of(steps).min().orElse(0) > told) {
+                    told++;
+                    super.onStep(told, count, elapsed);
                 }
             }
+        }
 
-            @Override
-            public void onEncode(Duration elapsed) {
-                synchronized (RequestSplit.this) {
-                    if (!encoded) {
-                        encoded = true;
-                        listener.onEncode(elapsed);
-                    }
-                }
+        @Override
+        public void onDecode(int index, int count, Duration elapsed) {
+            synchronized (RequestSplit.this) {
+                decoded++;
+                super.onDecode(decoded, pictures(parts), elapsed);
             }
+        }
+    }
 
-            @Override
-            public int previewSize(int step) {
-                return listener.previewSize(step);
-            }
-
-            @Override
-            public void onPreview(int step, int index, BufferedImage preview) {
-                int before = parts.subList(0, part).stream()
-                        .mapToInt(GenerationRequest::totalCount)
-                        .sum();
-                synchronized (RequestSplit.this) {
-                    listener.onPreview(step, before + index, preview);
-                }
-            }
-
-            @Override
-            public void onStep(int step, int count, Duration elapsed) {
-                synchronized (RequestSplit.this) {
-                    steps[part] = step;
-                    if (IntStream.of(steps).min().orElse(0) > told) {
-                        told++;
-                        listener.onStep(told, count, elapsed);
-                    }
-                }
-            }
-
-            @Override
-            public void onDecode(int index, int count, Duration elapsed) {
-                synchronized (RequestSplit.this) {
-                    decoded++;
-                    int total = parts.stream()
-                            .mapToInt(GenerationRequest::totalCount)
-                            .sum();
-                    listener.onDecode(decoded, total, elapsed);
-                }
-            }
-        };
+    private static int pictures(List<GenerationRequest> requests) {
+        return requests.stream().mapToInt(GenerationRequest::totalCount).sum();
     }
 }

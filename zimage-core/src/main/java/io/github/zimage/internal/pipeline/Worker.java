@@ -1,10 +1,13 @@
-package io.github.zimage;
+package io.github.zimage.internal.pipeline;
 
+import io.github.zimage.Component;
+import io.github.zimage.GeneratedImage;
+import io.github.zimage.GenerationCancelledException;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageParameters;
+import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.internal.events.GenerationEvent;
-import io.github.zimage.internal.pipeline.DiffusionEngine;
-import io.github.zimage.internal.pipeline.DrawnImage;
-import io.github.zimage.internal.pipeline.EngineOptions;
-import io.github.zimage.internal.pipeline.PromptTokens;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.ArrayList;
@@ -20,6 +23,7 @@ final class Worker {
     private final PromptTokens promptTokens;
     private final EngineOptions options;
     private final MemoryBudget memory;
+    private final ImageMaker images;
     private final DeviceThread thread;
     private final CompletableFuture<DiffusionEngine> loading = new CompletableFuture<>();
     /** Also there if the loading was cancelled too late. */
@@ -31,6 +35,7 @@ final class Worker {
      * Begins to load the model.
      *
      * @param promptTokens is closed with this
+     * @param images makes what users get
      * @param first runs on the worker's thread before anything else
      */
     Worker(
@@ -38,21 +43,23 @@ final class Worker {
             PromptTokens promptTokens,
             EngineOptions options,
             MemoryBudget memory,
+            ImageMaker images,
             GenerationListener listener,
             Runnable first) {
         this.checkpoint = checkpoint;
         this.promptTokens = promptTokens;
         this.options = options;
         this.memory = memory;
+        this.images = images;
         thread = new DeviceThread(
                 "zimage-" + options.hardware().device().toString().replace(':', '-'));
-        GenerationListener untilCancelled = new GenerationListener() {
+        GenerationListener untilCancelled = new ForwardingListener(listener) {
             @Override
             public void onLoad(Component component, long bytesDone, long bytesTotal) {
                 if (loading.isDone()) {
                     throw new GenerationCancelledException("the loading was interrupted");
                 }
-                listener.onLoad(component, bytesDone, bytesTotal);
+                super.onLoad(component, bytesDone, bytesTotal);
             }
         };
         thread.execute(loading, () -> {
@@ -116,7 +123,7 @@ final class Worker {
         String outcome = "failed";
         try {
             listener.onStart();
-            List<GeneratedImage> images = memory.watched(
+            List<GeneratedImage> drawn = memory.watched(
                     request,
                     listener,
                     watched -> described(
@@ -126,7 +133,7 @@ final class Worker {
                                             request, seed, watched, cancellation, memory.reliefFor(request, listener))),
                     engine()::devicePeaks);
             outcome = "done";
-            return images;
+            return drawn;
         } catch (GenerationCancelledException e) {
             outcome = "cancelled";
             throw e;
@@ -153,7 +160,7 @@ final class Worker {
     }
 
     private List<GeneratedImage> described(GenerationRequest request, long firstSeed, List<DrawnImage> drawn) {
-        List<GeneratedImage> images = new ArrayList<>();
+        List<GeneratedImage> described = new ArrayList<>();
         for (int i = 0; i < drawn.size(); i++) {
             DrawnImage image = drawn.get(i);
             ImageParameters parameters = new ImageParameters(
@@ -171,10 +178,9 @@ final class Worker {
                     options.precision(Component.TRANSFORMER),
                     options.precision(Component.VAE),
                     request.noiseReduction());
-            images.add(new GeneratedImage(
-                    image.width(), image.height(), image.rgb(), image.latents(), parameters, image.timings()));
+            described.add(images.make(image, parameters));
         }
-        return List.copyOf(images);
+        return List.copyOf(described);
     }
 
     /** Ends the thread once its tasks are done, and frees the model. */

@@ -1,10 +1,16 @@
-package io.github.zimage;
+package io.github.zimage.internal.pipeline;
 
+import io.github.zimage.Component;
+import io.github.zimage.Device;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
+import io.github.zimage.MemorySize;
+import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.events.MemoryEvent;
 import io.github.zimage.internal.events.ReliefEvent;
-import io.github.zimage.internal.pipeline.EngineOptions;
-import io.github.zimage.internal.pipeline.Relief;
 import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Plan;
@@ -13,7 +19,6 @@ import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.ResidentMemory;
 import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.NativeErrors;
-import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -32,7 +37,7 @@ import org.slf4j.LoggerFactory;
 
 /** Keeps a pipeline to its plan, and compares the plan with what happens. */
 final class MemoryBudget {
-    private static final Logger LOG = LoggerFactory.getLogger(ZImagePipeline.class);
+    private static final Logger LOG = LoggerFactory.getLogger(MemoryBudget.class);
 
     private final String model;
     private volatile Planner planner;
@@ -59,11 +64,11 @@ final class MemoryBudget {
     }
 
     MemoryPlan plan() {
-        return MemoryPlan.of(model, plan);
+        return PlanReport.of(model, plan);
     }
 
     MemoryPlan plan(GenerationRequest request) {
-        return MemoryPlan.of(model, planFor(request));
+        return PlanReport.of(model, planFor(request));
     }
 
     private Plan planFor(GenerationRequest request) {
@@ -341,12 +346,19 @@ final class MemoryBudget {
         return Optional.ofNullable(measured);
     }
 
-    /** Passes everything on, and notes where one phase ends and the next begins. */
-    private record PhaseListener(GenerationListener target, ResidentMemory memory) implements GenerationListener {
+    /** Notes where one phase ends and the next begins. */
+    private static final class PhaseListener extends ForwardingListener {
+        private final ResidentMemory memory;
+
+        PhaseListener(GenerationListener target, ResidentMemory memory) {
+            super(target);
+            this.memory = memory;
+        }
+
         @Override
         public void onEncode(Duration elapsed) {
             memory.enter(Phase.DENOISE);
-            target.onEncode(elapsed);
+            super.onEncode(elapsed);
         }
 
         @Override
@@ -354,27 +366,7 @@ final class MemoryBudget {
             if (step == steps) {
                 memory.enter(Phase.DECODE);
             }
-            target.onStep(step, steps, elapsed);
-        }
-
-        @Override
-        public void onLoad(Component component, long bytesDone, long bytesTotal) {
-            target.onLoad(component, bytesDone, bytesTotal);
-        }
-
-        @Override
-        public int previewSize(int step) {
-            return target.previewSize(step);
-        }
-
-        @Override
-        public void onPreview(int step, int index, BufferedImage preview) {
-            target.onPreview(step, index, preview);
-        }
-
-        @Override
-        public void onDecode(int index, int count, Duration elapsed) {
-            target.onDecode(index, count, elapsed);
+            super.onStep(step, steps, elapsed);
         }
     }
 }

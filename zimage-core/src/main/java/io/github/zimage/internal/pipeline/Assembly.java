@@ -1,0 +1,202 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.Component;
+import io.github.zimage.ConversionCache;
+import io.github.zimage.Device;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
+import io.github.zimage.MemorySize;
+import io.github.zimage.Precision;
+import io.github.zimage.internal.conversion.WeightConversion;
+import io.github.zimage.internal.device.Devices;
+import io.github.zimage.internal.runtime.NativeRuntime;
+import io.github.zimage.internal.weights.Checkpoint;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.global.torch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Makes the workers of a pipeline from its settings, and tells before that what they would be. */
+public final class Assembly {
+    private static final Logger LOG = LoggerFactory.getLogger(Assembly.class);
+
+    private final Checkpoint checkpoint;
+    private final PipelineSettings settings;
+
+    /** Prepares a pipeline. Reads nothing. */
+    public Assembly(Checkpoint checkpoint, PipelineSettings settings) {
+        this.checkpoint = checkpoint;
+        this.settings = settings;
+    }
+
+    /** Returns the plan by which the model would be loaded. */
+    public MemoryPlan plan() {
+        return planning().memory(devices().get(0)).plan();
+    }
+
+    /** Returns the plan for a graphics card that need not be there. */
+    public MemoryPlan planForCard(MemorySize card) {
+        return planning().planForCard(card);
+    }
+
+    /** Converts the weights that are not stored as they are computed with, and returns the files. */
+    public List<Path> convert() {
+        return conversion().fill(checkpoint, settings.precisions(), settings.listener());
+    }
+
+    /** Checks a request against the model, without loading it. */
+    public void check(GenerationRequest request) {
+        Devices.require(settings.attention());
+        try (PromptTokens promptTokens = promptTokens(checkpoint)) {
+            new RequestCheck(checkpoint, promptTokens).check(request);
+        }
+        planning().memory(devices().get(0)).check(request);
+    }
+
+    /** Counts a prompt's tokens, those of the chat template among them. */
+    public int countTokens(String prompt) {
+        try (PromptTokens promptTokens = promptTokens(checkpoint)) {
+            return promptTokens.count(prompt);
+        }
+    }
+
+    /** Loads the model onto each device. Blocks until that is done. */
+    public Workers load(ImageMaker images) {
+        long start = System.nanoTime();
+        Devices.require(settings.attention());
+        List<Device> computing = devices();
+        Checkpoint kept = conversion().applied(checkpoint, keptPrecisions(computing.get(0)), settings.listener());
+        List<Worker> workers = new ArrayList<>();
+        try {
+            for (Device each : computing) {
+                GenerationListener heard = workers.isEmpty() ? settings.listener() : new GenerationListener() {};
+                workers.add(worker(kept, each, images, heard));
+            }
+            for (Worker worker : workers) {
+                DiffusionEngine engine = Workers.await(worker.loading());
+                logChoices(worker, engine, Duration.ofNanos(System.nanoTime() - start));
+                logCompilation(worker, engine);
+            }
+            return new Workers(workers);
+        } catch (RuntimeException | Error e) {
+            workers.forEach(worker -> worker.loading().cancel(true));
+            workers.forEach(Worker::close);
+            throw e;
+        }
+    }
+
+    private Worker worker(Checkpoint kept, Device computing, ImageMaker images, GenerationListener heard) {
+        Planning planning = new Planning(kept, settings, ConversionCache.off());
+        MemoryBudget memory = planning.memory(computing);
+        memory.log();
+        EngineOptions options = new EngineOptions(
+                settings.precisions(),
+                settings.attention(),
+                memory.tiling(),
+                memory.residences(),
+                planning.hardware(computing, memory),
+                memory.recording(),
+                memory.limits(),
+                computing.kind() == Device.Kind.CPU && memory.fits());
+        PromptTokens promptTokens = promptTokens(kept);
+        try {
+            NativeRuntime.load();
+            return new Worker(kept, promptTokens, options, memory, images, heard, this::setThreads);
+        } catch (RuntimeException e) {
+            promptTokens.close();
+            throw e;
+        }
+    }
+
+    /** Returns what checks requests to the workers. */
+    public RequestCheck requestCheck(Workers workers) {
+        return new RequestCheck(checkpoint, workers.promptTokens());
+    }
+
+    private Planning planning() {
+        return new Planning(checkpoint, settings, settings.conversionCache());
+    }
+
+    private WeightConversion conversion() {
+        return new WeightConversion(settings.conversionCache());
+    }
+
+    private PromptTokens promptTokens(Checkpoint from) {
+        return PromptTokens.load(from, settings.maxPromptTokens(), settings.promptOverflow());
+    }
+
+    private List<Device> devices() {
+        if (settings.devices().isEmpty()) {
+            return List.of(Devices.automatic());
+        }
+        settings.devices().forEach(each -> Devices.require(each, "device " + each + " cannot be used"));
+        return settings.devices();
+    }
+
+    /** Returns what weights are converted to: cards make their 8-bit numbers of BF16. */
+    private Map<Component, Precision> keptPrecisions(Device computing) {
+        Map<Component, Precision> kept = new EnumMap<>(settings.precisions());
+        kept.replaceAll((component, precision) -> precision.isEightBit()
+                        && settings.deviceOf(component, computing).kind() != Device.Kind.CPU
+                ? Precision.BF16
+                : precision);
+        return kept;
+    }
+
+    /** OpenMP counts threads for each thread that starts some, so this must run on the device thread. */
+    private void setThreads() {
+        Integer threads = settings.threads();
+        if (threads != null) {
+            torch.set_num_threads(threads);
+        }
+    }
+
+    private void logChoices(Worker worker, DiffusionEngine engine, Duration elapsed) {
+        EngineOptions options = worker.options();
+        LOG.info(
+                "Using {} attention backend on {}; text encoder {}, transformer {}, VAE {}; {}; loaded {} in {} s",
+                engine.attentionName(),
+                described(options.hardware().device(Component.TRANSFORMER)),
+                options.precision(Component.TEXT_ENCODER),
+                options.precision(Component.TRANSFORMER),
+                options.precision(Component.VAE),
+                worker.memory().summary(),
+                checkpoint.name(),
+                "%.1f".formatted(elapsed.toMillis() / 1000.0));
+    }
+
+    private String described(Device device) {
+        if (device.kind() != Device.Kind.CPU) {
+            return "%s (%s)".formatted(device, Devices.card(device).name());
+        }
+        Integer threads = settings.threads();
+        int used = threads == null ? torch.get_num_threads() : threads;
+        return "the CPU with %d %s".formatted(used, used == 1 ? "thread" : "threads");
+    }
+
+    private void logCompilation(Worker worker, DiffusionEngine engine) {
+        if (!settings.compileTransformer()) {
+            return;
+        }
+        Device where = worker.options().hardware().device(Component.TRANSFORMER);
+        if (engine.isCompiled()) {
+            LOG.info("The transformer is compiled on {}: recorded for each size, and replayed", where);
+        } else if (where.kind() == Device.Kind.CPU) {
+            LOG.info("The transformer is not compiled: that is for graphics cards, and it computes on the CPU");
+        } else {
+            LOG.warn(
+                    "The transformer is not compiled on {}: {}",
+                    where,
+                    worker.memory().recording()
+                            ? "its work cannot be recorded there"
+                            : "there is no room for recordings beside all weights (%s); leave the weights where the plan puts them, and draw smaller pictures or set a larger memory budget"
+                                    .formatted(worker.memory().summary()));
+        }
+    }
+}

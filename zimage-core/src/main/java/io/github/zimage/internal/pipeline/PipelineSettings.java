@@ -1,0 +1,69 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.AttentionBackend;
+import io.github.zimage.Component;
+import io.github.zimage.ConversionCache;
+import io.github.zimage.Device;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemorySize;
+import io.github.zimage.Placement;
+import io.github.zimage.Precision;
+import io.github.zimage.PromptOverflow;
+import io.github.zimage.VaeTiling;
+import io.github.zimage.internal.placement.Workload;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a pipeline shall be.
+ *
+ * @param precisions each component's precision
+ * @param attention how attention is computed
+ * @param vaeTiling whether pictures are decoded in tiles
+ * @param maxPromptTokens how many tokens a prompt may have
+ * @param promptOverflow what happens to a prompt that has more
+ * @param conversionCache where converted weights are kept
+ * @param placements where weights are, of components for which the user said so
+ * @param devices what computes; empty to take the best there is
+ * @param compileTransformer whether the transformer's work is recorded and replayed
+ * @param memoryBudget how much memory may be used; null for what is available
+ * @param threads how many threads compute; null for LibTorch's choice
+ * @param plannedRequest what the memory is planned for
+ * @param listener hears how loading gets on
+ */
+public record PipelineSettings(
+        Map<Component, Precision> precisions,
+        AttentionBackend attention,
+        VaeTiling vaeTiling,
+        int maxPromptTokens,
+        PromptOverflow promptOverflow,
+        ConversionCache conversionCache,
+        Map<Component, Placement> placements,
+        List<Device> devices,
+        boolean compileTransformer,
+        @Nullable MemorySize memoryBudget,
+        @Nullable Integer threads,
+        GenerationRequest plannedRequest,
+        GenerationListener listener) {
+
+    /** Copies the collections. */
+    public PipelineSettings {
+        precisions = Map.copyOf(precisions);
+        placements = Map.copyOf(placements);
+        devices = List.copyOf(devices);
+    }
+
+    /** Returns what the memory is planned for. */
+    Workload plannedWork() {
+        return Workload.of(plannedRequest, maxPromptTokens);
+    }
+
+    /** Returns what a component computes on, in a pipeline that computes on a device. */
+    Device deviceOf(Component component, Device computing) {
+        Placement placement = placements.get(component);
+        Device own = placement == null || placement.kind() != Placement.Kind.ON ? null : placement.device();
+        return own == null ? computing : own;
+    }
+}

@@ -1,0 +1,272 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.GeneratedImage;
+import io.github.zimage.GenerationCancelledException;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
+import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.ZImageException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
+import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
+
+/** The devices of a pipeline: which one takes what, and what of it is still wanted. Thread-safe. */
+public final class Workers implements AutoCloseable {
+    /** One for each device. */
+    private final List<Worker> workers;
+
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    Workers(List<Worker> workers) {
+        this.workers = List.copyOf(workers);
+    }
+
+    /** Queues a request, whole on one device or in parts on those that have nothing to do. */
+    public CompletableFuture<List<GeneratedImage>> draw(
+            GenerationRequest request, long seed, GenerationListener listener) {
+        List<Worker> free = idle();
+        if (free.size() > 1 && request.totalCount() > 1) {
+            return split(RequestSplit.of(request, seed, free.size(), listener), free, seed, listener);
+        }
+        Worker worker = free.get(0);
+        return submit(worker, cancellation -> {
+            List<GeneratedImage> images = worker.draw(request, seed, listener, cancellation);
+            listener.onDone(images);
+            return images;
+        });
+    }
+
+    /** Returns the devices that have nothing to do, or else the one that has the least to do. */
+    private List<Worker> idle() {
+        List<Worker> idle =
+                workers.stream().filter(worker -> worker.waiting() == 0).toList();
+        return idle.isEmpty()
+                ? List.of(workers.stream()
+                        .min(Comparator.comparingInt(Worker::waiting))
+                        .orElseThrow())
+                : idle;
+    }
+
+    @SuppressWarnings("FutureReturnValueIgnored") // all ends in the result
+    private CompletableFuture<List<GeneratedImage>> split(
+            RequestSplit request, List<Worker> free, long seed, GenerationListener listener) {
+        CompletableFuture<List<GeneratedImage>> result = new CompletableFuture<>();
+        List<CompletableFuture<List<GeneratedImage>>> parts = new ArrayList<>();
+        for (int i = 0; i < request.parts().size(); i++) {
+            parts.add(part(result, request.parts().get(i), free.get(i), seed, request.listener(i)));
+        }
+        CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new)).thenRun(() -> {
+            try {
+                List<GeneratedImage> images =
+                        parts.stream().flatMap(part -> part.join().stream()).toList();
+                listener.onDone(images);
+                result.complete(images);
+            } catch (RuntimeException e) {
+                result.completeExceptionally(e);
+            }
+        });
+        return result;
+    }
+
+    /** Queues one part of a request. The first failure ends the other parts. */
+    @SuppressWarnings("FutureReturnValueIgnored") // all ends in the result
+    private CompletableFuture<List<GeneratedImage>> part(
+            CompletableFuture<List<GeneratedImage>> result,
+            GenerationRequest part,
+            Worker worker,
+            long seed,
+            GenerationListener listener) {
+        Runnable cancellation = cancellation(result);
+        CompletableFuture<List<GeneratedImage>> future = new CompletableFuture<>();
+        future.exceptionally(failure -> {
+            result.completeExceptionally(failure);
+            return List.of();
+        });
+        try {
+            worker.execute(future, () -> {
+                cancellation.run();
+                return worker.draw(part, seed, listener, cancellation);
+            });
+        } catch (RuntimeException e) {
+            result.completeExceptionally(e);
+            throw e;
+        }
+        return future;
+    }
+
+    /** Draws a request on each device. Blocks until that is done. */
+    public void warmUp(GenerationRequest request) {
+        List<CompletableFuture<?>> drawn = new ArrayList<>();
+        for (Worker worker : workers) {
+            drawn.add(
+                    submit(worker, cancellation -> worker.draw(request, 0, new GenerationListener() {}, cancellation)));
+        }
+        drawn.forEach(Workers::await);
+    }
+
+    /** Turns a prompt into embeddings. Blocks until that is done. */
+    public PromptEmbeddings encode(String prompt) {
+        Worker worker = idle().get(0);
+        return await(submit(
+                worker,
+                cancellation -> worker.engine()
+                        .encode(prompt, cancellation, worker.memory().relief())));
+    }
+
+    /** Frees what is kept only to be used again. Blocks until that is done. */
+    public void trim() {
+        for (Worker worker : workers) {
+            await(submit(worker, cancellation -> {
+                worker.engine().forget();
+                return Pointer.trimMemory();
+            }));
+        }
+    }
+
+    /**
+     * Goes on with the next smaller plan on each device. Blocks until that is done.
+     *
+     * @return whether there was one for any
+     */
+    public boolean shrink() {
+        boolean shrunk = false;
+        for (Worker worker : workers) {
+            shrunk |= await(submit(worker, cancellation -> {
+                Optional<EngineOptions> smaller =
+                        worker.memory().smaller(worker.engine().options());
+                smaller.ifPresent(worker.engine()::shrink);
+                return smaller.isPresent();
+            }));
+        }
+        return shrunk;
+    }
+
+    /** Refuses a request that does not fit into the memory budget, if one was set. */
+    public void checkMemory(GenerationRequest request) {
+        first().memory().check(request);
+    }
+
+    /** Returns the plan of the first device. */
+    public MemoryPlan plan() {
+        return first().memory().plan();
+    }
+
+    /** Returns what a request would need on the first device. */
+    public MemoryPlan plan(GenerationRequest request) {
+        return first().memory().plan(request);
+    }
+
+    /** Returns what the latest generation had in memory, on the device where it was most. */
+    public Optional<MemoryPlan.Peaks> measuredPeaks() {
+        return workers.stream()
+                .map(worker -> worker.memory().measured())
+                .flatMap(Optional::stream)
+                .max(Comparator.comparingLong(MemoryPlan.Peaks::highest));
+    }
+
+    /** Returns the name of the attention backend that is in use. */
+    public String attentionBackend() {
+        return first().engine().attentionName();
+    }
+
+    /** Returns whether the transformer's work is recorded and replayed. */
+    public boolean isCompiled() {
+        return first().engine().isCompiled();
+    }
+
+    PromptTokens promptTokens() {
+        return first().promptTokens();
+    }
+
+    private Worker first() {
+        return workers.get(0);
+    }
+
+    /** Runs a task on a device, giving it a check that throws once its future is cancelled or the pipeline closed. */
+    private <T> CompletableFuture<T> submit(Worker worker, Function<Runnable, T> task) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        Runnable cancellation = cancellation(result);
+        worker.execute(result, () -> {
+            cancellation.run();
+            return task.apply(cancellation);
+        });
+        return result;
+    }
+
+    private Runnable cancellation(CompletableFuture<?> result) {
+        return () -> {
+            if (result.isDone()) {
+                throw new GenerationCancelledException("the generation was cancelled");
+            }
+            if (closed.get()) {
+                throw new GenerationCancelledException("the pipeline was closed");
+            }
+        };
+    }
+
+    /** Waits for a future, and throws what it fails with. An interruption cancels it. */
+    public static <T> T await(CompletableFuture<T> future) {
+        try {
+            return future.get();
+        } catch (InterruptedException e) {
+            future.cancel(true);
+            Thread.currentThread().interrupt();
+            throw new GenerationCancelledException("the waiting thread was interrupted", e);
+        } catch (CancellationException e) {
+            throw new GenerationCancelledException("the generation was cancelled", e);
+        } catch (ExecutionException | CompletionException e) {
+            throw unwrap(e.getCause());
+        }
+    }
+
+    private static RuntimeException unwrap(@Nullable Throwable cause) {
+        if (cause instanceof Error error) {
+            throw error;
+        }
+        if (cause instanceof RuntimeException exception) {
+            return exception;
+        }
+        return new ZImageException("generation failed", cause);
+    }
+
+    /**
+     * Refuses to go on if the pipeline is closed.
+     *
+     * @throws IllegalStateException if it is
+     */
+    public void requireOpen() {
+        if (closed.get()) {
+            throw new IllegalStateException("pipeline is closed");
+        }
+    }
+
+    /**
+     * Refuses to go on where the caller would wait for itself.
+     *
+     * @throws IllegalStateException if called by a listener
+     */
+    public void requireOtherThread() {
+        if (workers.stream().anyMatch(Worker::isCurrent)) {
+            throw new IllegalStateException(
+                    "the pipeline's own thread, on which listeners run, must not wait for itself");
+        }
+    }
+
+    /** Ends what runs and waits, and frees the weights. Blocks until that is done. Further calls do nothing. */
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            workers.forEach(Worker::close);
+        }
+    }
+}
