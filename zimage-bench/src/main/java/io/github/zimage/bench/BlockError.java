@@ -6,7 +6,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.transformer.BlockNorms;
-import io.github.zimage.internal.transformer.Rotations;
+import io.github.zimage.internal.transformer.RotaryEmbedding;
 import io.github.zimage.internal.transformer.ZImageTransformerBlock;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightStore;
@@ -40,15 +40,15 @@ record BlockError(double output, double addition) {
             Tensor x = random(1, rows, checkpoint.transformer().dim());
             Tensor angles = random(2, rows, 1, pairs);
             Tensor key = torch.polar(torch.ones_like(angles), angles);
-            Rotations rotations = new Rotations(key.mul(new Scalar(1 / Math.sqrt(2.0 * pairs))), key);
-            Tensor exact = block(checkpoint, reference, x, rotations);
-            Tensor rounded = block(checkpoint, options.precision, x, rotations);
+            RotaryEmbedding rotary = new RotaryEmbedding(key.mul(new Scalar(1 / Math.sqrt(2.0 * pairs))), key);
+            Tensor exact = block(checkpoint, reference, x, rotary);
+            Tensor rounded = block(checkpoint, options.precision, x, rotary);
             double error = norm(rounded.sub(exact));
             return new BlockError(error / norm(exact), error / norm(exact.sub(x)));
         }
     }
 
-    private static Tensor block(Checkpoint checkpoint, Precision precision, Tensor x, Rotations rotations) {
+    private static Tensor block(Checkpoint checkpoint, Precision precision, Tensor x, RotaryEmbedding rotary) {
         try (WeightStore weights = new WeightStore(checkpoint.weights(Component.TRANSFORMER), done -> {})) {
             ZImageTransformerBlock block = new ZImageTransformerBlock(
                     weights,
@@ -56,7 +56,7 @@ record BlockError(double output, double addition) {
                     checkpoint.transformer(),
                     new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, precision), precision));
             Tensor rows = x.clone();
-            block.forward(rows, rotations, BlockNorms.load(weights, BLOCK));
+            block.forward(rows, rotary, BlockNorms.load(weights, BLOCK));
             return rows;
         }
     }

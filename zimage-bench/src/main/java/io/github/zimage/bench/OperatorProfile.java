@@ -79,7 +79,7 @@ final class OperatorProfile implements Callable<Integer> {
             TransformerInput input = new TransformerInput(
                     random(checkpoint.transformer().inChannels(), side, side),
                     caption,
-                    transformer.imageRotations(side, side, caption));
+                    transformer.imageRotary(side, side, caption));
             forward(transformer, input, step);
             kernels.taken();
             long before = NativeCalls.allocatedBytes();

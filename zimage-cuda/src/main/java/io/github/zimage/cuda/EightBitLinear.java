@@ -42,7 +42,7 @@ final class EightBitLinear {
     /**
      * Reads layers' weights, rounds them on the card, and leaves the result to the store.
      *
-     * @param turned whether the layers will get rows that {@link Rotation} has turned
+     * @param turned whether the layers will get rows that {@link HadamardRotation} has turned
      */
     static EightBitLinear load(
             EightBits eightBits, TensorSource weights, List<String> names, boolean bias, boolean turned) {

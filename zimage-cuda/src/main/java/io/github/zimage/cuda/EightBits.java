@@ -27,7 +27,7 @@ final class EightBits {
     private final Launcher launcher;
     private final boolean integers;
     private final String kind;
-    private final Map<Integer, Rotation> rotations = new HashMap<>();
+    private final Map<Integer, HadamardRotation> rotations = new HashMap<>();
 
     EightBits(TensorPlace place, Precision precision, Launcher launcher) {
         this.place = place;
@@ -45,8 +45,8 @@ final class EightBits {
     }
 
     /** Returns the rotation of rows of so many features. */
-    Rotation rotation(long features) {
-        return rotations.computeIfAbsent(Rotation.size(features), size -> new Rotation(size, place));
+    HadamardRotation rotation(long features) {
+        return rotations.computeIfAbsent(HadamardRotation.size(features), size -> new HadamardRotation(size, place));
     }
 
     /** Returns whether the numbers are integers. */

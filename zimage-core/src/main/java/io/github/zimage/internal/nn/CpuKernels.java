@@ -152,11 +152,11 @@ public final class CpuKernels extends Kernels {
                         .copy_(x.narrow(row, count).floats().view(count, result.size(1), result.size(2))));
     }
 
-    /** Its largest numbers are many times the typical one, so that 8-bit integers are made of them only after a {@link Rotation}. */
+    /** Its largest numbers are many times the typical one, so that 8-bit integers are made of them only after a {@link HadamardRotation}. */
     @Override
     public Rows swiglu(Rows gate, Rows up) {
         long hidden = gate.values().size(1);
-        Rotation rotation = int8 ? Rotation.of(hidden) : null;
+        HadamardRotation rotation = int8 ? HadamardRotation.of(hidden) : null;
         return rows(gate.count(), hidden, (row, count) -> {
             Tensor product = torch.silu(gate.narrow(row, count).floats())
                     .mul_(up.narrow(row, count).floats());

@@ -37,7 +37,7 @@ final class Int8Linear implements Projection {
      * Reads a layer's weights, or makes them of others, and leaves them to the source. They are packed if the source allows it, which takes
      * three times as long as not packing them, and as long as is saved in some 12,000 rows.
      *
-     * @param turned whether the layer will get rows that have been turned by {@link Rotation}
+     * @param turned whether the layer will get rows that have been turned by {@link HadamardRotation}
      */
     static Int8Linear load(TensorSource weights, String name, boolean bias, boolean turned) {
         try (PointerScope scope = new PointerScope()) {

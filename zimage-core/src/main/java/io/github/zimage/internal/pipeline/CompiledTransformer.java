@@ -6,7 +6,7 @@ import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.transformer.BlockNorms;
 import io.github.zimage.internal.transformer.Caption;
-import io.github.zimage.internal.transformer.Rotations;
+import io.github.zimage.internal.transformer.RotaryEmbedding;
 import io.github.zimage.internal.transformer.StepModulation;
 import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
@@ -217,8 +217,8 @@ final class CompiledTransformer implements AutoCloseable {
                 own.add(Tensors.keep(torch.empty_like(like.latents())));
                 TransformerInput input = new TransformerInput(
                         own.get(0),
-                        new Caption(own.get(1), new Rotations(own.get(2), own.get(3))),
-                        new Rotations(own.get(4), own.get(5)));
+                        new Caption(own.get(1), new RotaryEmbedding(own.get(2), own.get(3))),
+                        new RotaryEmbedding(own.get(4), own.get(5)));
                 recording = recorder.record(() -> {
                     try (PointerScope work = new PointerScope()) {
                         written().copy_(eager(input, shared.views, () -> {}));
@@ -239,10 +239,10 @@ final class CompiledTransformer implements AutoCloseable {
             return List.of(
                     input.latents(),
                     caption.context(),
-                    caption.rotations().query(),
-                    caption.rotations().key(),
-                    input.imageRotations().query(),
-                    input.imageRotations().key());
+                    caption.rotary().query(),
+                    caption.rotary().key(),
+                    input.imageRotary().query(),
+                    input.imageRotary().key());
         }
 
         Tensor replay(TransformerInput input) {

@@ -1,7 +1,6 @@
 package io.github.zimage.internal.pipeline;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.GenerationTimings;
@@ -14,18 +13,24 @@ import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Recorder;
 import io.github.zimage.internal.events.LoadEvent;
-import io.github.zimage.internal.events.StepEvent;
-import io.github.zimage.internal.image.AwtImage;
+import io.github.zimage.internal.generation.InitialLatents;
+import io.github.zimage.internal.generation.PictureNoise;
+import io.github.zimage.internal.generation.StepClock;
+import io.github.zimage.internal.generation.StepPreviews;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.schedule.FlowMatchEulerSchedule;
+import io.github.zimage.internal.schedule.EulerSampler;
+import io.github.zimage.internal.schedule.Evaluation;
+import io.github.zimage.internal.schedule.NoiseSchedule;
+import io.github.zimage.internal.schedule.Sampler;
+import io.github.zimage.internal.schedule.Step;
 import io.github.zimage.internal.text.Qwen3Model;
 import io.github.zimage.internal.transformer.Caption;
-import io.github.zimage.internal.transformer.Rotations;
+import io.github.zimage.internal.transformer.RotaryEmbedding;
 import io.github.zimage.internal.transformer.StepModulation;
 import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
@@ -33,12 +38,9 @@ import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.ReadAhead;
 import io.github.zimage.internal.weights.WeightStore;
-import java.awt.image.BufferedImage;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Deque;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -52,23 +54,14 @@ import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Generator;
-import org.bytedeco.pytorch.GeneratorOptional;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptions;
-import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The model, loaded, and the way from a request to pictures. Runs on the device thread. The steps are those of diffusers'
  * {@code ZImagePipeline.__call__}.
  */
 public final class DiffusionEngine implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(DiffusionEngine.class);
 
     /** A picture is decoded whole if that takes at most this share of the memory that is available then. */
     private static final double SHARE_TO_DECODE = 0.5;
@@ -392,26 +385,6 @@ public final class DiffusionEngine implements AutoCloseable {
         }
     }
 
-    /** The noise of {@code torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))}. */
-    static Tensor noise(long seed, long... shape) {
-        Generator generator = torch.make_generator_cpu(seed);
-        return torch.randn(shape, new GeneratorOptional(generator), new TensorOptions(ScalarType.Float));
-    }
-
-    /** Noise of a larger picture, averaged over squares of so many latents a side. The mean of n * n has a deviation of 1 / n. */
-    private static Tensor reduced(long seed, int side, long... shape) {
-        if (side == 1) {
-            return noise(seed, shape);
-        }
-        return Tensors.scoped(() -> torch.avg_pool2d(
-                        noise(seed, shape[0], side * shape[1], side * shape[2]), side, side)
-                .mul_(new Scalar((double) side)));
-    }
-
-    private static int ceilDiv(int a, int b) {
-        return (a + b - 1) / b;
-    }
-
     private static Duration since(long nanoTime) {
         return Duration.ofNanos(System.nanoTime() - nanoTime);
     }
@@ -440,7 +413,8 @@ public final class DiffusionEngine implements AutoCloseable {
         private final Guidance guidance;
         private final int latentHeight;
         private final int latentWidth;
-        private final List<Duration> steps = new ArrayList<>();
+        private final Sampler sampler = new EulerSampler();
+        private List<Duration> steps = List.of();
         private Duration encode = Duration.ZERO;
         private Duration denoise = Duration.ZERO;
 
@@ -473,14 +447,34 @@ public final class DiffusionEngine implements AutoCloseable {
         }
 
         private List<Tensor> latents(Embeddings embeddings) {
-            steps.clear();
             return Tensors.allScoped(() -> {
-                List<Tensor> latents = noise();
+                int patch = TransformerConfig.PATCH_SIZE;
+                int imageTokens = latentHeight / patch * (latentWidth / patch);
+                InitialLatents start = InitialLatents.of(request);
+                NoiseSchedule schedule =
+                        start.schedule(NoiseSchedule.flowMatch(checkpoint.scheduler(), levels(), imageTokens));
+                TensorPlace place = devices.of(Component.TRANSFORMER).place();
+                List<Tensor> latents = new ArrayList<>();
+                List<Sampler.Trajectory> trajectories = new ArrayList<>();
+                for (int i = 0; i < request.totalCount(); i++) {
+                    PictureNoise noise = new PictureNoise(
+                            request.seedOf(i, firstSeed),
+                            request.noiseReduction(),
+                            place,
+                            checkpoint.transformer().inChannels(),
+                            latentHeight,
+                            latentWidth);
+                    Tensor each = start.begin(i, schedule, noise, place).latents();
+                    latents.add(each);
+                    trajectories.add(sampler.begin(each, schedule, noise));
+                }
                 try {
                     denoise(
                             transformer.get(progress(Component.TRANSFORMER, listener, cancellation)),
                             embeddings,
-                            latents);
+                            schedule,
+                            latents,
+                            trajectories);
                     return latents;
                 } finally {
                     transformer.rest();
@@ -515,19 +509,12 @@ public final class DiffusionEngine implements AutoCloseable {
             return new Embeddings(positive, negativePrompt == null ? negative : encoded.get(negativePrompt));
         }
 
-        private List<Tensor> noise() {
-            long[] shape = {checkpoint.transformer().inChannels(), latentHeight, latentWidth};
-            List<Tensor> noise = new ArrayList<>();
-            for (int i = 0; i < request.totalCount(); i++) {
-                Tensor each = request.latents().isEmpty()
-                        ? reduced(request.seedOf(i, firstSeed), request.noiseReduction(), shape)
-                        : Tensors.of(request.latents().get(i).values(), shape);
-                noise.add(devices.of(Component.TRANSFORMER).place().take(each));
-            }
-            return noise;
-        }
-
-        private void denoise(ZImageTransformer2DModel model, Embeddings embeddings, List<Tensor> latents) {
+        private void denoise(
+                ZImageTransformer2DModel model,
+                Embeddings embeddings,
+                NoiseSchedule schedule,
+                List<Tensor> latents,
+                List<Sampler.Trajectory> trajectories) {
             // Captions
             Map<PromptEmbeddings, Caption> captions = captions(model, embeddings);
             List<TransformerInput> inputs = inputs(model, latents, embeddings.positive(), captions);
@@ -538,128 +525,54 @@ public final class DiffusionEngine implements AutoCloseable {
             encode = since(start);
             listener.onEncode(encode);
 
-            // Schedule
-            long denoiseStart = System.nanoTime();
-            int patch = TransformerConfig.PATCH_SIZE;
-            int imageTokens = latentHeight / patch * (latentWidth / patch);
-            FlowMatchEulerSchedule schedule = FlowMatchEulerSchedule.of(checkpoint.scheduler(), levels(), imageTokens);
-            List<StepModulation> modulations = model.modulations(schedule.timesteps());
-
             // Steps
-            StepClock clock = new StepClock();
+            long denoiseStart = System.nanoTime();
+            List<StepModulation> modulations = model.modulations(timesteps(schedule));
+            StepClock clock = new StepClock(
+                    devices.of(Component.TRANSFORMER), request, schedule.steps().size(), listener);
+            StepPreviews previews = new StepPreviews(
+                    listener, vae.residentModel(), checkpoint.vae().scale(), cancellation);
             CompiledTransformer replayed = compiled;
             int atOnce = options.limits().picturesAtOnce();
-            for (int step = 0; step < request.steps(); step++) {
-                int previewSize = listener.previewSize(step + 1);
-                boolean guided = guidance.actsAt(schedule.timesteps()[step]);
-                float sigmaChange = schedule.sigmas()[step + 1] - schedule.sigmas()[step];
+            for (Evaluation at : schedule.evaluations(sampler)) {
+                Step step = at.step();
+                previews.ask(step);
+                boolean guided = guidance.actsAt(at.timestep());
                 for (int first = 0; first < latents.size(); first += atOnce) {
                     int last = Math.min(first + atOnce, latents.size());
                     List<TransformerInput> group = new ArrayList<>(inputs.subList(first, last));
                     if (guided) {
                         group.addAll(negativeInputs.subList(first, last));
                     }
-                    boolean runsAgain = last < latents.size() || step + 1 < request.steps();
+                    boolean runsAgain = last < latents.size() || !at.isLast();
+                    StepModulation modulation = modulations.get(step.index());
                     try (PointerScope scope = new PointerScope()) {
                         List<Tensor> velocities = replayed == null
-                                ? model.forward(group, modulations.get(step), runsAgain, cancellation)
-                                : replayed.forward(group, modulations.get(step), cancellation);
+                                ? model.forward(group, modulation, runsAgain, cancellation)
+                                : replayed.forward(group, modulation, cancellation);
                         for (int i = first; i < last; i++) {
                             Tensor velocity = velocities.get(i - first);
                             if (guided) {
                                 velocity = guidance.combine(velocity, velocities.get(last - first + i - first));
                             }
-                            // The transformer predicts the way to the picture; sigma falls on it, hence the sign.
-                            latents.get(i).add_(velocity, new Scalar(-sigmaChange));
-                            if (previewSize > 0) {
-                                preview(step, i, latents.get(i), velocity, schedule.sigmas()[step + 1], previewSize);
-                            }
+                            previews.show(at, i, latents.get(i), velocity);
+                            trajectories.get(i).advance(at, velocity);
                         }
                     }
                 }
                 clock.ordered();
             }
             clock.finish();
+            steps = clock.durations();
             denoise = since(denoiseStart);
         }
 
-        /** Shows where the velocity leads: to latents at sigma 0. */
-        private void preview(int step, int picture, Tensor latents, Tensor velocity, float sigma, int size) {
-            PictureDecoder decoder = vae.residentModel();
-            if (decoder == null) {
-                return;
+        private static float[] timesteps(NoiseSchedule schedule) {
+            float[] timesteps = new float[schedule.steps().size()];
+            for (Step step : schedule.steps()) {
+                timesteps[step.index()] = step.timestep();
             }
-            BufferedImage image;
-            try (PointerScope scope = new PointerScope()) {
-                int longest = Math.max(latentHeight, latentWidth);
-                int side = Math.min(
-                        Math.min(latentHeight, latentWidth),
-                        ceilDiv(longest, Math.max(1, size / checkpoint.vae().scale())));
-                Tensor target = torch.add(latents, velocity, new Scalar(sigma)); // [C, h, w]
-                Tensor decoded = decoder.decode(torch.avg_pool2d(target, side, side), cancellation);
-                image = AwtImage.of(
-                        Math.toIntExact(decoded.size(1)), Math.toIntExact(decoded.size(0)), Tensors.toBytes(decoded));
-            } catch (RuntimeException e) {
-                if (NativeErrors.translate(e) instanceof OutOfDeviceMemoryException failure) {
-                    LOG.debug("No preview of step {}, for want of memory: {}", step + 1, failure.getMessage());
-                    return;
-                }
-                throw e;
-            }
-            listener.onPreview(step + 1, picture + 1, image);
-        }
-
-        /**
-         * Tells the listener of steps when they are done. On a card, a step is waited for only once the next one has been ordered, so
-         * that the card never waits.
-         */
-        private final class StepClock {
-            private final ComputeDevice device = devices.of(Component.TRANSFORMER);
-            private final int ahead = device.device().kind() == Device.Kind.CPU ? 0 : 1;
-            private final Deque<ComputeDevice.Mark> marks = new ArrayDeque<>();
-            private long last = System.nanoTime();
-            private StepEvent event = begun();
-
-            void ordered() {
-                marks.add(device.mark());
-                while (marks.size() > ahead) {
-                    await();
-                }
-            }
-
-            void finish() {
-                while (!marks.isEmpty()) {
-                    await();
-                }
-            }
-
-            private void await() {
-                marks.remove().await();
-                steps.add(since(last));
-                record();
-                listener.onStep(steps.size(), request.steps(), steps.get(steps.size() - 1));
-                last = System.nanoTime();
-                event = begun();
-            }
-
-            private static StepEvent begun() {
-                StepEvent event = new StepEvent();
-                event.begin();
-                return event;
-            }
-
-            private void record() {
-                event.end();
-                if (event.shouldCommit()) {
-                    event.device = device.device().toString();
-                    event.step = steps.size();
-                    event.steps = request.steps();
-                    event.width = request.width();
-                    event.height = request.height();
-                    event.pictures = request.totalCount();
-                    event.commit();
-                }
-            }
+            return timesteps;
         }
 
         private Map<PromptEmbeddings, Caption> captions(ZImageTransformer2DModel model, Embeddings embeddings) {
@@ -682,24 +595,20 @@ public final class DiffusionEngine implements AutoCloseable {
                 List<Tensor> latents,
                 List<PromptEmbeddings> embeddings,
                 Map<PromptEmbeddings, Caption> captions) {
-            Map<PromptEmbeddings, Rotations> rotations = new HashMap<>();
+            Map<PromptEmbeddings, RotaryEmbedding> rotary = new HashMap<>();
             List<TransformerInput> inputs = new ArrayList<>();
             for (int i = 0; i < latents.size(); i++) {
                 Caption caption = Objects.requireNonNull(captions.get(embeddings.get(i)));
-                Rotations imageRotations = rotations.computeIfAbsent(
-                        embeddings.get(i), each -> model.imageRotations(latentHeight, latentWidth, caption));
-                inputs.add(new TransformerInput(latents.get(i), caption, imageRotations));
+                RotaryEmbedding imageRotary = rotary.computeIfAbsent(
+                        embeddings.get(i), each -> model.imageRotary(latentHeight, latentWidth, caption));
+                inputs.add(new TransformerInput(latents.get(i), caption, imageRotary));
             }
             return inputs;
         }
 
         private float[] levels() {
             if (request.sigmas().isEmpty()) {
-                return Tensors.toFloats(torch.linspace(
-                        new Scalar(1.0),
-                        new Scalar(1.0 / request.steps()),
-                        request.steps(),
-                        new TensorOptions(ScalarType.Float)));
+                return NoiseSchedule.evenLevels(request.steps());
             }
             float[] levels = new float[request.steps()];
             for (int i = 0; i < levels.length; i++) {

@@ -1,2 +1,2 @@
-/** The noise levels that a generation passes through. */
+/** The noise levels that pictures pass through, and the samplers that take the steps between them. */
 package io.github.zimage.internal.schedule;

@@ -33,10 +33,10 @@ final class Qwen3Attention {
     }
 
     /** Maps [T, hidden] to [T, hidden]. */
-    Rows forward(Rows x, TextRotations rotations) {
+    Rows forward(Rows x, Qwen3RotaryEmbedding rotary) {
         List<Rows> qkv = qkvProj.forward(x);
-        Tensor query = rotate(heads(qkv.get(0), config.heads()), qNorm, rotations.queryCosine(), rotations.querySine());
-        Tensor key = rotate(heads(qkv.get(1), config.kvHeads()), kNorm, rotations.cosine(), rotations.sine());
+        Tensor query = rotate(heads(qkv.get(0), config.heads()), qNorm, rotary.queryCosine(), rotary.querySine());
+        Tensor key = rotate(heads(qkv.get(1), config.kvHeads()), kNorm, rotary.cosine(), rotary.sine());
         Tensor value = Tensors.cast(heads(qkv.get(2), config.kvHeads()), kernels.type());
         return oProj.forward(kernels.rows(kernels.attention(query, shared(key), shared(value), true)));
     }

@@ -58,9 +58,9 @@ final class Qwen3DecoderLayer {
      *
      * @param x [T, hidden] fp32
      */
-    void forward(Tensor x, TextRotations rotations) {
+    void forward(Tensor x, Qwen3RotaryEmbedding rotary) {
         try (PointerScope scope = new PointerScope()) {
-            x.add_(selfAttn.forward(kernels.normScale(x, inputLayerNorm, eps), rotations)
+            x.add_(selfAttn.forward(kernels.normScale(x, inputLayerNorm, eps), rotary)
                     .floats());
         }
         try (PointerScope scope = new PointerScope()) {

@@ -67,17 +67,17 @@ public final class Qwen3Model {
      */
     public List<Tensor> forward(List<int[]> prompts, Runnable betweenLayers) {
         List<Tensor> hidden = new ArrayList<>();
-        List<TextRotations> rotations = new ArrayList<>();
+        List<Qwen3RotaryEmbedding> rotary = new ArrayList<>();
         for (int[] ids : prompts) {
             hidden.add(embedded(ids));
-            rotations.add(TextRotations.of(config, ids.length, kernels.place()));
+            rotary.add(Qwen3RotaryEmbedding.of(config, ids.length, kernels.place()));
         }
         try (Blocks<Qwen3DecoderLayer>.Pass pass = layers.pass(allLayers, Range.NONE)) {
             for (int i = allLayers.from(); i < allLayers.to(); i++) {
                 betweenLayers.run();
                 Qwen3DecoderLayer layer = pass.next();
                 for (int prompt = 0; prompt < prompts.size(); prompt++) {
-                    layer.forward(hidden.get(prompt), rotations.get(prompt));
+                    layer.forward(hidden.get(prompt), rotary.get(prompt));
                 }
             }
         }

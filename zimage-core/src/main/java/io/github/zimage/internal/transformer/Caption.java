@@ -6,9 +6,9 @@ import org.bytedeco.pytorch.Tensor;
  * A prompt as the transformer's blocks see it, refined, the same in all steps.
  *
  * @param context [T, dim] fp32, where T is a multiple of 32
- * @param rotations those of its T tokens
+ * @param rotary the rotary embedding of its T tokens
  */
-public record Caption(Tensor context, Rotations rotations) {
+public record Caption(Tensor context, RotaryEmbedding rotary) {
     /** Returns how many tokens the caption has, padding included. */
     int length() {
         return Math.toIntExact(context.size(0));

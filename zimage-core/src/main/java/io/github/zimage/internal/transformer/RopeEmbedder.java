@@ -26,11 +26,11 @@ final class RopeEmbedder {
     }
 
     /**
-     * Returns the rotations of positions.
+     * Returns the rotary embedding of positions.
      *
      * @param positions for each token its position on each axis
      */
-    Rotations forward(int[][] positions) {
+    RotaryEmbedding forward(int[][] positions) {
         int pairs = headDim / 2;
         float[] angles = new float[positions.length * pairs];
         int pair = 0;
@@ -45,6 +45,6 @@ final class RopeEmbedder {
         }
         Tensor angle = Tensors.of(angles, positions.length, 1, pairs); // [S, 1, D/2]
         Tensor key = torch.polar(torch.ones_like(angle), angle);
-        return new Rotations(place.take(key.mul(new Scalar(1 / Math.sqrt(headDim)))), place.take(key));
+        return new RotaryEmbedding(place.take(key.mul(new Scalar(1 / Math.sqrt(headDim)))), place.take(key));
     }
 }

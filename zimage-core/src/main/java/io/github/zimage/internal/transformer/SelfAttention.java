@@ -42,8 +42,8 @@ final class SelfAttention {
      * @param eps that of the norm
      * @return [S, dim], before {@link #out}
      */
-    Tensor forward(Tensor x, Tensor norm, double eps, Rotations rotations) {
-        Heads.Recipe recipe = new Heads.Recipe(heads, normQ, normK, QK_NORM_EPS, rotations.query(), rotations.key());
+    Tensor forward(Tensor x, Tensor norm, double eps, RotaryEmbedding rotary) {
+        Heads.Recipe recipe = new Heads.Recipe(heads, normQ, normK, QK_NORM_EPS, rotary.query(), rotary.key());
         return Tensors.scoped(() -> {
             Heads made = kernels.heads(x, norm, eps, toQkv, recipe);
             return kernels.attention(made.query(), made.key(), made.value(), false);

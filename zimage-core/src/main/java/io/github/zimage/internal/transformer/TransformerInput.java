@@ -7,6 +7,6 @@ import org.bytedeco.pytorch.Tensor;
  *
  * @param latents [C, h, w] fp32
  * @param caption what it shall show
- * @param imageRotations those of its tokens, behind that caption
+ * @param imageRotary the rotary embedding of its tokens, behind that caption
  */
-public record TransformerInput(Tensor latents, Caption caption, Rotations imageRotations) {}
+public record TransformerInput(Tensor latents, Caption caption, RotaryEmbedding imageRotary) {}

@@ -115,26 +115,26 @@ public final class ZImageTransformer2DModel {
      */
     public List<Caption> captions(List<Tensor> promptEmbeddings, Runnable betweenBlocks) {
         List<Tensor> contexts = new ArrayList<>();
-        List<Rotations> rotations = new ArrayList<>();
+        List<RotaryEmbedding> rotary = new ArrayList<>();
         for (Tensor embeddings : promptEmbeddings) {
             Tensor context = Tensors.scoped(() -> {
                 Tensor normed = Kernels.rmsNorm(embeddings, capEmbedderNorm, config.normEps());
                 return padded(capEmbedder.forward(normed), capPadToken); // [tokens, dim] -> [T, dim]
             });
             contexts.add(context);
-            rotations.add(captionRotations((int) context.size(0)));
+            rotary.add(captionRotary((int) context.size(0)));
         }
         try (Blocks<ZImageTransformerBlock>.Pass pass = blocks.pass(captionRange, stepRange)) {
-            run(pass, contexts, rotations, norms.subList(captionRange.from(), captionRange.to()), betweenBlocks);
+            run(pass, contexts, rotary, norms.subList(captionRange.from(), captionRange.to()), betweenBlocks);
         }
         List<Caption> captions = new ArrayList<>();
         for (int i = 0; i < contexts.size(); i++) {
-            captions.add(new Caption(contexts.get(i), rotations.get(i)));
+            captions.add(new Caption(contexts.get(i), rotary.get(i)));
         }
         return captions;
     }
 
-    private Rotations captionRotations(int length) {
+    private RotaryEmbedding captionRotary(int length) {
         int[][] positions = new int[length][];
         for (int i = 0; i < length; i++) {
             positions[i] = new int[] {1 + i, 0, 0};
@@ -181,12 +181,12 @@ public final class ZImageTransformer2DModel {
     }
 
     /**
-     * Returns the rotations of a picture's tokens, which follow those of its caption on the first axis.
+     * Returns the rotary embedding of a picture's tokens, whose positions follow those of its caption on the first axis.
      *
      * @param latentHeight rows of the latents
      * @param latentWidth columns of the latents
      */
-    public Rotations imageRotations(int latentHeight, int latentWidth, Caption caption) {
+    public RotaryEmbedding imageRotary(int latentHeight, int latentWidth, Caption caption) {
         int rows = latentHeight / PATCH;
         int columns = latentWidth / PATCH;
         int[][] positions = new int[padded(rows * columns)][];
@@ -210,20 +210,20 @@ public final class ZImageTransformer2DModel {
     public List<Tensor> forward(
             List<TransformerInput> inputs, StepModulation step, boolean runsAgain, Runnable betweenBlocks) {
         List<Tensor> hidden = new ArrayList<>();
-        List<Rotations> rotations = new ArrayList<>();
+        List<RotaryEmbedding> rotary = new ArrayList<>();
         for (TransformerInput input : inputs) {
             hidden.add(Tensors.scoped(() -> padded(xEmbedder.forward(patchify(input.latents())), xPadToken)));
-            rotations.add(input.imageRotations());
+            rotary.add(input.imageRotary());
         }
         int refiners = config.refinerLayers();
         try (Blocks<ZImageTransformerBlock>.Pass pass = blocks.pass(stepRange, runsAgain ? stepRange : Range.NONE)) {
-            run(pass, hidden, rotations, step.blocks().subList(0, refiners), betweenBlocks);
+            run(pass, hidden, rotary, step.blocks().subList(0, refiners), betweenBlocks);
             for (int i = 0; i < inputs.size(); i++) {
                 Caption caption = inputs.get(i).caption();
                 hidden.set(i, torch.cat(new TensorVector(hidden.get(i), caption.context()))); // [N, dim] -> [S, dim]
-                rotations.set(i, Rotations.concat(rotations.get(i), caption.rotations()));
+                rotary.set(i, RotaryEmbedding.concat(rotary.get(i), caption.rotary()));
             }
-            run(pass, hidden, rotations, step.blocks().subList(refiners, stepBlocks.size()), betweenBlocks);
+            run(pass, hidden, rotary, step.blocks().subList(refiners, stepBlocks.size()), betweenBlocks);
         }
         List<Tensor> velocities = new ArrayList<>();
         for (int i = 0; i < inputs.size(); i++) {
@@ -236,14 +236,14 @@ public final class ZImageTransformer2DModel {
     private static void run(
             Blocks<ZImageTransformerBlock>.Pass pass,
             List<Tensor> hidden,
-            List<Rotations> rotations,
+            List<RotaryEmbedding> rotary,
             List<BlockNorms> norms,
             Runnable betweenBlocks) {
         for (BlockNorms each : norms) {
             betweenBlocks.run();
             ZImageTransformerBlock block = pass.next();
             for (int i = 0; i < hidden.size(); i++) {
-                block.forward(hidden.get(i), rotations.get(i), each);
+                block.forward(hidden.get(i), rotary.get(i), each);
             }
         }
     }

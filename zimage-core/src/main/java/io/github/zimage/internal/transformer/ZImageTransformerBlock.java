@@ -53,9 +53,9 @@ public final class ZImageTransformerBlock {
      *
      * @param x [S, dim] fp32
      */
-    public void forward(Tensor x, Rotations rotations, BlockNorms step) {
+    public void forward(Tensor x, RotaryEmbedding rotary, BlockNorms step) {
         try (PointerScope scope = new PointerScope()) {
-            Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotations);
+            Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotary);
             kernels.inParts(x.size(0), (row, count) -> {
                 Tensor rows = x.narrow(0, row, count);
                 Rows normed = kernels.addNormScaleNorm(

@@ -71,8 +71,8 @@ final class BlockParityTest {
             assertClose("context refiner", caption.context(), tensor(truth, "context.positive"));
 
             StepModulation step = model.modulations(timesteps(truth)).get(0);
-            Rotations image = model.imageRotations((int) noise.size(1), (int) noise.size(2), caption);
-            Rotations all = Rotations.concat(image, caption.rotations());
+            RotaryEmbedding image = model.imageRotary((int) noise.size(1), (int) noise.size(2), caption);
+            RotaryEmbedding all = RotaryEmbedding.concat(image, caption.rotary());
             Tensor input =
                     torch.cat(new TensorVector(tensor(truth, "image.positive"), tensor(truth, "context.positive")));
             for (int i = 0; i < config.layers(); i++) {

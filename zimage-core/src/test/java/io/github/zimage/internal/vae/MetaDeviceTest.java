@@ -79,7 +79,7 @@ final class MetaDeviceTest {
                     checkpoint.transformer().inChannels(),
                     8,
                     6));
-            TransformerInput input = new TransformerInput(latents, caption, transformer.imageRotations(8, 6, caption));
+            TransformerInput input = new TransformerInput(latents, caption, transformer.imageRotary(8, 6, caption));
             Tensor velocity = transformer
                     .forward(
                             List.of(input),

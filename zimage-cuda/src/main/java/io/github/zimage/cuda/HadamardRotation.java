@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * Turns neighbouring features into each other by a Hadamard matrix with random signs, so that no number of a row is much larger than the
  * others. A layer whose weight is turned likewise gives the same result.
  */
-final class Rotation {
+final class HadamardRotation {
     /** A power of 4, so that the numbers of the matrix are powers of 2, which BF16 holds. */
     private static final int LARGEST = 256;
 
@@ -22,7 +22,7 @@ final class Rotation {
     private final Tensor bf16;
 
     /** Makes the rotation of so many neighbours. */
-    Rotation(int size, TensorPlace place) {
+    HadamardRotation(int size, TensorPlace place) {
         this.size = size;
         float[] matrix = new float[size * size];
         Random random = new Random(SEED);

@@ -9,16 +9,16 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Turns neighbouring features into each other, so that no number of a row is much larger than the others and rounding all of them by
+ * Rotates neighbouring features into each other by a Hadamard matrix, so that no number of a row is much larger than the others and rounding all of them by
  * one scale costs little. A layer whose weight is turned likewise, which {@link RowRounding} does, gives the same result.
  */
-final class Rotation {
-    private static final ConcurrentMap<Integer, Rotation> CACHE = new ConcurrentHashMap<>();
+final class HadamardRotation {
+    private static final ConcurrentMap<Integer, HadamardRotation> CACHE = new ConcurrentHashMap<>();
 
     private final int size;
     private final Tensor matrix;
 
-    private Rotation(int size) {
+    private HadamardRotation(int size) {
         this.size = size;
         try (PointerScope scope = new PointerScope()) {
             matrix = Tensors.keep(
@@ -27,8 +27,8 @@ final class Rotation {
     }
 
     /** Returns the rotation of rows of so many features: of as many neighbours as divide them, up to 256. */
-    static Rotation of(long features) {
-        return CACHE.computeIfAbsent(RowRounding.turnedTogether(features), Rotation::new);
+    static HadamardRotation of(long features) {
+        return CACHE.computeIfAbsent(RowRounding.turnedTogether(features), HadamardRotation::new);
     }
 
     /**

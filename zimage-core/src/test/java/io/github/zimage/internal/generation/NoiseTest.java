@@ -1,9 +1,10 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.zimage.internal.runtime.NativeRuntime;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import org.bytedeco.javacpp.PointerScope;
 import org.junit.jupiter.api.BeforeAll;
@@ -41,7 +42,7 @@ final class NoiseTest {
             long seed, long channels, long height, long width, float first, float second, float last, double sum) {
         float[] values;
         try (PointerScope scope = new PointerScope()) {
-            values = Tensors.toFloats(DiffusionEngine.noise(seed, channels, height, width));
+            values = Tensors.toFloats(new PictureNoise(seed, 1, TensorPlace.CPU, channels, height, width).next());
         }
         assertThat(values[0]).isEqualTo(first, within(LAST_BITS));
         assertThat(values[1]).isEqualTo(second, within(LAST_BITS));

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Holds noise levels and times against those of FlowMatchEulerDiscreteScheduler and the Z-Image pipeline in diffusers 0.42.1,
  * called with {@code set_timesteps(sigmas=levels, mu=calculate_shift(imageTokens, ...))}.
  */
-final class FlowMatchEulerScheduleTest {
+final class NoiseScheduleTest {
     private static final SchedulerConfig TURBO = new SchedulerConfig(1000, 3, false, 0.5, 1.15, 256, 4096, null, false);
 
     /** One unit in the last place of numbers up to 1. NumPy rounds some intermediate results to FP64, some to FP32. */
@@ -23,9 +23,11 @@ final class FlowMatchEulerScheduleTest {
     @MethodSource
     void schedule_isThatOfDiffusers(
             String name, SchedulerConfig config, float[] levels, int imageTokens, float[] sigmas, float[] timesteps) {
-        FlowMatchEulerSchedule schedule = FlowMatchEulerSchedule.of(config, levels, imageTokens);
+        NoiseSchedule schedule = NoiseSchedule.flowMatch(config, levels, imageTokens);
         assertThat(schedule.sigmas()).containsExactly(sigmas, offset(ULP));
-        assertThat(schedule.timesteps()).containsExactly(timesteps, offset(ULP));
+        float[] actual = new float[schedule.steps().size()];
+        schedule.steps().forEach(step -> actual[step.index()] = step.timestep());
+        assertThat(actual).containsExactly(timesteps, offset(ULP));
     }
 
     static Stream<Arguments> schedule_isThatOfDiffusers() {

@@ -10,10 +10,10 @@ import org.bytedeco.pytorch.Tensor;
  * Cosines and sines by which heads of the text encoder are rotated, [T, 1, D/2] fp32; those of queries carry the scale of attention,
  * {@code 1 / sqrt(D)}.
  */
-record TextRotations(Tensor cosine, Tensor sine, Tensor queryCosine, Tensor querySine) {
+record Qwen3RotaryEmbedding(Tensor cosine, Tensor sine, Tensor queryCosine, Tensor querySine) {
 
-    /** Returns the rotations of positions 0 to {@code tokens - 1}, rounded to FP32 where transformers' {@code Qwen3RotaryEmbedding} does. */
-    static TextRotations of(TextEncoderConfig config, int tokens, TensorPlace place) {
+    /** Returns the rotary embedding of positions 0 to {@code tokens - 1}, rounded to FP32 where transformers' {@code Qwen3RotaryEmbedding} does. */
+    static Qwen3RotaryEmbedding of(TextEncoderConfig config, int tokens, TensorPlace place) {
         int half = config.headDim() / 2;
         float[] angles = new float[tokens * half];
         for (int i = 0; i < half; i++) {
@@ -27,7 +27,7 @@ record TextRotations(Tensor cosine, Tensor sine, Tensor queryCosine, Tensor quer
         Tensor cosine = angle.cos();
         Tensor sine = angle.sin();
         Scalar scale = new Scalar(1 / Math.sqrt(config.headDim()));
-        return new TextRotations(
+        return new Qwen3RotaryEmbedding(
                 place.take(cosine), place.take(sine), place.take(cosine.mul(scale)), place.take(sine.mul(scale)));
     }
 }

@@ -1,0 +1,44 @@
+package io.github.zimage.internal.generation;
+
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.internal.runtime.TensorPlace;
+import io.github.zimage.internal.schedule.NoiseSchedule;
+import io.github.zimage.internal.schedule.NoiseSource;
+import io.github.zimage.internal.schedule.Step;
+import org.bytedeco.pytorch.Tensor;
+
+/** Where the pictures of a request start on a schedule. */
+public interface InitialLatents {
+    /** Returns where a request's pictures start: from the latents that it has, or else from noise. */
+    static InitialLatents of(GenerationRequest request) {
+        return request.latents().isEmpty() ? new InitialNoise() : new GivenLatents(request.latents());
+    }
+
+    /** Returns the schedule that the pictures pass through, such as the rest of the whole one for those that start with less noise. */
+    default NoiseSchedule schedule(NoiseSchedule whole) {
+        return whole;
+    }
+
+    /**
+     * Begins a picture. What is made here can be used until the pictures are done.
+     *
+     * @param picture its index in the request
+     * @param schedule as {@link #schedule} returned it
+     * @param noise that of the picture, of which nothing has been drawn
+     * @param place where the latents shall lie
+     */
+    Start begin(int picture, NoiseSchedule schedule, NoiseSource noise, TensorPlace place);
+
+    /** The start of one picture. */
+    interface Start {
+        /** Returns the latents at the schedule's first noise level, [C, h, w] fp32, which will be overwritten. Called once. */
+        Tensor latents();
+
+        /**
+         * Changes the latents in place after a step, such as those outside a mask. Must not ask the device for a number.
+         *
+         * @param latents at the noise level that the step led to
+         */
+        default void afterStep(Step step, Tensor latents) {}
+    }
+}

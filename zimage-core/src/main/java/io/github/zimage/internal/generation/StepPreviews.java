@@ -1,0 +1,85 @@
+package io.github.zimage.internal.generation;
+
+import io.github.zimage.GenerationListener;
+import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.internal.image.AwtImage;
+import io.github.zimage.internal.runtime.NativeErrors;
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.schedule.Evaluation;
+import io.github.zimage.internal.schedule.Step;
+import io.github.zimage.internal.vae.PictureDecoder;
+import java.awt.image.BufferedImage;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Shows the listener what pictures look like between the steps, if it wants to see that. */
+public final class StepPreviews {
+    private static final Logger LOG = LoggerFactory.getLogger(StepPreviews.class);
+
+    private final GenerationListener listener;
+    private final @Nullable PictureDecoder decoder;
+    private final int vaeScale;
+    private final Runnable cancellation;
+    private int size;
+
+    /**
+     * Shows nothing yet.
+     *
+     * @param decoder null if there is none that always stays in memory: then nothing is shown
+     * @param vaeScale how many pixels a latent has on a side
+     * @param cancellation called often; throws to cancel
+     */
+    public StepPreviews(
+            GenerationListener listener, @Nullable PictureDecoder decoder, int vaeScale, Runnable cancellation) {
+        this.listener = listener;
+        this.decoder = decoder;
+        this.vaeScale = vaeScale;
+        this.cancellation = cancellation;
+    }
+
+    /** Asks, before a step, how large its previews shall be. */
+    public void ask(Step step) {
+        size = listener.previewSize(step.number());
+    }
+
+    /**
+     * Shows where the velocity leads: to latents at sigma 0. Called with the last evaluation of a step, before the latents have moved.
+     *
+     * @param picture the picture's index in the request
+     */
+    public void show(Evaluation at, int picture, Tensor latents, Tensor velocity) {
+        PictureDecoder used = decoder;
+        if (size <= 0 || used == null || !at.endsStep()) {
+            return;
+        }
+        BufferedImage image;
+        try (PointerScope scope = new PointerScope()) {
+            Tensor target = torch.add(latents, velocity, new Scalar(at.sigma())); // [C, h, w]
+            int side = side(Math.toIntExact(latents.size(1)), Math.toIntExact(latents.size(2)));
+            Tensor decoded = used.decode(torch.avg_pool2d(target, side, side), cancellation);
+            image = AwtImage.of(
+                    Math.toIntExact(decoded.size(1)), Math.toIntExact(decoded.size(0)), Tensors.toBytes(decoded));
+        } catch (RuntimeException e) {
+            if (NativeErrors.translate(e) instanceof OutOfDeviceMemoryException failure) {
+                LOG.debug(
+                        "No preview of step {}, for want of memory: {}",
+                        at.step().number(),
+                        failure.getMessage());
+                return;
+            }
+            throw e;
+        }
+        listener.onPreview(at.step().number(), picture + 1, image);
+    }
+
+    /** Returns how many latents a side are averaged, so that the preview is as large as was asked for. */
+    private int side(int height, int width) {
+        int wanted = Math.max(1, size / vaeScale);
+        return Math.min(Math.min(height, width), (Math.max(height, width) + wanted - 1) / wanted);
+    }
+}
