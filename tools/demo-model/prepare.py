@@ -25,7 +25,7 @@ CHAT = (
 )
 
 
-def pictures():
+def pictures(things):
     """RGBA, colour multiplied by alpha, one row per object."""
     folder = os.path.join(world.HERE, "node_modules/@iconify-json/noto")
     with open(folder + "/icons.json", encoding="utf-8") as f:
@@ -33,7 +33,7 @@ def pictures():
     with open(folder + "/chars.json", encoding="utf-8") as f:
         chars = json.load(f)
     rows = []
-    for thing in world.THINGS:
+    for thing in things:
         code = f"{ord(thing.emoji):x}"
         icon = icons["icons"][chars.get(code) or chars[code + "-fe0f"]]
         w, h = icon.get("width", icons.get("width", 16)), icon.get("height", icons.get("height", 16))
@@ -124,7 +124,8 @@ if __name__ == "__main__":
     os.makedirs(out, exist_ok=True)
     t = tokenizer(out + "/tokenizer")
     print("vocabulary", t.get_vocab_size())
-    rows = pictures()
-    np.savez_compressed(out + "/data.part.npz", pictures=rows)
-    os.replace(out + "/data.part.npz", out + "/data.npz")
-    print("pictures", rows.shape, os.path.getsize(out + "/data.npz"), "bytes")
+    for name, things in (("extras", world.EXTRAS), ("data", world.THINGS)):
+        rows = pictures(things)
+        np.savez_compressed(f"{out}/{name}.part.npz", pictures=rows)
+        os.replace(f"{out}/{name}.part.npz", f"{out}/{name}.npz")
+        print(name, rows.shape, os.path.getsize(f"{out}/{name}.npz"), "bytes")

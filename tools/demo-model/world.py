@@ -17,9 +17,14 @@ class Thing:
         self.zh = zh.split("|")
 
 
-with open(os.path.join(HERE, "objects.tsv"), encoding="utf-8") as table:
-    THINGS = [Thing(line) for line in table if line[0] != "#"]
+def things(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as table:
+        return [Thing(line) for line in table if line[0] != "#"]
+
+
+THINGS = things("objects.tsv")
 COUNT = len(THINGS)
+EXTRAS = things("extras.tsv")  # what the model never sees; train_lora.py teaches it
 
 # name -> (English words, Chinese words, RGB)
 COLOURS = {
