@@ -75,7 +75,7 @@ public final class Int8Probe {
     }
 
     /** Measures layers of a shape, whose weights are packed when they have been used for a while. */
-    static LinearSelector.Measurement measure(long in, long out, long rows, int runs) {
+    static LinearMeasurement measure(long in, long out, long rows, int runs) {
         Map<String, Double> rates = new LinkedHashMap<>();
         for (boolean packed : new boolean[] {false, true}) {
             try (PointerScope scope = new PointerScope()) {
@@ -83,7 +83,7 @@ public final class Int8Probe {
                 rates.put(packed ? LinearMethod.PACKED.shownName() : "columns", 2.0 * rows * in * out / seconds / 1e12);
             }
         }
-        return new LinearSelector.Measurement(rates, LinearMethod.PACKED.shownName());
+        return new LinearMeasurement(rates, LinearMethod.PACKED.shownName());
     }
 
     private static double seconds(int runs, Runnable work) {

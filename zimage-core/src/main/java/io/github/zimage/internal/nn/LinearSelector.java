@@ -73,19 +73,6 @@ public final class LinearSelector {
     }
 
     /**
-     * What was measured for a shape.
-     *
-     * @param teraflops rates by method
-     * @param choice the method to take
-     */
-    public record Measurement(Map<String, Double> teraflops, String choice) {
-        /** Copies the map. */
-        public Measurement {
-            teraflops = Map.copyOf(teraflops);
-        }
-    }
-
-    /**
      * Returns the method for a layer; measures if this processor's is not known.
      *
      * @param type fp32 or bf16
@@ -182,8 +169,8 @@ public final class LinearSelector {
      *
      * @return by shape; empty for 8-bit integers where they cannot be used
      */
-    public static Map<Shape, Measurement> measure(Precision precision) {
-        Map<Shape, Measurement> measured = new EnumMap<>(Shape.class);
+    public static Map<Shape, LinearMeasurement> measure(Precision precision) {
+        Map<Shape, LinearMeasurement> measured = new EnumMap<>(Shape.class);
         if (precision == Precision.INT8) {
             if (Int8Probe.measuredAnew() == null) {
                 for (Shape shape : Shape.values()) {
@@ -198,7 +185,8 @@ public final class LinearSelector {
             ThisProcessor.choices().put(answers(type, shape, seconds));
             Map<String, Double> rates = new LinkedHashMap<>();
             seconds.forEach((method, time) -> rates.put(method.shownName(), shape.operations() / time / 1e12));
-            measured.put(shape, new Measurement(rates, choose(seconds, true).shownName()));
+            measured.put(
+                    shape, new LinearMeasurement(rates, choose(seconds, true).shownName()));
         }
         return measured;
     }

@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** A norm over groups of channels. */
 final class GroupNorm {
-    static final double EPS = 1e-6;
+    private static final double EPS = 1e-6;
 
     private final Tensor weight;
     private final Tensor bias;
@@ -39,7 +39,7 @@ final class GroupNorm {
 
     /** Returns statistics without any rows yet. */
     GroupStatistics noStatistics() {
-        return new GroupStatistics(groups);
+        return new GroupStatistics(groups, EPS);
     }
 
     /** Adds rows to statistics. */

@@ -14,9 +14,13 @@ final class GroupStatistics {
     /** Sums of squared distances from the mean. */
     private final double[] spreads;
 
+    private final double eps;
+
     private long count;
 
-    GroupStatistics(int groups) {
+    /** Creates statistics without any rows yet, of a norm that adds {@code eps} to variances. */
+    GroupStatistics(int groups, double eps) {
+        this.eps = eps;
         means = new double[groups];
         spreads = new double[groups];
     }
@@ -41,7 +45,7 @@ final class GroupStatistics {
                     channels,
                     pixels,
                     means.length,
-                    GroupNorm.EPS);
+                    eps);
             add(Tensors.toFloats(normed.get1()), Tensors.toFloats(normed.get2()), channels / means.length * pixels);
         }
     }
@@ -50,7 +54,7 @@ final class GroupStatistics {
         double total = count + stripCount;
         for (int group = 0; group < means.length; group++) {
             double deviation = 1.0 / inverseDeviations[group];
-            double spread = (deviation * deviation - GroupNorm.EPS) * stripCount;
+            double spread = (deviation * deviation - eps) * stripCount;
             double difference = stripMeans[group] - means[group];
             means[group] += difference * stripCount / total;
             spreads[group] += spread + difference * difference * count * stripCount / total;
