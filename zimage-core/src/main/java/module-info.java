@@ -17,6 +17,7 @@ module io.github.zimage.core {
     exports io.github.zimage;
     exports io.github.zimage.prompt;
     exports io.github.zimage.spi;
+    exports io.github.zimage.tuning;
     exports io.github.zimage.internal.device to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.nn to

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.zimage.internal.image.Psnr;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.function.Supplier;
@@ -42,7 +43,7 @@ final class Int8PipelineTest {
             assertThat(image.latents().values())
                     .as("it does compute in something else")
                     .isNotEqualTo(expected.latents().values());
-            assertThat(decibels(image.rgb(), expected.rgb())).isGreaterThan(DECIBELS);
+            assertThat(Psnr.decibels(image.rgb(), expected.rgb())).isGreaterThan(DECIBELS);
             ImageParameters parameters = Objects.requireNonNull(image.parameters());
             assertThat(parameters.precision()).isEqualTo(Precision.INT8);
             assertThat(parameters.vaePrecision())
@@ -138,13 +139,5 @@ final class Int8PipelineTest {
         assertThatThrownBy(() -> SyntheticModel.write(folder, SyntheticModel.Size.TINY, Precision.INT8, 1, bytes -> {}))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("weights must be stored as FP32 or BF16, but was INT8");
-    }
-
-    private static double decibels(byte[] actual, byte[] expected) {
-        double squares = 0;
-        for (int i = 0; i < actual.length; i++) {
-            squares += Math.pow(Byte.toUnsignedInt(actual[i]) - Byte.toUnsignedInt(expected[i]), 2);
-        }
-        return 10 * Math.log10(255.0 * 255 * actual.length / squares);
     }
 }

@@ -1,6 +1,5 @@
 package io.github.zimage.cli;
 
-import io.github.zimage.ConversionCache;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
@@ -10,8 +9,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
@@ -31,41 +30,31 @@ final class ConvertCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(
-            names = "--model",
-            required = true,
-            paramLabel = "DIR",
-            description = "Folder of a Z-Image checkpoint in the diffusers layout.")
-    private Path model;
+    @Mixin
+    private CheckpointOptions checkpoint;
 
-    @Option(
-            names = "--variant",
-            paramLabel = "NAME",
-            description = "Take weight files of this variant, such as bf16 for model.bf16.safetensors.")
-    private @Nullable String variant;
+    @Mixin
+    private PrecisionOption precision;
 
-    @Option(
-            names = {"--dtype", "--precision"},
-            paramLabel = "fp32|bf16",
-            defaultValue = "bf16",
-            description = "Number format to compute in (default: ${DEFAULT-VALUE}).")
-    private Precision precision;
+    @Mixin
+    private CacheOptions cache;
 
-    @Option(
-            names = {"--cache", "--to"},
-            paramLabel = "DIR",
-            description = "Folder to keep them in (default: $$ZIMAGE_CACHE, or that of the platform).")
-    private @Nullable Path cache;
+    @Option(names = "--precision", hidden = true, description = "Another name of --dtype.")
+    void setPrecision(Precision chosen) {
+        precision.set(chosen);
+    }
+
+    @Option(names = "--to", hidden = true, description = "Another name of --cache.")
+    void setCache(Path folder) {
+        cache.set(folder);
+    }
 
     @Override
     public Integer call() {
-        PipelineBuilder builder = ZImagePipeline.builder().model(model).precision(precision);
-        if (variant != null) {
-            builder.variant(variant);
-        }
-        if (cache != null) {
-            builder.conversionCache(ConversionCache.in(cache));
-        }
+        PipelineBuilder builder = ZImagePipeline.builder();
+        checkpoint.apply(builder);
+        precision.apply(builder);
+        cache.apply(builder);
         long start = System.nanoTime();
         List<Path> files;
         try (Progress progress = main.progress()) {

@@ -7,11 +7,8 @@ import io.github.zimage.ImageSize;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
-import io.github.zimage.Precision;
-import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -47,12 +44,8 @@ final class PlanCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(
-            names = "--model",
-            required = true,
-            paramLabel = "DIR",
-            description = "Folder of a Z-Image checkpoint in the diffusers layout.")
-    private Path model;
+    @Mixin
+    private CheckpointOptions checkpoint;
 
     @Option(
             names = "--memory",
@@ -69,7 +62,7 @@ final class PlanCommand implements Callable<Integer> {
     private @Nullable MemorySize card;
 
     @Mixin
-    private MemoryOptions places;
+    private PlacementOptions places;
 
     @Option(
             names = "--size",
@@ -95,31 +88,11 @@ final class PlanCommand implements Callable<Integer> {
                     + " (default: ${DEFAULT-VALUE}).")
     private double guidance;
 
-    @Option(
-            names = "--dtype",
-            paramLabel = "fp32|bf16|int8|fp8",
-            defaultValue = "bf16",
-            description = "Number format to compute in; fp8 on graphics cards only (default: ${DEFAULT-VALUE}).")
-    private Precision precision;
+    @Mixin
+    private ComputeOptions compute;
 
-    @Option(
-            names = "--vae-precision",
-            paramLabel = "fp32|bf16",
-            description = "Number format of the VAE (default: that of --dtype, bf16 for int8 and fp8).")
-    private @Nullable Precision vaePrecision;
-
-    @Option(
-            names = "--vae-tiling",
-            paramLabel = "auto|on|off|ROWS",
-            defaultValue = "auto",
-            description = "Whether the VAE decodes in tiles, as in 'zimage generate' (default: ${DEFAULT-VALUE}).")
-    private String vaeTiling;
-
-    @Option(
-            names = "--variant",
-            paramLabel = "NAME",
-            description = "Take weight files of this variant, such as bf16 for model.bf16.safetensors.")
-    private @Nullable String variant;
+    @Mixin
+    private CacheOptions cache;
 
     @Override
     public Integer call() {
@@ -211,19 +184,12 @@ final class PlanCommand implements Callable<Integer> {
     }
 
     private PipelineBuilder pipeline(GenerationRequest request) {
-        PipelineBuilder builder = ZImagePipeline.builder()
-                .model(model)
-                .precision(precision)
-                .vaeTiling(VaeTiling.parse(vaeTiling))
-                .planFor(request);
+        PipelineBuilder builder = ZImagePipeline.builder().planFor(request);
+        checkpoint.apply(builder);
+        compute.apply(builder);
+        cache.apply(builder);
         builder.device(Device.cpu()); // unless said otherwise
-        places.place(builder);
-        if (vaePrecision != null) {
-            builder.precision(Component.VAE, vaePrecision);
-        }
-        if (variant != null) {
-            builder.variant(variant);
-        }
+        places.apply(builder);
         return builder;
     }
 }

@@ -4,9 +4,7 @@ import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
-import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
-import io.github.zimage.demo.DemoModel;
 import io.github.zimage.serve.ImageServer;
 import io.github.zimage.serve.PipelineBackend;
 import io.github.zimage.serve.ServerOptions;
@@ -55,12 +53,8 @@ final class ServeCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(
-            names = "--model",
-            paramLabel = "DIR",
-            description = "Folder of a Z-Image checkpoint in the diffusers layout (default: the environment variable "
-                    + GenerateCommand.MODEL_VARIABLE + ", else the demo model).")
-    private @Nullable Path model;
+    @Mixin
+    private ModelOptions model;
 
     @Option(
             names = "--name",
@@ -92,12 +86,6 @@ final class ServeCommand implements Callable<Integer> {
     private int concurrency;
 
     @Option(
-            names = "--threads",
-            paramLabel = "N",
-            description = "How many threads compute (default: OMP_NUM_THREADS, else one a core).")
-    private @Nullable Integer threads;
-
-    @Option(
             names = "--queue",
             paramLabel = "N",
             defaultValue = "32",
@@ -111,15 +99,6 @@ final class ServeCommand implements Callable<Integer> {
             converter = TimeConverter.class,
             description = "How long a request may be drawn, such as 300s or 10m (default: ${DEFAULT-VALUE}).")
     private Duration timeout;
-
-    @Option(
-            names = "--memory-limit",
-            paramLabel = "SIZE",
-            converter = MemoryOptions.SizeConverter.class,
-            description =
-                    "How much memory the process may have, such as 16g: weights that do not fit are read again whenever"
-                            + " they are needed, and the watchdog sees to the rest (default: what the machine has).")
-    private @Nullable MemorySize memoryLimit;
 
     @Option(
             names = "--size",
@@ -147,32 +126,39 @@ final class ServeCommand implements Callable<Integer> {
             description = "Most steps of a request (default: ${DEFAULT-VALUE}).")
     private int maxSteps;
 
-    @Option(
-            names = "--dtype",
-            paramLabel = "fp32|bf16|int8",
-            description = "Number format to compute in (default: bf16, or what --profile says).")
-    private @Nullable Precision precision;
-
-    @Option(
-            names = "--profile",
-            paramLabel = "F.json",
-            description = "Settings that 'zimage tune' found for this model.")
-    private @Nullable Path profile;
+    @Mixin
+    private ComputeOptions compute;
 
     @Mixin
-    private MemoryOptions places;
+    private ThreadOptions threads;
+
+    @Mixin
+    private MemoryOptions memory;
+
+    @Option(
+            names = "--memory-limit",
+            paramLabel = "SIZE",
+            converter = MemoryOptions.SizeConverter.class,
+            description = "Another name of --memory.")
+    void setMemoryLimit(MemorySize limit) {
+        memory.set(limit);
+    }
+
+    @Mixin
+    private PlacementOptions places;
+
+    @Mixin
+    private CacheOptions cache;
 
     @Override
     public Integer call() throws Exception {
         System.setProperty("zimage.log.date", "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ");
-        Path chosen = GenerateCommand.chosenModel(model);
-        int side = size != null ? size : chosen == null ? DemoModel.SIZE : GenerationRequest.DEFAULT_SIZE;
+        int side = size != null ? size : model.defaultSize();
         int largest = maxSize != null ? maxSize : (int) Math.ceil(side * PRINT / MULTIPLE) * MULTIPLE;
-        Path folder = chosen == null ? DemoModel.path() : chosen;
         ServerOptions options = new ServerOptions(
                 host,
                 port,
-                name(folder, chosen == null),
+                name(),
                 concurrency,
                 queue,
                 timeout,
@@ -182,16 +168,17 @@ final class ServeCommand implements Callable<Integer> {
                 maxCount,
                 maxSteps,
                 DRAIN);
-        PipelineBuilder builder = builder(folder, largest);
+        PipelineBuilder builder = builder(largest);
         builder.plan(); // says at once what cannot be
         ExecutorService encoder = Executors.newFixedThreadPool(2, task -> {
             Thread thread = new Thread(task, "zimage-png");
             thread.setDaemon(true);
             return thread;
         });
+        MemorySize limit = memory.memory();
         try (ImageServer server = ImageServer.of(
                 options,
-                memoryLimit == null ? ImageServer.machineMemory() : memoryLimit.bytes(),
+                limit == null ? ImageServer.machineMemory() : limit.bytes(),
                 () -> new PipelineBackend(builder.build(), encoder, side),
                 ServeCommand::giveUp)) {
             serve(server, options);
@@ -236,29 +223,21 @@ final class ServeCommand implements Callable<Integer> {
         Runtime.getRuntime().halt(MUST_START_AGAIN);
     }
 
-    private PipelineBuilder builder(Path folder, int largest) {
+    private PipelineBuilder builder(int largest) {
         int side = Math.max(MULTIPLE, largest / MULTIPLE * MULTIPLE);
         PipelineBuilder builder = ZImagePipeline.builder()
-                .model(folder)
                 .closeAtShutdown(false)
                 .planFor(GenerationRequest.builder()
                         .prompt("")
                         .size(side, side)
                         .count(maxCount)
                         .build());
-        if (profile != null) {
-            builder.profile(profile);
-        }
-        if (precision != null) {
-            builder.precision(precision);
-        }
-        if (threads != null) {
-            builder.threads(threads);
-        }
-        if (memoryLimit != null) {
-            builder.memoryBudget(memoryLimit);
-        }
-        places.place(builder);
+        model.apply(builder);
+        compute.apply(builder);
+        threads.apply(builder);
+        memory.apply(builder);
+        places.apply(builder);
+        cache.apply(builder);
         return builder;
     }
 
@@ -273,11 +252,12 @@ final class ServeCommand implements Callable<Integer> {
         return key == null || key.isEmpty() ? null : key;
     }
 
-    private String name(Path folder, boolean demo) {
+    private String name() {
         if (name != null) {
             return name;
         }
-        return demo
+        Path folder = model.folder();
+        return model.isDemo()
                 ? "zimage-demo"
                 : Objects.requireNonNullElse(folder.toAbsolutePath().normalize().getFileName(), folder)
                         .toString();

@@ -14,6 +14,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.cli.Judge.Layout;
+import io.github.zimage.internal.image.Psnr;
 import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -187,7 +188,8 @@ final class DemoPicturesTest {
         for (int i = 0; i < images.size(); i++) {
             assertThat(JUDGE.plainRim(images.get(i).toBufferedImage())).isGreaterThan(0.9);
             for (int j = 0; j < i; j++) {
-                assertThat(Judge.psnr(images.get(i).rgb(), images.get(j).rgb())).isLessThan(25);
+                assertThat(Psnr.decibels(images.get(i).rgb(), images.get(j).rgb()))
+                        .isLessThan(25);
             }
         }
     }
@@ -199,7 +201,7 @@ final class DemoPicturesTest {
         assertThat(pipeline.generate(request).rgb()).isEqualTo(image.rgb());
 
         GeneratedImage other = draw("a fox on a yellow background", 128, 128, 12);
-        assertThat(Judge.psnr(image.rgb(), other.rgb())).isLessThan(30);
+        assertThat(Psnr.decibels(image.rgb(), other.rgb())).isLessThan(30);
         assertShowsFox(other, "yellow");
     }
 
@@ -226,12 +228,12 @@ final class DemoPicturesTest {
         byte[] plain = draw(prompt, 128, 128, 7).rgb();
         GeneratedImage guided =
                 pipeline.generate(request(prompt, 7).guidance(1.5).build());
-        assertThat(Judge.psnr(guided.rgb(), plain)).isLessThan(35);
+        assertThat(Psnr.decibels(guided.rgb(), plain)).isLessThan(35);
         assertShowsFox(guided, "yellow");
 
         GeneratedImage undone = pipeline.generate(
                 request(prompt, 7).guidance(1.5).negativePrompt(prompt).build());
-        assertThat(Judge.psnr(undone.rgb(), plain)).isGreaterThan(40);
+        assertThat(Psnr.decibels(undone.rgb(), plain)).isGreaterThan(40);
     }
 
     @Test
@@ -285,7 +287,7 @@ final class DemoPicturesTest {
                 BufferedImage image = images.get(i).toBufferedImage();
                 assertThat(JUDGE.objects(image, NORMAL)).isEqualTo(wanted.get(i).objects);
                 assertThat(JUDGE.background(image)).isEqualTo(wanted.get(i).background);
-                double psnr = Judge.psnr(images.get(i).rgb(), exact(request).get(i));
+                double psnr = Psnr.decibels(images.get(i).rgb(), exact(request).get(i));
                 assertThat(psnr).as(wanted.get(i).prompt).isGreaterThan(decibels);
             }
         }
@@ -302,7 +304,7 @@ final class DemoPicturesTest {
                 pictures.add(image.rgb());
             }
         }
-        assertThat(Judge.psnr(pictures.get(0), pictures.get(1))).isGreaterThan(40);
+        assertThat(Psnr.decibels(pictures.get(0), pictures.get(1))).isGreaterThan(40);
     }
 
     /** Draws in FP32 with the plainest attention, once. */

@@ -9,6 +9,7 @@ import io.github.zimage.Latents;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.image.Psnr;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -78,7 +79,7 @@ final class DemoTilesTest {
     void tiles_cannotBeSeen(Precision precision, int rows, double decibels) {
         byte[] whole = WHOLE.computeIfAbsent(precision, each -> decoded(each, VaeTiling.off()));
         byte[] tiled = decoded(precision, rows == 0 ? VaeTiling.on() : VaeTiling.ofRows(rows));
-        assertThat(HealingTest.psnr(whole, tiled)).isGreaterThan(decibels);
+        assertThat(Psnr.decibels(whole, tiled)).isGreaterThan(decibels);
         // The rows where tiles meet are no worse than the others.
         List<Double> errors = rowErrors(whole, tiled);
         int height = rows == 0 ? SIDE * SIDE / 16 / SIDE : rows;

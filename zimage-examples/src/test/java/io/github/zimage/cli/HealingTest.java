@@ -19,6 +19,7 @@ import io.github.zimage.Placement;
 import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.image.Psnr;
 import io.github.zimage.spi.Attention;
 import java.io.IOException;
 import java.net.URL;
@@ -274,7 +275,7 @@ final class HealingTest {
             GeneratedImage expected = untouched(large);
             assertThat(healed.latents().values()).isEqualTo(expected.latents().values());
             // Tiles round elsewhere in BF16, and in nothing else.
-            assertThat(psnr(healed.rgb(), expected.rgb())).isGreaterThan(45);
+            assertThat(Psnr.decibels(healed.rgb(), expected.rgb())).isGreaterThan(45);
             assertThat(pipeline.generate(large).rgb()).isEqualTo(healed.rgb());
         }
         assertThat(warnings()).hasSize(1);
@@ -302,14 +303,5 @@ final class HealingTest {
         if (failures.getAndDecrement() > 0) {
             torch.empty(1L << 46);
         }
-    }
-
-    static double psnr(byte[] a, byte[] b) {
-        double squares = 0;
-        for (int i = 0; i < a.length; i++) {
-            double difference = (a[i] & 0xff) - (b[i] & 0xff);
-            squares += difference * difference;
-        }
-        return 10 * Math.log10(255.0 * 255.0 * a.length / squares);
     }
 }

@@ -9,6 +9,7 @@ import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.RuntimeInfo;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.image.Psnr;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -52,7 +53,7 @@ final class Int8FidelityTest {
         List<GeneratedImage> exact = draw(wanted, Precision.FP32);
         List<GeneratedImage> rounded = draw(wanted, Precision.INT8);
         List<String> lost = new ArrayList<>();
-        double[] decibels = new double[wanted.size()];
+        double[] errors = new double[wanted.size()];
         int rightInFp32 = 0;
         int right = 0;
         for (int i = 0; i < wanted.size(); i++) {
@@ -63,13 +64,10 @@ final class Int8FidelityTest {
             if (before && !now) {
                 lost.add(wanted.get(i).prompt());
             }
-            decibels[i] = Judge.psnr(exact.get(i).rgb(), rounded.get(i).rgb());
+            errors[i] = Psnr.meanSquaredError(exact.get(i).rgb(), rounded.get(i).rgb());
         }
-        double ofMean = -10
-                * Math.log10(Arrays.stream(decibels)
-                        .map(d -> Math.pow(10, -d / 10))
-                        .average()
-                        .orElseThrow());
+        double ofMean = Psnr.decibels(Arrays.stream(errors).average().orElseThrow());
+        double[] decibels = Arrays.stream(errors).map(Psnr::decibels).toArray();
         Arrays.sort(decibels);
         System.out.printf(
                 "INT8 against FP32, %d prompts: right %d and %d; PSNR of the mean error %.1f dB, median %.1f, a tenth below %.1f, lowest %.1f%n",

@@ -10,7 +10,6 @@ import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -362,14 +361,5 @@ final class Judge {
 
     private static InputStream open(String name) {
         return Objects.requireNonNull(Judge.class.getResourceAsStream(FOLDER + name), name);
-    }
-
-    /** Returns the peak signal-to-noise ratio of two pictures of one size in decibels. */
-    static double psnr(byte[] one, byte[] other) {
-        double sum = 0;
-        for (int i = 0; i < one.length; i++) {
-            sum += Math.pow((one[i] & 255) - (other[i] & 255), 2);
-        }
-        return Arrays.equals(one, other) ? Double.POSITIVE_INFINITY : 10 * Math.log10(255.0 * 255 * one.length / sum);
     }
 }

@@ -119,7 +119,7 @@ final class ServeCommandTest {
         line.addAll(List.of(options));
         ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
         builder.environment().remove(ServeCommand.KEY_VARIABLE);
-        builder.environment().remove(GenerateCommand.MODEL_VARIABLE);
+        builder.environment().remove(ModelOptions.VARIABLE);
         process = builder.start();
         return process.inputReader(StandardCharsets.UTF_8);
     }

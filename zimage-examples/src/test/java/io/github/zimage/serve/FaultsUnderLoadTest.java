@@ -7,7 +7,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.demo.DemoModel;
+import io.github.zimage.internal.image.Psnr;
 import java.awt.image.BufferedImage;
+import java.awt.image.DataBufferByte;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -219,24 +221,15 @@ final class FaultsUnderLoadTest {
     /** Pictures may be rounded elsewhere after the plan became smaller; those of other seeds are less than 20 dB alike. */
     private static void requireAlike(String picture, String expected, long seed) throws IOException {
         if (!picture.equals(expected)) {
-            BufferedImage a = read(picture);
-            BufferedImage b = read(expected);
-            double squares = 0;
-            for (int i = 0; i < a.getWidth() * a.getHeight(); i++) {
-                int x = i % a.getWidth();
-                int y = i / a.getWidth();
-                for (int shift = 0; shift < 24; shift += 8) {
-                    int difference = (a.getRGB(x, y) >> shift & 0xff) - (b.getRGB(x, y) >> shift & 0xff);
-                    squares += difference * difference;
-                }
-            }
-            double psnr = 10 * Math.log10(255.0 * 255.0 * 3 * a.getWidth() * a.getHeight() / squares);
+            double psnr = Psnr.decibels(pixels(picture), pixels(expected));
             assertThat(psnr).as("how like its picture that of seed %d is", seed).isGreaterThan(45);
         }
     }
 
-    private static BufferedImage read(String picture) throws IOException {
-        return ImageIO.read(new ByteArrayInputStream(Base64.getDecoder().decode(picture)));
+    private static byte[] pixels(String picture) throws IOException {
+        BufferedImage image =
+                ImageIO.read(new ByteArrayInputStream(Base64.getDecoder().decode(picture)));
+        return ((DataBufferByte) image.getRaster().getDataBuffer()).getData();
     }
 
     private interface Work {

@@ -10,10 +10,10 @@ import java.time.Duration;
 import java.util.List;
 
 /** Passes everything on. Subclasses override what they want to hear themselves. */
-class ForwardingListener implements GenerationListener {
+public class ForwardingListener implements GenerationListener {
     private final GenerationListener target;
 
-    ForwardingListener(GenerationListener target) {
+    protected ForwardingListener(GenerationListener target) {
         this.target = target;
     }
 

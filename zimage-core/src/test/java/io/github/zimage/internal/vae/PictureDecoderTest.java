@@ -9,6 +9,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.image.Psnr;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.placement.DecodeMemory;
@@ -68,7 +69,7 @@ final class PictureDecoderTest {
         byte[] tiled = decode(model, Precision.FP32, VaeTiling.ofRows(rows), height, width);
 
         assertThat(whole).hasSize(height * width * 3);
-        assertThat(psnr(whole, tiled)).isGreaterThan(75);
+        assertThat(Psnr.decibels(whole, tiled)).isGreaterThan(75);
     }
 
     // A seam, or norms that know their tile only, would show far below this even where BF16 rounds.
@@ -80,8 +81,8 @@ final class PictureDecoderTest {
         byte[] whole = decode(random, Precision.BF16, VaeTiling.off(), height, width);
         byte[] tiled = decode(random, Precision.BF16, new VaeTiling(VaeTiling.Mode.ON, rows), height, width);
 
-        assertThat(psnr(whole, tiled)).isGreaterThan(45);
-        assertThat(psnr(exact, tiled)).isGreaterThan(psnr(exact, whole) - 1);
+        assertThat(Psnr.decibels(whole, tiled)).isGreaterThan(45);
+        assertThat(Psnr.decibels(exact, tiled)).isGreaterThan(Psnr.decibels(exact, whole) - 1);
     }
 
     @Test
@@ -237,14 +238,5 @@ final class PictureDecoderTest {
             values[i] = (float) (random.nextGaussian() * (0.2 + down) + 2 * down);
         }
         return Tensors.of(values, CHANNELS, height, width);
-    }
-
-    private static double psnr(byte[] a, byte[] b) {
-        double squares = 0;
-        for (int i = 0; i < a.length; i++) {
-            double difference = (a[i] & 0xff) - (b[i] & 0xff);
-            squares += difference * difference;
-        }
-        return 10 * Math.log10(255.0 * 255.0 * a.length / squares);
     }
 }

@@ -1,0 +1,98 @@
+package io.github.zimage.cli;
+
+import io.github.zimage.PipelineBuilder;
+import io.github.zimage.PromptOverflow;
+import io.github.zimage.prompt.LintFinding;
+import io.github.zimage.prompt.PromptLint;
+import io.github.zimage.prompt.PromptLinter;
+import java.io.PrintWriter;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** What to draw, in words. */
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
+final class PromptOptions {
+    @Parameters(arity = "0..1", paramLabel = "PROMPT", description = "What to draw.")
+    private @Nullable String words;
+
+    @Option(
+            names = "--prompt",
+            paramLabel = "TEXT",
+            description = "What to draw, in place of PROMPT: for one that begins with a hyphen, as --prompt=TEXT.")
+    private @Nullable String prompt;
+
+    @Option(
+            names = "--lint",
+            paramLabel = "MODE",
+            defaultValue = "off",
+            description = "warn says what 'zimage prompt lint' finds in the prompt, fix draws it with the fixes applied"
+                    + ", off does not look (default: ${DEFAULT-VALUE}).")
+    private Lint lint;
+
+    @Option(
+            names = "--negative",
+            paramLabel = "TEXT",
+            description = "What not to draw. Acts only with a guidance above 0.")
+    private @Nullable String negative;
+
+    @Option(
+            names = "--max-prompt-tokens",
+            paramLabel = "N",
+            defaultValue = "512",
+            description = "Longest prompt in tokens, template included (default: ${DEFAULT-VALUE}).")
+    private int maxTokens;
+
+    @Option(names = "--truncate-prompt", description = "Cut off a prompt that is too long, instead of refusing it.")
+    private boolean truncate;
+
+    private enum Lint {
+        OFF,
+        WARN,
+        FIX
+    }
+
+    /** Returns the prompt as it was given. */
+    String prompt() {
+        if (words != null && prompt != null) {
+            throw new IllegalArgumentException(
+                    "give one prompt, but there were '%s' and --prompt '%s'; quote a prompt of several words"
+                            .formatted(words, prompt));
+        }
+        String given = words == null ? prompt : words;
+        if (given == null) {
+            throw new IllegalArgumentException("nothing to draw: give a prompt, as in zimage generate \"a red fox\"");
+        }
+        return given;
+    }
+
+    @Nullable
+    String negative() {
+        return negative;
+    }
+
+    void apply(PipelineBuilder builder) {
+        builder.maxPromptTokens(maxTokens).promptOverflow(truncate ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR);
+    }
+
+    /** Returns the prompt to draw, and says what was found in it. */
+    String lint(String given, PipelineBuilder pipeline, PrintWriter err) {
+        if (lint == Lint.OFF) {
+            return given;
+        }
+        PromptLinter linter = PromptLinter.builder()
+                .tokens(pipeline::countTokens)
+                .tokenLimit(maxTokens)
+                .build();
+        PromptLint linted = linter.lint(given);
+        for (LintFinding finding : linted.findings()) {
+            err.println("zimage: " + Terminal.oneLine(finding.code() + ": " + finding.message(Locale.ENGLISH)));
+        }
+        if (lint == Lint.WARN || linted.fixed().equals(given)) {
+            return given;
+        }
+        err.println("zimage: drawn is: " + Terminal.oneLine(linted.fixed()));
+        return linted.fixed();
+    }
+}

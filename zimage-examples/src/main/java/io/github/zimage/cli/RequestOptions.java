@@ -1,0 +1,198 @@
+package io.github.zimage.cli;
+
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageSize;
+import io.github.zimage.prompt.SizeAdvisor;
+import io.github.zimage.prompt.StepAdvisor;
+import java.io.PrintWriter;
+import java.security.SecureRandom;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** How a prompt is drawn: size, steps, seeds and guidance. */
+final class RequestOptions {
+    private static final String AUTO = "auto";
+    private static final Pattern STEPS = Pattern.compile("[+-]?[0-9]{1,9}");
+
+    @Option(
+            names = "--size",
+            paramLabel = "SIZE",
+            description =
+                    "Size in place of --width and --height: 1280x768, 1024 for a square, 16:9@1024 for a ratio with"
+                            + " the area of a square (16:9 alone: of 1024), or auto: 768, 1024 or 1280 pixels square by the"
+                            + " length of the prompt, saying why.")
+    private @Nullable String size;
+
+    @Option(
+            names = "--width",
+            paramLabel = "PIXELS",
+            description = "Width, a multiple of 16 (default: 1024; demo model: 128).")
+    private @Nullable Integer width;
+
+    @Option(
+            names = "--height",
+            paramLabel = "PIXELS",
+            description = "Height, a multiple of 16 (default: 1024; demo model: 128).")
+    private @Nullable Integer height;
+
+    @Option(
+            names = "--steps",
+            paramLabel = "N|auto",
+            description =
+                    "How often the transformer is evaluated (default: 8, or one for each of --sigmas). auto takes 7, 8"
+                            + " or 9, meant for Turbo, by what the prompt asks for, and says why.")
+    private @Nullable String steps;
+
+    @Option(
+            names = "--sigmas",
+            paramLabel = "S,S,...",
+            hideParamSyntax = true,
+            split = ",",
+            description = "Noise levels before the shift, falling from at most 1 to above 0 (default: evenly spaced).")
+    private List<Float> sigmas = List.of();
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description =
+                    "Seed of the first picture; the next ones have the seeds that follow (default: a random one).")
+    private @Nullable Long seed;
+
+    @Option(
+            names = "--count",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "How many pictures. Of several, the file names get -1, -2... (default: ${DEFAULT-VALUE}).")
+    private int count;
+
+    @Option(
+            names = "--seeds",
+            paramLabel = "N,N,...",
+            hideParamSyntax = true,
+            split = ",",
+            description = "Seeds of the pictures, in place of --seed and --count, such as those chosen among previews.")
+    private List<Long> seeds = List.of();
+
+    @Option(
+            names = "--preview",
+            description =
+                    "Draw half as wide and high, from the noise of the full size reduced: roughly what the pictures"
+                            + " will be. Choose, and draw again with --seeds. File names get the seeds.")
+    private boolean preview;
+
+    @Option(
+            names = "--guidance",
+            paramLabel = "G",
+            defaultValue = "0",
+            description = "Classifier-free guidance; 0 is off, as Turbo wants it. The classic scale is G + 1"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private double guidance;
+
+    @Option(
+            names = "--cfg-normalization",
+            paramLabel = "F",
+            defaultValue = "0",
+            description = "Largest length of a guided prediction, as a multiple of the unguided one's; 0 is no limit"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private double cfgNormalization;
+
+    @Option(
+            names = "--cfg-truncation",
+            paramLabel = "F",
+            defaultValue = "1",
+            description =
+                    "Time, from 0 (noise) to 1 (picture), after which guidance is off (default: ${DEFAULT-VALUE}).")
+    private double cfgTruncation;
+
+    boolean isGuided() {
+        return guidance != 0;
+    }
+
+    /** Returns whether the names of the files tell the seeds. */
+    boolean namesSeeds() {
+        return preview || !seeds.isEmpty();
+    }
+
+    /**
+     * Returns what is asked for, and says what was chosen for it.
+     *
+     * @param pixels width and height unless they are given
+     */
+    GenerationRequest request(String prompt, @Nullable String negative, int pixels, PrintWriter err) {
+        GenerationRequest.Builder builder = GenerationRequest.builder()
+                .prompt(prompt)
+                .sigmas(sigmas)
+                .guidance(guidance)
+                .cfgNormalization(cfgNormalization)
+                .cfgTruncation(cfgTruncation)
+                .count(count);
+        if (negative != null) {
+            builder.negativePrompt(negative);
+        }
+        setSize(builder, prompt, pixels, err);
+        setSteps(builder, prompt, err);
+        if (!seeds.isEmpty()) {
+            builder.seeds(seeds);
+        } else if (seed != null) {
+            builder.seed(seed);
+        } else if (preview) {
+            builder.seed(new SecureRandom().nextLong() >>> 32); // the names of the files tell it
+        }
+        GenerationRequest request = builder.build();
+        return preview ? request.preview() : request;
+    }
+
+    /**
+     * Checks what excludes each other.
+     *
+     * @throws IllegalArgumentException if something does
+     */
+    void check() {
+        if (!seeds.isEmpty() && (seed != null || count != 1)) {
+            throw new IllegalArgumentException("--seeds stands for --seed and --count: give it or them");
+        }
+        if (seeds.stream().distinct().count() < seeds.size()) {
+            throw new IllegalArgumentException("--seeds must differ, but were " + seeds);
+        }
+        if (size != null && (width != null || height != null)) {
+            throw new IllegalArgumentException("--size stands for --width and --height: give it or them");
+        }
+        if (steps != null
+                && !steps.equalsIgnoreCase(AUTO)
+                && !STEPS.matcher(steps).matches()) {
+            throw new IllegalArgumentException(
+                    "--steps must be auto or a whole number of at most 9 digits, but was '" + steps + "'");
+        }
+        if (AUTO.equalsIgnoreCase(steps) && !sigmas.isEmpty()) {
+            throw new IllegalArgumentException("--sigmas says how many steps there are: leave out --steps auto");
+        }
+    }
+
+    private void setSize(GenerationRequest.Builder builder, String prompt, int pixels, PrintWriter err) {
+        if (size == null) {
+            builder.size(width == null ? pixels : width, height == null ? pixels : height);
+        } else if (size.equalsIgnoreCase(AUTO)) {
+            SizeAdvisor.Advice advice = SizeAdvisor.create().advise(prompt);
+            err.println("zimage: " + advice.message(Locale.ENGLISH));
+            builder.size(advice.pixels(), advice.pixels());
+        } else {
+            builder.size(ImageSize.of(size));
+        }
+    }
+
+    private void setSteps(GenerationRequest.Builder builder, String prompt, PrintWriter err) {
+        if (steps == null) {
+            return;
+        }
+        if (steps.equalsIgnoreCase(AUTO)) {
+            StepAdvisor.Advice advice = StepAdvisor.advise(prompt);
+            err.println("zimage: " + advice.message(Locale.ENGLISH));
+            builder.steps(advice.steps());
+        } else {
+            builder.steps(Integer.parseInt(steps));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+package io.github.zimage.cli;
+
+import io.github.zimage.PipelineBuilder;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Which of a checkpoint's weight files are taken. */
+final class VariantOption {
+    @Option(
+            names = "--variant",
+            paramLabel = "NAME",
+            description = "Take weight files of this variant, such as bf16 for model.bf16.safetensors.")
+    private @Nullable String variant;
+
+    /** Returns its name, or {@code null} for the usual files. */
+    @Nullable
+    String name() {
+        return variant;
+    }
+
+    void apply(PipelineBuilder builder) {
+        if (variant != null) {
+            builder.variant(variant);
+        }
+    }
+}
