@@ -89,8 +89,8 @@ public record BilingualPrompt(String chinese, String english) {
             throw new IllegalArgumentException("%s must not be blank".formatted(name));
         }
         if (SLASHES.matcher(Quotes.masked(" " + stripped + " ")).find()) {
-            throw new IllegalArgumentException(
-                    "%s must not contain ' // ', which separates the halves, but was: %s".formatted(name, stripped));
+            throw new IllegalArgumentException("%s must not contain ' // ', which separates the halves, but was: %s"
+                    .formatted(name, Excerpt.of(stripped)));
         }
         return stripped;
     }

@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
 /** Compares the halves of a bilingual prompt. */
 final class BilingualRule {
     private static final Pattern CHINESE_NUMBER = Pattern.compile(
-            "([二两三四五六七八九十百兩]{1,4}|[0-9]{1,3})\\s*(?=[只隻个個位名匹头頭条條张張把朵支枝本辆輛艘座棵株件片块塊杯碗瓶盏盞顶頂双雙对對颗顆粒根串排架台幅间間群束])");
+            "([二两三四五六七八九十百兩]{1,4}+|[0-9]{1,3}+)\\s*+(?=[只隻个個位名匹头頭条條张張把朵支枝本辆輛艘座棵株件片块塊杯碗瓶盏盞顶頂双雙对對颗顆粒根串排架台幅间間群束])");
 
     private BilingualRule() {}
 

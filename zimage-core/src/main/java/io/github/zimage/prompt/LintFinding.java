@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
  */
 public record LintFinding(
         LintCode code, int start, int end, @Nullable String replacement, List<String> arguments) {
+    /** Among the arguments of {@link LintCode#TOO_LONG}: characters were counted, not tokens. */
+    static final String IN_CHARACTERS = "characters";
+
     /** @throws IllegalArgumentException if the place is not one */
     public LintFinding {
         Objects.requireNonNull(code, "code");
@@ -31,14 +34,21 @@ public record LintFinding(
         return code.severity();
     }
 
-    /** Returns what is wrong and what to do about it, in Chinese for Chinese locales and in English otherwise. */
+    /**
+     * Returns what is wrong and what to do about it, in Chinese for Chinese locales and in English otherwise. Arguments are
+     * cut at 100 characters.
+     */
     public String message(Locale locale) {
-        return Messages.format(locale, key(), arguments);
+        return Messages.format(
+                locale, key(), arguments.stream().map(Excerpt::of).toList());
     }
 
     private String key() {
         return switch (code) {
-            case TOO_LONG -> arguments.size() > 2 ? "TOO_LONG.estimated" : "TOO_LONG";
+            case TOO_LONG ->
+                arguments.contains(IN_CHARACTERS)
+                        ? "TOO_LONG.characters"
+                        : arguments.size() > 2 ? "TOO_LONG.estimated" : "TOO_LONG";
             case NEGATIVE_PROMPT -> arguments.isEmpty() ? "NEGATIVE_PROMPT.unused" : "NEGATIVE_PROMPT";
             case LITERAL_IDIOM -> arguments.size() > 1 ? "LITERAL_IDIOM.described" : "LITERAL_IDIOM";
             default -> code.name();

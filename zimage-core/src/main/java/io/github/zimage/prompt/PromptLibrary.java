@@ -32,7 +32,7 @@ import java.util.regex.Pattern;
  * <p>Immutable and thread-safe.
  */
 public final class PromptLibrary {
-    private static final Pattern NAME = Pattern.compile("[a-z0-9]+(?:-[a-z0-9]+)*");
+    private static final Pattern NAME = Pattern.compile("[a-z0-9]++(?:-[a-z0-9]++){0,20}+");
     private static final long LARGEST_FILE_BYTES = 4 << 20;
     private static final PromptLibrary STANDARD = readStandard();
 
@@ -75,7 +75,7 @@ public final class PromptLibrary {
         try {
             root = new ObjectMapper().readTree(json);
         } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException("not JSON: " + e.getOriginalMessage(), e);
+            throw new IllegalArgumentException("not JSON: " + Excerpt.of(String.valueOf(e.getOriginalMessage())), e);
         }
         if (!root.isObject()) {
             throw new IllegalArgumentException("a prompt library is a JSON object with 'styles' and 'templates'");
@@ -84,7 +84,7 @@ public final class PromptLibrary {
         root.properties().forEach(section -> {
             if (!Set.of("styles", "templates").contains(section.getKey())) {
                 throw new IllegalArgumentException(
-                        "unknown key '%s', known are 'styles' and 'templates'".formatted(section.getKey()));
+                        "unknown key '%s', known are 'styles' and 'templates'".formatted(Excerpt.of(section.getKey())));
             }
             boolean styles = section.getKey().equals("styles");
             section.getValue().properties().forEach(entry -> {
@@ -148,7 +148,8 @@ public final class PromptLibrary {
     static String checkName(String name) {
         if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException(
-                    "a name is made of lower-case letters, digits and hyphens, but was '%s'".formatted(name));
+                    "a name is made of lower-case letters, digits and up to 20 hyphens, but was '%s'"
+                            .formatted(Excerpt.of(name)));
         }
         return name;
     }
@@ -156,8 +157,8 @@ public final class PromptLibrary {
     private static <T> T found(String kind, String name, Map<String, T> entries) {
         T entry = entries.get(name);
         if (entry == null) {
-            throw new IllegalArgumentException(
-                    "there is no %s '%s', only %s".formatted(kind, name, String.join(", ", entries.keySet())));
+            throw new IllegalArgumentException("there is no %s '%s', only %s"
+                    .formatted(kind, Excerpt.of(name), Excerpt.of(String.join(", ", entries.keySet()))));
         }
         return entry;
     }
@@ -169,7 +170,7 @@ public final class PromptLibrary {
     private static String words(String name, JsonNode entry, String language) {
         JsonNode words = entry.path(language);
         if (!words.isTextual()) {
-            throw new IllegalArgumentException("'%s' must have a text '%s'".formatted(name, language));
+            throw new IllegalArgumentException("'%s' must have a text '%s'".formatted(Excerpt.of(name), language));
         }
         return words.textValue();
     }

@@ -29,7 +29,14 @@ import org.jspecify.annotations.Nullable;
  * <p>Immutable and thread-safe.
  */
 public final class PromptLinter {
+    /** Longer prompts are not read, neither here nor by a pipeline: far more than any limit of tokens lets through. */
+    public static final int MAX_CHARACTERS = 1 << 16;
+
     private static final int FIX_ROUNDS = 10;
+
+    /** Fixes of long prompts take fewer rounds, so that the rounds together read no more than this. */
+    private static final int FIX_CHARACTERS = 24_000;
+
     private static final Comparator<LintFinding> ORDER =
             Comparator.comparingInt(LintFinding::start).thenComparing(LintFinding::code);
 
@@ -55,25 +62,42 @@ public final class PromptLinter {
         return new Builder();
     }
 
-    /** Reads a prompt. Any text will do; none makes it throw. */
+    /**
+     * Reads a prompt. Any text will do; none makes it throw. Takes time in proportion to the length of the text, whatever
+     * the text is. One of more than {@link #MAX_CHARACTERS} is not read: all that is found is {@link LintCode#TOO_LONG}.
+     */
     public PromptLint lint(String prompt) {
+        if (prompt.length() > MAX_CHARACTERS) {
+            return new PromptLint(prompt, tooManyCharacters(prompt), prompt);
+        }
         List<LintFinding> left = findings(prompt);
         List<LintFinding> findings = new ArrayList<>(left);
         if (codes.contains(LintCode.TOO_LONG)) { // once: no fix depends on it, and the counter may be slow
             length(prompt).ifPresent(findings::add);
             findings.sort(ORDER);
         }
+        return new PromptLint(prompt, findings, fixed(prompt, left));
+    }
+
+    /** Applies fixes until nothing changes, or what was changed has been read often enough. */
+    private String fixed(String prompt, List<LintFinding> findings) {
         String fixed = prompt;
         Set<String> seen = new HashSet<>(Set.of(prompt));
+        List<LintFinding> left = findings;
+        int read = prompt.length();
         for (int round = 0; round < FIX_ROUNDS; round++) {
             String next = applied(fixed, left);
             if (!seen.add(next)) {
                 break;
             }
             fixed = next;
-            left = findings(fixed);
+            read += next.length();
+            if (read > FIX_CHARACTERS) {
+                break;
+            }
+            left = findings(next);
         }
-        return new PromptLint(prompt, findings, fixed);
+        return fixed;
     }
 
     /**
@@ -141,6 +165,14 @@ public final class PromptLinter {
             arguments.add("estimated");
         }
         return Optional.of(new LintFinding(LintCode.TOO_LONG, 0, prompt.length(), null, arguments));
+    }
+
+    private List<LintFinding> tooManyCharacters(String prompt) {
+        List<String> arguments =
+                List.of(Integer.toString(prompt.length()), Integer.toString(MAX_CHARACTERS), LintFinding.IN_CHARACTERS);
+        return codes.contains(LintCode.TOO_LONG)
+                ? List.of(new LintFinding(LintCode.TOO_LONG, 0, prompt.length(), null, arguments))
+                : List.of();
     }
 
     private static boolean changesQuotedText(LintFinding finding, String masked) {

@@ -33,10 +33,13 @@ import org.jspecify.annotations.Nullable;
  * @param style the kind of picture; may be empty
  */
 public record PromptTemplate(String subject, List<String> details, String background, String style) {
-    private static final Pattern PLACEHOLDER = Pattern.compile("\\{([a-z][a-z0-9_]*)\\}");
+    private static final Pattern PLACEHOLDER = Pattern.compile("\\{([a-z][a-z0-9_]*+)\\}");
     private static final String ENDS = ",.;\uFF0C\u3002\uFF1B\u3001";
 
-    /** @throws IllegalArgumentException if the subject or a detail is blank, or a part contains a vertical bar or a line break */
+    /**
+     * @throws IllegalArgumentException if the subject or a detail is blank, a part contains a vertical bar or a line break, or
+     *     all together have more than {@value PromptLinter#MAX_CHARACTERS} characters
+     */
     public PromptTemplate {
         subject = checkPart("subject", subject);
         background = checkPart("background", background);
@@ -48,6 +51,7 @@ public record PromptTemplate(String subject, List<String> details, String backgr
         if (details.contains("")) {
             throw new IllegalArgumentException("a detail must not be blank: leave it out");
         }
+        checkLength(toString(subject, details, background, style).length());
     }
 
     /** Returns a builder. */
@@ -87,18 +91,21 @@ public record PromptTemplate(String subject, List<String> details, String backgr
     /**
      * Replaces placeholders. Those that have no value stay.
      *
-     * @throws IllegalArgumentException if there is no placeholder of a name, or a value is blank or cannot stand in a part
+     * @throws IllegalArgumentException if there is no placeholder of a name, a value is blank or cannot stand in a part, or the
+     *     template would have more than {@value PromptLinter#MAX_CHARACTERS} characters
      */
     public PromptTemplate fill(Map<String, String> values) {
         Set<String> known = placeholders();
         values.forEach((name, value) -> {
             if (!known.contains(name)) {
-                throw new IllegalArgumentException("there is no placeholder {%s}, only %s".formatted(name, known));
+                throw new IllegalArgumentException("there is no placeholder {%s}, only %s"
+                        .formatted(Excerpt.of(name), Excerpt.of(known.toString())));
             }
             if (checkPart(name, value).isEmpty()) {
-                throw new IllegalArgumentException("%s must not be blank".formatted(name));
+                throw new IllegalArgumentException("%s must not be blank".formatted(Excerpt.of(name)));
             }
         });
+        checkLength(filledLength(values));
         return new PromptTemplate(
                 filled(subject, values),
                 details.stream().map(detail -> filled(detail, values)).toList(),
@@ -120,10 +127,10 @@ public record PromptTemplate(String subject, List<String> details, String backgr
     public String prompt(PromptLanguage language) {
         Set<String> open = placeholders();
         if (!open.isEmpty()) {
-            throw new IllegalStateException("placeholders are left: " + open);
+            throw new IllegalStateException("placeholders are left: " + Excerpt.of(open.toString()));
         }
         List<String> parts = new ArrayList<>();
-        for (String part : parts()) {
+        for (String part : parts(subject, details, background, style)) {
             String stripped = withoutEnd(part);
             if (!stripped.isEmpty()) {
                 parts.add(stripped);
@@ -135,18 +142,42 @@ public record PromptTemplate(String subject, List<String> details, String backgr
     /** Returns the parts with vertical bars between them, as {@link #parse(String)} reads them. */
     @Override
     public String toString() {
-        return background.isEmpty() && style.isEmpty() && details.size() < 2
-                ? String.join(" | ", parts().subList(0, 1 + details.size()))
-                : String.join(" | ", parts());
+        return toString(subject, details, background, style);
     }
 
-    private List<String> parts() {
+    private static String toString(String subject, List<String> details, String background, String style) {
+        List<String> parts = parts(subject, details, background, style);
+        return background.isEmpty() && style.isEmpty() && details.size() < 2
+                ? String.join(" | ", parts.subList(0, 1 + details.size()))
+                : String.join(" | ", parts);
+    }
+
+    private static List<String> parts(String subject, List<String> details, String background, String style) {
         List<String> parts = new ArrayList<>();
         parts.add(subject);
         parts.addAll(details);
         parts.add(background);
         parts.add(style);
         return parts;
+    }
+
+    /** Returns how long {@link #toString()} will be with values in place of the placeholders, before any of it is built. */
+    private long filledLength(Map<String, String> values) {
+        String text = toString();
+        long length = text.length();
+        for (Matcher matcher = PLACEHOLDER.matcher(text); matcher.find(); ) {
+            String value = values.get(matcher.group(1));
+            length += value == null ? 0 : value.length() - matcher.group().length();
+        }
+        return length;
+    }
+
+    private static void checkLength(long length) {
+        if (length > PromptLinter.MAX_CHARACTERS) {
+            throw new IllegalArgumentException(
+                    "a template must have at most %d characters, but has %d: shorten its parts"
+                            .formatted(PromptLinter.MAX_CHARACTERS, length));
+        }
     }
 
     private static String filled(String part, Map<String, String> values) {
@@ -168,7 +199,7 @@ public record PromptTemplate(String subject, List<String> details, String backgr
         if (part.indexOf('|') >= 0 || part.indexOf('\n') >= 0 || part.indexOf('\r') >= 0) {
             throw new IllegalArgumentException(
                     "%s must not contain a vertical bar, which separates the parts, or a line break, but was: %s"
-                            .formatted(name, part));
+                            .formatted(Excerpt.of(name), Excerpt.of(part)));
         }
         return part.strip();
     }

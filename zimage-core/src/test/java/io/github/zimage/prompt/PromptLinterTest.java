@@ -159,6 +159,35 @@ class PromptLinterTest {
     }
 
     @Test
+    void aPromptOfTooManyCharacters_isNotRead() {
+        String longest = "masterpiece, 8k, ".repeat(5000).substring(0, PromptLinter.MAX_CHARACTERS);
+        List<String> counted = new ArrayList<>();
+        PromptLinter counting = PromptLinter.builder()
+                .chinese(null)
+                .tokens(text -> {
+                    counted.add(text);
+                    return 1;
+                })
+                .build();
+
+        PromptLint lint = counting.lint(longest + "x");
+        assertThat(lint.findings())
+                .extracting(finding -> finding.message(Locale.ENGLISH))
+                .containsExactly(
+                        "The prompt has 65537 characters, and none is read that has more than 65536: shorten it.");
+        assertThat(lint.findings().get(0).message(Locale.CHINESE))
+                .contains("65537")
+                .contains("65536");
+        assertThat(lint.fixed()).isEqualTo(longest + "x");
+        assertThat(counted).isEmpty();
+
+        assertThat(counting.lint(longest).findings())
+                .extracting(LintFinding::code)
+                .containsOnly(LintCode.QUALITY_PILE);
+        assertThat(counted).containsExactly(longest);
+    }
+
+    @Test
     void rulesThatAreLeftOut_findNothing() {
         PromptLinter some = PromptLinter.builder()
                 .without(LintCode.QUALITY_PILE)
@@ -185,5 +214,15 @@ class PromptLinterTest {
         assertThat(finding.message(Locale.US)).isNotBlank().doesNotContain("{");
         assertThat(finding.message(Locale.SIMPLIFIED_CHINESE)).containsPattern("\\p{IsHan}");
         assertThat(finding.message(Locale.GERMANY)).isEqualTo(finding.message(Locale.US));
+    }
+
+    @Test
+    void aMessageShowsTheBeginningOfALongPlace() {
+        LintFinding finding = linter.lint("a fox" + ", masterpiece, 8k".repeat(100))
+                .findings()
+                .get(0);
+
+        assertThat(finding.arguments().get(0)).hasSizeGreaterThan(1000);
+        assertThat(finding.message(Locale.ENGLISH)).hasSizeLessThan(250).contains("8k");
     }
 }

@@ -167,4 +167,26 @@ class PromptTemplateTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("there is no template 'potrait', only ink-painting, landscape, portrait, poster, product");
     }
+
+    /** Otherwise a form of a few thousand characters could ask for gigabytes. */
+    @Test
+    void whatWouldBeTooLong_isRefusedBeforeItIsBuilt() {
+        PromptTemplate template = PromptTemplate.parse("{a}".repeat(15_000));
+        assertThatThrownBy(() -> template.fill(Map.of("a", "x".repeat(60_000))))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("a template must have at most 65536 characters, but has 900000000: shorten its parts");
+        assertThatThrownBy(() -> PromptTemplate.parse("x".repeat(70_000)))
+                .hasMessage("a template must have at most 65536 characters, but has 70000: shorten its parts");
+        assertThat(template.fill(Map.of("a", "xyzq")).subject()).hasSize(60_000);
+    }
+
+    @Test
+    void messagesShowTheBeginningOfLongTexts() {
+        String name = "very-long-".repeat(50);
+        assertThatThrownBy(() -> PromptLibrary.standard().style(name))
+                .hasMessageContaining("'" + name.substring(0, 99) + "\u2026'")
+                .satisfies(e -> assertThat(e.getMessage()).hasSizeLessThan(300));
+        assertThatThrownBy(() -> PromptLibrary.parse("{\"" + name + "\": 1}"))
+                .satisfies(e -> assertThat(e.getMessage()).hasSizeLessThan(200));
+    }
 }

@@ -10,10 +10,10 @@ import io.github.zimage.prompt.ChineseAnalyzer;
 import io.github.zimage.prompt.LintCode;
 import io.github.zimage.prompt.LintFinding;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +33,9 @@ public final class HanLpAnalyzer implements ChineseAnalyzer {
 
     private static final int FAMILIAR = 20;
     private static final int LONGEST_WORD = 6;
+
+    /** How many words after a classifier its noun is looked for. */
+    private static final int NOUN_REACH = 12;
 
     private @Nullable Dictionaries dictionaries;
 
@@ -67,16 +70,22 @@ public final class HanLpAnalyzer implements ChineseAnalyzer {
         private final WordLists lists;
         private final ChineseScript script;
         private final List<Term> terms;
-        private final TreeSet<Integer> boundaries = new TreeSet<>();
+
+        /** Where words begin, and the end of the text. */
+        private final BitSet boundaries = new BitSet();
+
         private final List<LintFinding> found = new ArrayList<>();
+
+        /** The characters in which something was found. */
+        private final BitSet foundIn = new BitSet();
 
         Check(String text, Dictionaries dictionaries) {
             this.text = text;
             lists = dictionaries.lists;
             script = dictionaries.script;
             terms = dictionaries.segment.seg(text);
-            boundaries.add(0);
-            terms.forEach(term -> boundaries.add(term.offset + term.word.length()));
+            boundaries.set(0);
+            terms.forEach(term -> boundaries.set(term.offset + term.word.length()));
         }
 
         List<LintFinding> findings() {
@@ -90,15 +99,17 @@ public final class HanLpAnalyzer implements ChineseAnalyzer {
 
         private void add(LintCode code, int start, int end, @Nullable String replacement, String... arguments) {
             found.add(new LintFinding(code, start, end, replacement, List.of(arguments)));
+            foundIn.set(start, end);
         }
 
         private boolean isFound(int start, int end) {
-            return found.stream().anyMatch(other -> other.start() < end && start < other.end());
+            int next = foundIn.nextSetBit(start);
+            return next >= 0 && next < end;
         }
 
         private void readings() {
             int done = 0;
-            for (int start : boundaries) {
+            for (int start = 0; start >= 0; start = boundaries.nextSetBit(start + 1)) {
                 String listed = start < done ? null : longest(lists.readings, start);
                 if (listed != null) {
                     done = start + listed.length();
@@ -207,9 +218,13 @@ public final class HanLpAnalyzer implements ChineseAnalyzer {
         }
 
         private void classifiers() {
+            int next = 0; // the first term that ends after the classifier
             for (Matcher matcher = NUMBERED.matcher(text); matcher.find(); ) {
+                while (next < terms.size() && end(terms.get(next)) <= matcher.end()) {
+                    next++;
+                }
                 String classifier = matcher.group(2);
-                String noun = nounAfter(matcher.end());
+                String noun = nounAt(next, matcher.end());
                 Set<String> allowed = noun == null ? null : lists.classifiers.get(noun);
                 if (allowed != null && !allowed.contains(classifier) && !isFound(matcher.end(), matcher.end() + 1)) {
                     String usual = allowed.iterator().next();
@@ -225,16 +240,22 @@ public final class HanLpAnalyzer implements ChineseAnalyzer {
             }
         }
 
-        /** Returns the noun that a classifier before it counts, past adjectives, or null if that is not clear. */
-        private @Nullable String nounAfter(int start) {
+        private static int end(Term term) {
+            return term.offset + term.word.length();
+        }
+
+        /**
+         * Returns the noun that a classifier counts, past adjectives, or null if that is not clear.
+         *
+         * @param next the first term that ends after the classifier
+         * @param start where the classifier ends
+         */
+        private @Nullable String nounAt(int next, int start) {
             String noun = null;
-            for (Term term : terms) {
-                if (term.offset < start) {
-                    if (term.offset + term.word.length() > start) {
-                        return null;
-                    }
-                    continue;
-                }
+            if (next < terms.size() && terms.get(next).offset < start) { // the classifier is a part of a longer word
+                return null;
+            }
+            for (Term term : terms.subList(next, Math.min(terms.size(), next + NOUN_REACH))) {
                 String nature = String.valueOf(term.nature);
                 if (term.word.endsWith("色") || (noun == null && term.word.equals("的"))) {
                     continue;
@@ -252,9 +273,9 @@ public final class HanLpAnalyzer implements ChineseAnalyzer {
 
         private void dialect() {
             int done = 0;
-            for (int start : boundaries) {
+            for (int start = 0; start >= 0; start = boundaries.nextSetBit(start + 1)) {
                 String word = start < done ? null : longest(lists.dialect, start);
-                if (word != null && boundaries.contains(start + word.length()) && !text.startsWith("共享", start - 2)) {
+                if (word != null && boundaries.get(start + word.length()) && !text.startsWith("共享", start - 2)) {
                     done = start + word.length();
                     String standard = String.valueOf(lists.dialect.get(word));
                     add(LintCode.DIALECT, start, done, standard, word, standard);
