@@ -131,14 +131,14 @@ class GpuCheckTest {
     @Test
     void latents_tooFarFromThoseOfTheCpu_areAnError() {
         Map<String, Object> line = new LinkedHashMap<>();
-        GpuCheck.judge(0.12, Precision.BF16, true, line);
+        FidelityPart.judge(0.12, Precision.BF16, true, line);
         assertThat(line).containsOnly(Map.entry("latents", 0.12));
-        GpuCheck.judge(0.12, Precision.BF16, false, line);
+        FidelityPart.judge(0.12, Precision.BF16, false, line);
         assertThat(line.get("error")).isEqualTo("the latents' relative error 0.120 is more than 0.0200");
         for (Precision precision : Precision.values()) {
             for (double error : new double[] {0.9, Double.NaN}) {
                 Map<String, Object> wrong = new LinkedHashMap<>();
-                GpuCheck.judge(error, precision, true, wrong);
+                FidelityPart.judge(error, precision, true, wrong);
                 assertThat(wrong).as("%s %s", precision, error).containsKey("error");
             }
         }
@@ -146,7 +146,7 @@ class GpuCheckTest {
 
     @Test
     void failures_arePartsWithErrors() throws IOException {
-        assertThat(GpuCheck.failed(List.of(
+        assertThat(Findings.failed(List.of(
                         "{\"part\":\"kernels\",\"error\":\"too far\"}",
                         "{\"part\":\"kernels\",\"error\":\"too far\"}",
                         "{\"part\":\"kernels\",\"ms\":1.0}",
@@ -165,7 +165,7 @@ class GpuCheckTest {
 
     @Test
     void table_hasEveryFigure_andErrorsLast() throws IOException {
-        assertThat(GpuCheck.table(List.of(
+        assertThat(Findings.table(List.of(
                         "{\"part\":\"a\",\"error\":\"no | memory\\nat x.cpp\"}",
                         "{\"part\":\"b\",\"size\":512,\"peak_gib\":[1.0,2.5]}")))
                 .isEqualTo("""

@@ -76,7 +76,7 @@ class KernelTraceTest {
                 "decode", new Total(3, 9_100_000),
                 "norm", new Total(4, 1_000_000),
                 "product", new Total(20, 4_000_000));
-        assertThat(GpuCheck.kernels(one, two))
+        assertThat(KernelShares.ofOneStep(one, two))
                 .extracting(line ->
                         line.get("kernel") + " " + line.get("calls") + " " + line.get("ms") + " " + line.get("share"))
                 .containsExactly("product 10 3.0 0.75", "norm 4 1.0 0.25", "all 14 4.0 1.0");
