@@ -75,7 +75,7 @@ public final class WeightCache {
     }
 
     private static String folderPrefix(Component component, Precision precision) {
-        return component.folder() + "-" + precision.name().toLowerCase(Locale.ROOT) + "-";
+        return component.id() + "-" + precision.name().toLowerCase(Locale.ROOT) + "-";
     }
 
     /**
@@ -85,7 +85,7 @@ public final class WeightCache {
      */
     private static String key(Component component, WeightIndex weights, Precision precision) throws IOException {
         MessageDigest digest = sha256();
-        put(digest, "layout " + EngineLayout.VERSION, component.name(), precision.name());
+        put(digest, "layout " + EngineLayout.VERSION, component.id().toUpperCase(Locale.ROOT), precision.name());
         Map<Path, FileChannel> channels = new HashMap<>();
         try {
             for (Path file : weights.files()) {
