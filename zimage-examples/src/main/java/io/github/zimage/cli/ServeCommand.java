@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -155,19 +156,20 @@ final class ServeCommand implements Callable<Integer> {
         System.setProperty("zimage.log.date", "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ");
         int side = size != null ? size : model.defaultSize();
         int largest = maxSize != null ? maxSize : (int) Math.ceil(side * PRINT / MULTIPLE) * MULTIPLE;
-        ServerOptions options = new ServerOptions(
-                host,
-                port,
-                name(),
-                concurrency,
-                queue,
-                timeout,
-                apiKey(),
-                side,
-                (long) largest * largest,
-                maxCount,
-                maxSteps,
-                DRAIN);
+        ServerOptions options = ServerOptions.builder()
+                .host(host)
+                .port(port)
+                .model(name())
+                .concurrency(concurrency)
+                .queue(queue)
+                .timeout(timeout)
+                .apiKeys(apiKeys())
+                .size(side)
+                .maxPixels((long) largest * largest)
+                .maxCount(maxCount)
+                .maxSteps(maxSteps)
+                .drain(DRAIN)
+                .build();
         PipelineBuilder builder = builder(largest);
         builder.plan(); // says at once what cannot be
         ExecutorService encoder = Executors.newFixedThreadPool(2, task -> {
@@ -241,7 +243,7 @@ final class ServeCommand implements Callable<Integer> {
         return builder;
     }
 
-    private @Nullable String apiKey() {
+    private List<String> apiKeys() {
         String key = System.getenv(KEY_VARIABLE);
         if ((key == null || key.isEmpty()) && !host.matches("(?i)localhost|127\\.0\\.0\\.1|::1")) {
             spec.commandLine()
@@ -249,7 +251,7 @@ final class ServeCommand implements Callable<Integer> {
                     .println("zimage: everybody who reaches " + Terminal.oneLine(host) + " may draw: set "
                             + KEY_VARIABLE + " to ask for a key");
         }
-        return key == null || key.isEmpty() ? null : key;
+        return key == null || key.isEmpty() ? List.of() : List.of(key);
     }
 
     private String name() {

@@ -12,6 +12,8 @@ import org.slf4j.LoggerFactory;
  * loop of its connection.
  */
 final class EventStream {
+    static final String TYPE = "text/event-stream; charset=utf-8";
+
     private static final Logger LOG = LoggerFactory.getLogger(EventStream.class);
     private static final int QUEUE_BYTES = 1 << 20;
     private static final long BEAT_MILLIS = 10_000;
@@ -19,20 +21,29 @@ final class EventStream {
 
     private final Exchange exchange;
     private final HttpServerResponse response;
-    private final Runnable cutOff;
+    private final Runnable atEnd;
     private final long beat;
     private int stuck;
 
-    EventStream(Exchange exchange, Runnable cutOff) {
+    /**
+     * Prepares the headers.
+     *
+     * @param atEnd is run when the last event has left
+     */
+    EventStream(Exchange exchange, Runnable atEnd) {
         this.exchange = exchange;
         this.response = exchange.response();
-        this.cutOff = cutOff;
+        this.atEnd = atEnd;
         response.setStatusCode(200)
-                .putHeader(HttpHeaders.CONTENT_TYPE, "text/event-stream; charset=utf-8")
+                .putHeader(HttpHeaders.CONTENT_TYPE, TYPE)
                 .putHeader("X-Accel-Buffering", "no") // nginx would keep them until the end
                 .setChunked(true)
                 .setWriteQueueMaxSize(QUEUE_BYTES);
         beat = exchange.vertx().setPeriodic(BEAT_MILLIS, id -> beat());
+    }
+
+    /** Sends the headers. Whoever shall hear of everything must listen before that. */
+    void begin() {
         write(": hello\n\n");
     }
 
@@ -45,7 +56,7 @@ final class EventStream {
             write(": beat\n\n");
         } else if (++stuck >= BEATS_STUCK) {
             stop();
-            cutOff.run();
+            exchange.abandon();
         }
     }
 
@@ -75,8 +86,11 @@ final class EventStream {
         send(name, data);
         stop();
         if (!response.closed() && !response.ended()) {
-            long timer = exchange.vertx().setTimer(2 * 60_000L, id -> cutOff.run());
-            response.end().onComplete(done -> exchange.vertx().cancelTimer(timer));
+            long timer = exchange.vertx().setTimer(exchange.limits().answer().toMillis(), id -> exchange.abandon());
+            response.end().onComplete(done -> {
+                exchange.vertx().cancelTimer(timer);
+                atEnd.run();
+            });
         }
     }
 

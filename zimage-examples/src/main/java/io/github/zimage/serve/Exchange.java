@@ -5,18 +5,30 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.vertx.core.Context;
+import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
+import io.vertx.core.http.HttpVersion;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,57 +38,97 @@ final class Exchange {
     static final ObjectMapper JSON = new ObjectMapper();
 
     private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
-    private static final int MAX_BODY = 64 * 1024;
-    private static final long BODY_MILLIS = Duration.ofSeconds(15).toMillis();
-    private static final long ANSWER_MILLIS = Duration.ofMinutes(2).toMillis();
     /** To close at once could take an answer from a client that is still sending. */
     private static final long LINGER_MILLIS = Duration.ofSeconds(1).toMillis();
 
-    private static final String JSON_TYPE = "application/json";
-
-    private final Vertx vertx;
+    private final Http http;
     private final Context context;
     private final HttpServerRequest request;
     private final HttpServerResponse response;
-    private final IntConsumer answered;
+    private @Nullable ClientView view;
+    private boolean closes;
 
     /**
-     * Begins an exchange.
+     * What all exchanges have in common.
      *
-     * @param answered hears the status of the answer
+     * @param answered hears the status of each answer
      */
-    Exchange(Vertx vertx, HttpServerRequest request, IntConsumer answered) {
-        this.vertx = vertx;
-        this.context = vertx.getOrCreateContext();
+    record Http(Vertx vertx, HttpLimits limits, Connections connections, IntConsumer answered) {}
+
+    /** Begins an exchange. */
+    Exchange(Http http, HttpServerRequest request) {
+        this.http = http;
+        this.context = http.vertx().getOrCreateContext();
         this.request = request;
         this.response = request.response();
-        this.answered = answered;
+        this.closes = mustClose(request);
+        http.connections().enter(request.connection(), Connections.Phase.SENDING);
         response.exceptionHandler(e -> LOG.debug("The connection broke", e));
+        response.headersEndHandler(nothing -> {
+            if (closes) {
+                response.putHeader(HttpHeaders.CONNECTION, HttpHeaders.CLOSE); // also where Vert.x says otherwise
+            }
+        });
         request.exceptionHandler(e -> {
             LOG.debug("The request broke off", e);
             if (!request.isEnded()) {
                 fail(new ApiException(400, "bad_request", "the body does not come as its headers say"));
             }
         });
-        response.putHeader("X-Content-Type-Options", "nosniff")
+        response.putHeader(
+                        HttpHeaders.DATE,
+                        DateTimeFormatter.RFC_1123_DATE_TIME.format(ZonedDateTime.now(ZoneOffset.UTC)))
+                .putHeader("X-Content-Type-Options", "nosniff")
                 .putHeader("X-Frame-Options", "DENY")
                 .putHeader("Referrer-Policy", "no-referrer")
                 .putHeader("Cache-Control", "no-store")
                 .putHeader("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
     }
 
-    String path() {
-        String path = request.path();
-        return path == null ? "" : path;
+    /** Whether the client wants the connection to end with the answer (RFC 9112, 9.3). */
+    private static boolean mustClose(HttpServerRequest request) {
+        List<String> tokens = tokens(request, "Connection");
+        boolean persists = request.version() == HttpVersion.HTTP_1_1 || tokens.contains("keep-alive");
+        return !persists || tokens.contains("close");
+    }
+
+    private static List<String> tokens(HttpServerRequest request, String name) {
+        return request.headers().getAll(name).stream()
+                .flatMap(value -> Stream.of(value.split(",")))
+                .map(token -> token.strip().toLowerCase(Locale.ROOT))
+                .filter(token -> !token.isEmpty())
+                .toList();
+    }
+
+    HttpServerRequest request() {
+        return request;
     }
 
     HttpMethod method() {
         return request.method();
     }
 
+    boolean isHead() {
+        return method().equals(HttpMethod.HEAD);
+    }
+
+    void setView(ClientView seen) {
+        view = seen;
+    }
+
+    /** Returns how the client sees the server. */
+    ClientView view() {
+        return Objects.requireNonNull(view, "known once it is routed");
+    }
+
     @Nullable
     String header(CharSequence name) {
         return request.getHeader(name);
+    }
+
+    /** Returns the parts of a header that is a list, in lower case. */
+    List<String> headerTokens(String name) {
+        return tokens(request, name);
     }
 
     void putHeader(String name, String value) {
@@ -88,7 +140,11 @@ final class Exchange {
     }
 
     Vertx vertx() {
-        return vertx;
+        return http.vertx();
+    }
+
+    HttpLimits limits() {
+        return http.limits();
     }
 
     /** Runs a task on the event loop, from whichever thread. */
@@ -105,68 +161,64 @@ final class Exchange {
         } catch (IllegalArgumentException e) {
             fail(new ApiException(400, "invalid_value", String.valueOf(e.getMessage())));
         } catch (RuntimeException e) {
-            LOG.error("A request failed", e);
+            LOG.error("A request failed: {}", JobFailure.reason(e), e);
             fail(new ApiException(500, "failed", "the server failed; its log says why"));
         }
     }
 
-    /** Runs a task when the client goes away before the answer has ended. */
+    /**
+     * Lets other threads do what takes longer than an event loop has time for, and goes on with what comes of it on the event loop, also
+     * if the client has gone meanwhile. The connection is not closed for others until then.
+     */
+    <T> void offload(Executor executor, Supplier<T> work, Consumer<T> then) {
+        http.connections().await(request.connection());
+        try {
+            executor.execute(() -> {
+                try {
+                    T result = work.get();
+                    runOnEventLoop(() -> then.accept(result));
+                } catch (RuntimeException e) {
+                    runOnEventLoop(() -> {
+                        throw e;
+                    });
+                } catch (Error e) {
+                    runOnEventLoop(() -> {
+                        throw new IllegalStateException(e);
+                    });
+                    throw e;
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            throw ApiException.retryable(503, "busy", "the server has too much to do just now: try again later", 1);
+        }
+    }
+
+    /** Runs a task when the client goes away before the answer has ended; at once if it has gone. */
     void onAbandoned(Runnable task) {
-        response.closeHandler(nothing -> task.run());
+        if (response.closed()) {
+            task.run();
+        } else {
+            response.closeHandler(nothing -> task.run());
+        }
     }
 
-    /** Reads the body as JSON, and hands it on once it is there. */
-    void readJson(Consumer<JsonFields> handler) {
-        String type = request.getHeader(HttpHeaders.CONTENT_TYPE);
-        // A page of another site can send anything else without being asked for permission first.
-        if (type == null
-                || !type.toLowerCase(Locale.ROOT).split(";", 2)[0].strip().equals(JSON_TYPE)) {
-            closeAfterwards();
-            throw new ApiException(415, "unsupported_media_type", "Content-Type must be application/json");
-        }
-        String length = request.getHeader(HttpHeaders.CONTENT_LENGTH);
-        if (length != null && (length.length() > 9 || Long.parseLong(length) > MAX_BODY)) {
-            closeAfterwards();
-            throw tooLarge();
-        }
-        Buffer body = Buffer.buffer();
-        long timer = vertx.setTimer(BODY_MILLIS, id -> {
-            closeAfterwards();
-            fail(new ApiException(408, "timeout", "the body must come within %d s".formatted(BODY_MILLIS / 1000)));
-        });
-        request.handler(part -> {
-            if (body.length() + part.length() > MAX_BODY) {
-                vertx.cancelTimer(timer);
-                request.handler(null);
-                request.endHandler(null);
-                closeAfterwards();
-                fail(tooLarge());
-                return;
-            }
-            body.appendBuffer(part);
-        });
-        request.endHandler(nothing -> {
-            vertx.cancelTimer(timer);
-            if (!response.ended()) {
-                runGuarded(() -> handler.accept(JsonFields.parse(body.getBytes())));
-            }
-        });
-        response.closeHandler(nothing -> vertx.cancelTimer(timer));
-    }
-
-    private static ApiException tooLarge() {
-        return new ApiException(413, "request_too_large", "the body must have at most %d bytes".formatted(MAX_BODY));
+    /** Returns whether there is nothing more to say, as the answer is on its way or nobody is there to hear it. */
+    boolean isAnswered() {
+        return response.ended() || response.closed() || response.headWritten();
     }
 
     /** Ends the connection after the answer: what is still on its way would be taken for the next request. */
     void closeAfterwards() {
-        if (!response.headWritten()) {
-            response.putHeader(HttpHeaders.CONNECTION, "close");
-        }
+        closes = true;
+    }
+
+    /** Closes the connection. */
+    void abandon() {
+        Connections.close(request.connection());
     }
 
     void fail(ApiException e) {
-        if (response.headWritten() || response.closed()) {
+        if (isAnswered()) {
             return;
         }
         if (e.retryAfterSeconds() > 0) {
@@ -181,9 +233,14 @@ final class Exchange {
         json(e.status(), e.toJson());
     }
 
+    /** Reads the body as JSON, and hands it on once it is there. */
+    void readJson(Consumer<JsonFields> handler) {
+        JsonBody.read(this, handler);
+    }
+
     void json(int status, JsonNode body) {
         try {
-            bytes(status, JSON_TYPE, JSON.writeValueAsBytes(body));
+            bytes(status, JsonBody.TYPE, JSON.writeValueAsBytes(body));
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("JSON that cannot be written", e);
         }
@@ -194,47 +251,78 @@ final class Exchange {
         void write(JsonGenerator json) throws IOException;
     }
 
-    /** Answers with JSON that is written as it comes, about as long as said. */
-    void json(int status, int length, JsonWriter body) {
+    /** Returns JSON that is written as it comes, about as long as said. */
+    static byte[] jsonBytes(int length, JsonWriter body) {
         ByteArrayOutputStream out = new ByteArrayOutputStream(length);
         try (JsonGenerator json = JSON.createGenerator(out)) {
             body.write(json);
         } catch (IOException e) {
             throw new IllegalStateException("JSON that cannot be written", e);
         }
-        bytes(status, JSON_TYPE, out.toByteArray());
+        return out.toByteArray();
     }
 
     void bytes(int status, String type, byte[] body) {
-        if (response.ended() || response.closed() || response.headWritten()) {
-            return;
+        if (!isAnswered()) {
+            response.putHeader(HttpHeaders.CONTENT_TYPE, type);
+            end(status, body);
         }
-        answered.accept(status);
-        response.setStatusCode(status).putHeader(HttpHeaders.CONTENT_TYPE, type);
-        // Whoever reads too slowly would hold the answer in memory.
-        long timer = vertx.setTimer(
-                ANSWER_MILLIS, id -> request.connection().close().onFailure(e -> LOG.debug("already closed", e)));
-        response.end(Buffer.buffer(body)).onComplete(done -> {
-            vertx.cancelTimer(timer);
-            if (!request.isEnded()) {
-                // Vert.x would wait for the rest of the request.
-                vertx.setTimer(
-                        LINGER_MILLIS,
-                        id -> request.connection().close().onFailure(e -> LOG.debug("already closed", e)));
-            }
-        });
+    }
+
+    /** Answers a request for the headers alone, where nobody knows how long the rest would be. */
+    void head(int status, String type) {
+        if (!isAnswered()) {
+            response.putHeader(HttpHeaders.CONTENT_TYPE, type);
+            end(status, null);
+        }
     }
 
     void noContent() {
-        if (!response.ended() && !response.closed()) {
-            answered.accept(204);
-            response.setStatusCode(204).end().onFailure(e -> LOG.debug("nobody heard it", e));
+        if (!isAnswered()) {
+            end(204, null);
+        }
+    }
+
+    void redirect(String address) {
+        putHeader("Location", address);
+        bytes(308, "text/plain; charset=utf-8", address.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private void end(int status, byte @Nullable [] body) {
+        http.answered().accept(status);
+        http.connections().enter(request.connection(), Connections.Phase.READING);
+        response.setStatusCode(status);
+        // Whoever reads too slowly would hold the answer in memory.
+        long timer = vertx().setTimer(limits().answer().toMillis(), id -> abandon());
+        if (body != null && isHead()) {
+            response.putHeader(HttpHeaders.CONTENT_LENGTH, Integer.toString(body.length));
+        }
+        Future<Void> sent = body == null || isHead() ? response.end() : response.end(Buffer.buffer(body));
+        sent.onComplete(done -> {
+            vertx().cancelTimer(timer);
+            endRequest();
+        });
+    }
+
+    /** After the answer: the connection is for the next request, or ends. */
+    private void endRequest() {
+        if (!request.isEnded()) {
+            // Vert.x would wait for the rest of the request.
+            vertx().setTimer(LINGER_MILLIS, id -> abandon());
+        } else if (closes) {
+            abandon();
+        } else {
+            http.connections().enter(request.connection(), Connections.Phase.IDLE);
         }
     }
 
     /** Begins an answer of server-sent events. */
     EventStream events() {
-        answered.accept(200);
-        return new EventStream(this, () -> request.connection().close().onFailure(e -> LOG.debug("already closed", e)));
+        http.connections().await(request.connection());
+        http.answered().accept(200);
+        if (request.version() == HttpVersion.HTTP_1_0) {
+            closeAfterwards(); // there is no other way to tell where they end
+        }
+        return new EventStream(this, this::endRequest);
     }
 }

@@ -1,22 +1,14 @@
 package io.github.zimage.serve;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.netty.handler.codec.http.TooLongHttpHeaderException;
-import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.http.HttpConnection;
-import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
-import io.vertx.core.http.HttpServerRequest;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.time.Duration;
-import java.util.HashSet;
+import java.time.Instant;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -27,24 +19,12 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The server: HTTP in front, a queue, a pipeline, and the watchdog. */
 public final class ImageServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ImageServer.class);
-    private static final Pattern MODEL = Pattern.compile("/v1/models/([^/]{1,200})");
-    private static final Pattern JOB = Pattern.compile("/api/jobs/([A-Za-z0-9_-]{24})");
-    private static final Pattern JOB_EVENTS = Pattern.compile(JOB.pattern() + "/events");
-    private static final Pattern JOB_PICTURE = Pattern.compile(JOB.pattern() + "/images/([0-9]+)\\.png");
-    private static final Pattern LOCAL_HOST =
-            Pattern.compile("(?i)(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]{1,5})?");
-    private static final int MAX_CONNECTIONS = 2000;
-    private static final long FIRST_REQUEST_MILLIS = Duration.ofSeconds(15).toMillis();
-
     private final ServerOptions options;
     private final Vertx vertx =
             Vertx.vertx(new VertxOptions().setEventLoopPoolSize(2).setWorkerPoolSize(2));
@@ -53,19 +33,13 @@ public final class ImageServer implements AutoCloseable {
     private final ExecutorService healer = Executors.newCachedThreadPool(named("zimage-healer"));
     private final MemoryTrend trend = new MemoryTrend();
     private final Metrics metrics = new Metrics(trend);
-    private final Page page = new Page();
-    private final PromptApi prompts = new PromptApi();
     private final JobStore store = new JobStore(System::nanoTime);
     private final JobQueue queue;
     private final PipelineSlot slot;
     private final Watchdog watchdog;
-    private final OpenAiApi openAi;
-    private final JobsApi jobs;
-    private final byte @Nullable [] apiKey;
-    private final boolean isLocal;
+    private final Connections connections;
+    private final PromptApi prompts = new PromptApi(named("zimage-lint"));
     private final HttpServer http;
-    private final Set<HttpConnection> idle = new HashSet<>();
-    private final AtomicInteger connections = new AtomicInteger();
 
     /**
      * Prepares a server, which takes no requests before {@link #open}.
@@ -77,6 +51,7 @@ public final class ImageServer implements AutoCloseable {
     ImageServer(ServerOptions options, long memoryLimit, Supplier<ImageBackend> opener, Consumer<String> giveUp) {
         this(
                 options,
+                HttpLimits.standard(),
                 memoryLimit,
                 opener,
                 giveUp,
@@ -85,6 +60,7 @@ public final class ImageServer implements AutoCloseable {
 
     ImageServer(
             ServerOptions options,
+            HttpLimits limits,
             long memoryLimit,
             Supplier<ImageBackend> opener,
             Consumer<String> giveUp,
@@ -98,11 +74,8 @@ public final class ImageServer implements AutoCloseable {
         });
         watchdog = new Watchdog(slot, memoryLimit, ProcessMemory::read, trend, healer);
         metrics.observe(queue, watchdog);
-        RequestReader reader = new RequestReader(options);
-        openAi = new OpenAiApi(options, reader, queue, store);
-        jobs = new JobsApi(reader, queue, store);
-        apiKey = options.apiKey() == null ? null : options.apiKey().getBytes(StandardCharsets.US_ASCII);
-        isLocal = LOCAL_HOST.matcher(options.host()).matches() || options.host().equals("::1");
+        connections = new Connections(limits, System::nanoTime);
+        Router router = router(limits);
         http = vertx.createHttpServer(new HttpServerOptions()
                         .setHost(options.host())
                         .setPort(options.port())
@@ -112,12 +85,29 @@ public final class ImageServer implements AutoCloseable {
                         .setAcceptBacklog(1024)
                         .setTcpNoDelay(true))
                 .connectionHandler(this::onConnection)
-                .invalidRequestHandler(this::onInvalidRequest)
+                .invalidRequestHandler(router::refuse)
                 .exceptionHandler(e -> LOG.debug("A connection failed", e))
                 // Without this one, Vert.x itself answers versions of HTTP that it does not know, with 501.
                 .webSocketHandshakeHandler(
                         handshake -> handshake.reject(404).onFailure(e -> LOG.debug("nobody heard it", e)))
-                .requestHandler(this::onRequest);
+                .requestHandler(router::handle);
+    }
+
+    private Router router(HttpLimits limits) {
+        RequestReader reader = new RequestReader(options);
+        Access access = new Access(options);
+        PictureLinks links =
+                new PictureLinks(access.asksForKey(), () -> Instant.now().getEpochSecond());
+        return new Router(
+                options,
+                new Exchange.Http(vertx, limits, connections, metrics::onResponse),
+                access,
+                links,
+                new Page(),
+                new StatusApi(options, reader, queue, metrics),
+                new OpenAiApi(options, reader, queue, store, access, links, worker),
+                new JobsApi(reader, queue, store, access, links, worker),
+                prompts);
     }
 
     /** Makes a server that draws with a pipeline. */
@@ -187,8 +177,9 @@ public final class ImageServer implements AutoCloseable {
         try {
             queue.cancelAbandoned();
             store.sweep();
+            connections.closeIdle();
         } catch (RuntimeException e) {
-            LOG.error("Sweeping failed", e);
+            LOG.error("Sweeping failed: {}", JobFailure.reason(e), e);
         }
     }
 
@@ -205,167 +196,7 @@ public final class ImageServer implements AutoCloseable {
 
     private void onConnection(HttpConnection connection) {
         connection.exceptionHandler(e -> LOG.debug("A connection failed", e));
-        connection.closeHandler(nothing -> {
-            connections.decrementAndGet();
-            markActive(connection);
-        });
-        if (connections.incrementAndGet() > MAX_CONNECTIONS) {
-            close(connection);
-            return;
-        }
-        synchronized (idle) {
-            idle.add(connection);
-        }
-        // Whoever connects must say what he wants.
-        vertx.setTimer(FIRST_REQUEST_MILLIS, id -> {
-            if (markActive(connection)) {
-                close(connection);
-            }
-        });
-    }
-
-    private boolean markActive(HttpConnection connection) {
-        synchronized (idle) {
-            return idle.remove(connection);
-        }
-    }
-
-    private static void close(HttpConnection connection) {
-        connection.close().onFailure(e -> LOG.debug("already closed", e));
-    }
-
-    private void onInvalidRequest(HttpServerRequest request) {
-        Throwable cause = request.decoderResult().cause();
-        Exchange exchange = new Exchange(vertx, request, metrics::onResponse);
-        exchange.closeAfterwards();
-        if (cause instanceof TooLongHttpLineException) {
-            exchange.fail(new ApiException(414, "uri_too_long", "the address is too long"));
-        } else if (cause instanceof TooLongHttpHeaderException) {
-            exchange.fail(new ApiException(431, "headers_too_large", "the headers are too long"));
-        } else {
-            exchange.fail(new ApiException(400, "bad_request", "this is not HTTP as the server understands it"));
-        }
-    }
-
-    private void onRequest(HttpServerRequest request) {
-        markActive(request.connection());
-        Exchange exchange = new Exchange(vertx, request, metrics::onResponse);
-        if (request.decoderResult().isFailure() || request.version() == null) {
-            onInvalidRequest(request);
-            return;
-        }
-        exchange.runGuarded(() -> {
-            requireHost(exchange);
-            route(exchange);
-        });
-    }
-
-    /** A name that leads here, but is not this machine's, is another site's that reaches for this one through a browser. */
-    private void requireHost(Exchange exchange) {
-        String host = exchange.header("Host");
-        if (isLocal && (host == null || !LOCAL_HOST.matcher(host).matches())) {
-            throw new ApiException(
-                    421, "wrong_host", "this server is for this machine only: call it localhost or 127.0.0.1");
-        }
-    }
-
-    private void route(Exchange exchange) {
-        String path = exchange.path();
-        switch (path) {
-            case "/" -> on(exchange, HttpMethod.GET, () -> page.show(exchange));
-            case "/health/live" -> on(exchange, HttpMethod.GET, () -> health(exchange, true));
-            case "/health/ready" -> on(exchange, HttpMethod.GET, () -> health(exchange, queue.isReady()));
-            default -> {
-                requireKey(exchange);
-                routeGuarded(exchange, path);
-            }
-        }
-    }
-
-    private void routeGuarded(Exchange exchange, String path) {
-        switch (path) {
-            case "/v1/images/generations" -> on(exchange, HttpMethod.POST, () -> openAi.generations(exchange));
-            case "/v1/models" -> on(exchange, HttpMethod.GET, () -> openAi.models(exchange));
-            case JobsApi.PATH -> on(exchange, HttpMethod.POST, () -> jobs.create(exchange));
-            case "/api/prompt/lint" -> on(exchange, HttpMethod.POST, () -> prompts.lint(exchange));
-            case "/api/prompt/templates" -> on(exchange, HttpMethod.GET, () -> prompts.templates(exchange));
-            case "/api/info" -> on(exchange, HttpMethod.GET, () -> info(exchange));
-            case "/metrics" ->
-                on(
-                        exchange,
-                        HttpMethod.GET,
-                        () -> exchange.bytes(
-                                200,
-                                "text/plain; version=0.0.4; charset=utf-8",
-                                metrics.scrape().getBytes(StandardCharsets.UTF_8)));
-            default -> routeByName(exchange, path);
-        }
-    }
-
-    private void routeByName(Exchange exchange, String path) {
-        Matcher model = MODEL.matcher(path);
-        Matcher job = JOB.matcher(path);
-        Matcher events = JOB_EVENTS.matcher(path);
-        Matcher picture = JOB_PICTURE.matcher(path);
-        if (model.matches()) {
-            on(exchange, HttpMethod.GET, () -> openAi.model(exchange, model.group(1)));
-        } else if (job.matches() && exchange.method().equals(HttpMethod.DELETE)) {
-            jobs.cancel(exchange, job.group(1));
-        } else if (job.matches()) {
-            on(exchange, HttpMethod.GET, () -> jobs.show(exchange, job.group(1)));
-        } else if (events.matches()) {
-            on(exchange, HttpMethod.GET, () -> jobs.events(exchange, events.group(1)));
-        } else if (picture.matches()) {
-            on(exchange, HttpMethod.GET, () -> jobs.picture(exchange, picture.group(1), picture.group(2)));
-        } else {
-            throw new ApiException(404, "not_found", "there is nothing at this address");
-        }
-    }
-
-    private static void on(Exchange exchange, HttpMethod method, Runnable action) {
-        if (!exchange.method().equals(method)) {
-            exchange.putHeader("Allow", method.name());
-            throw new ApiException(405, "method_not_allowed", "this address takes " + method.name());
-        }
-        action.run();
-    }
-
-    private void requireKey(Exchange exchange) {
-        if (apiKey == null) {
-            return;
-        }
-        String header = exchange.header("Authorization");
-        String shown = header != null && header.startsWith("Bearer ") ? header.substring("Bearer ".length()) : "";
-        if (!MessageDigest.isEqual(apiKey, shown.getBytes(StandardCharsets.UTF_8))) {
-            exchange.putHeader("WWW-Authenticate", "Bearer");
-            throw new ApiException(401, "invalid_api_key", "send the API key as Authorization: Bearer KEY");
-        }
-    }
-
-    private void health(Exchange exchange, boolean well) {
-        exchange.json(
-                well ? 200 : 503,
-                Exchange.JSON
-                        .createObjectNode()
-                        .put("status", well ? "ok" : "not ready")
-                        .put("running", queue.active())
-                        .put("waiting", queue.depth()));
-    }
-
-    private void info(Exchange exchange) {
-        RequestReader sizes = new RequestReader(options);
-        ObjectNode root = Exchange.JSON
-                .createObjectNode()
-                .put("model", options.model())
-                .put("max_count", options.maxCount())
-                .put("max_steps", options.maxSteps())
-                .put("max_pixels", options.maxPixels())
-                .put("max_prompt", RequestReader.MAX_PROMPT);
-        ObjectNode qualities = root.putObject("qualities");
-        for (String quality : RequestReader.QUALITIES.keySet()) {
-            qualities.put(quality, sizes.side(quality));
-        }
-        exchange.json(200, root);
+        connections.add(connection);
     }
 
     /** Takes no more requests, gives what runs some time to end, and answers the rest that it must go elsewhere. */
@@ -398,6 +229,7 @@ public final class ImageServer implements AutoCloseable {
         slot.close();
         healer.shutdownNow();
         worker.shutdownNow();
+        prompts.close();
         metrics.close();
     }
 }

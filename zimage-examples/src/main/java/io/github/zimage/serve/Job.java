@@ -6,8 +6,6 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Future;
 import java.util.function.Consumer;
 import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
@@ -44,8 +42,10 @@ final class Job {
     }
 
     private final String id;
+    private final String client;
     private final GenerationRequest request;
     private final IntPredicate previewsAt;
+    private final double cost;
     private final long queuedAt;
 
     private volatile State state = State.QUEUED;
@@ -58,19 +58,25 @@ final class Job {
     private volatile long startedAt;
     private volatile long endedAt;
     private volatile long seenAt;
-    private volatile int attempt;
+    private volatile int attempts;
+    private @Nullable Attempt attempt;
 
     private final List<Consumer<Event>> watchers = new ArrayList<>();
-    private @Nullable CompletableFuture<List<EncodedImage>> generation;
-    private StallDetector.@Nullable Heartbeat heartbeat;
-    private @Nullable Future<?> timer;
 
-    Job(GenerationRequest request, IntPredicate previewsAt, long now) {
+    /**
+     * Makes a job that waits.
+     *
+     * @param client whose it is
+     * @param previewsAt whether there shall be a preview of a step
+     */
+    Job(String client, GenerationRequest request, IntPredicate previewsAt, long now) {
         byte[] random = new byte[ID_BYTES];
         RANDOM.nextBytes(random);
         this.id = Base64.getUrlEncoder().withoutPadding().encodeToString(random);
+        this.client = client;
         this.request = request;
         this.previewsAt = previewsAt;
+        this.cost = RequestCost.of(request);
         this.queuedAt = now;
         this.seenAt = now;
     }
@@ -80,8 +86,18 @@ final class Job {
         return id;
     }
 
+    /** Returns whose it is. */
+    String client() {
+        return client;
+    }
+
     GenerationRequest request() {
         return request;
+    }
+
+    /** Returns how much work it is, compared with others. */
+    double cost() {
+        return cost;
     }
 
     State state() {
@@ -124,8 +140,8 @@ final class Job {
     }
 
     /** Returns how often it was begun. */
-    int attempt() {
-        return attempt;
+    int attempts() {
+        return attempts;
     }
 
     /** Returns how long it waited for a device to begin with it, in nanoseconds; up to now, if it still does. */
@@ -171,35 +187,28 @@ final class Job {
         }
     }
 
-    /** Is handed over to the backend; returns the number of the attempt. */
-    int dispatch(StallDetector.Heartbeat dispatched) {
-        heartbeat = dispatched;
-        state = State.RUNNING;
-        step = 0;
-        int next = attempt + 1;
-        attempt = next;
-        tell(Event.STARTED);
-        return next;
+    /** Returns the attempt that is under way, or null. */
+    @Nullable
+    Attempt attempt() {
+        return attempt;
     }
 
-    void attach(CompletableFuture<List<EncodedImage>> future) {
-        generation = future;
+    /** Is handed over to a backend. */
+    void dispatch(Attempt next) {
+        attempt = next;
+        int begun = attempts + 1; // only the queue writes
+        attempts = begun;
+        state = State.RUNNING;
+        step = 0;
+        tell(Event.STARTED);
     }
 
     /** A device begins with it. */
-    void markStarted(long now, Future<?> timeout) {
+    void markStarted(long now) {
         startedAt = startedAt == 0 ? now : startedAt;
-        timer = timeout;
     }
 
-    /** The backend is done with it. */
-    void markFinished() {
-        if (heartbeat != null) {
-            heartbeat.end();
-        }
-    }
-
-    /** Goes back to the queue; what is being drawn is given up. */
+    /** Goes back to the queue; what is being generated is given up. */
     void requeue() {
         state = State.QUEUED;
         place = 0;
@@ -237,18 +246,11 @@ final class Job {
     }
 
     private void release() {
-        if (timer != null) {
-            timer.cancel(false);
+        Attempt last = attempt;
+        attempt = null;
+        if (last != null) {
+            last.release();
         }
-        if (generation != null) {
-            generation.cancel(true);
-        }
-        if (heartbeat != null) {
-            heartbeat.abandon();
-        }
-        timer = null;
-        generation = null;
-        heartbeat = null;
     }
 
     private void tell(Event event) {

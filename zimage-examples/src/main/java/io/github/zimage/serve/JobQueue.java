@@ -1,53 +1,39 @@
 package io.github.zimage.serve;
 
-import io.github.zimage.Component;
-import io.github.zimage.GeneratedImage;
-import io.github.zimage.GenerationCancelledException;
-import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemoryPlan;
-import io.github.zimage.OutOfDeviceMemoryException;
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Deque;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
-import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The requests on their way: some are being drawn, the others wait in order. Each that is admitted ends exactly once, with pictures or
- * with a reason. Thread-safe; watchers are called while the queue is locked, so they must not wait.
+ * The requests on their way: some are being generated, the others wait for their turns. Each that is admitted ends exactly once, with
+ * pictures or with a reason. Thread-safe; watchers are called while the queue is locked, so they must not wait.
  */
 final class JobQueue {
     private static final Logger LOG = LoggerFactory.getLogger(JobQueue.class);
     private static final int MAX_ATTEMPTS = 3;
-    private static final int PREVIEW_PIXELS = 256;
+    private static final int MAX_OUT_OF_MEMORY = 2;
     private static final Duration UNSEEN = Duration.ofSeconds(60);
+    private static final double LEAST_GRACE_SECONDS = 1;
+    private static final double MOST_GRACE_SECONDS = 60;
 
     private final ServerOptions options;
     private final ScheduledExecutorService worker;
     private final LongSupplier nanoTime;
     private final QueueListener listener;
     private final StallDetector stalls;
-    private final Deque<Job> waiting = new ArrayDeque<>();
+    private final FairQueue waiting = new FairQueue();
     private final Set<Job> running = new LinkedHashSet<>();
     private @Nullable ImageBackend backend;
     private boolean admits;
@@ -74,35 +60,18 @@ final class JobQueue {
         this.listener = listener;
     }
 
-    /** Hears what becomes of jobs. Called while the queue is locked. */
-    interface QueueListener {
-        /** A step was done. */
-        void onStep(Duration elapsed);
-
-        /** A job has ended, in whichever way. */
-        void onEnd(Job job, Duration waited, Duration drawn);
-
-        /** A job is drawn again; the failure says why. */
-        void onRetry(Job job, String why);
-
-        /** Memory ran out, and the pipeline tries again with less. */
-        void onRelief();
-
-        /** Memory ran out, and the pipeline could not help itself. */
-        void onOutOfMemory();
-    }
-
     /**
-     * Admits a request.
+     * Admits a request. Takes as long as counting its tokens does.
      *
+     * @param client whose it is
      * @param previewsAt whether there shall be a preview of a step
      * @throws ApiException if the queue is full or the server does not take requests
      * @throws IllegalArgumentException if the request does not suit the model
      */
-    Job submit(GenerationRequest request, IntPredicate previewsAt, Consumer<Job.Event> watcher) {
+    Job submit(String client, GenerationRequest request, IntPredicate previewsAt) {
         ImageBackend checker;
         synchronized (this) {
-            requireRoom();
+            requireRoom(client);
             checker = backend;
         }
         if (checker != null) {
@@ -113,39 +82,45 @@ final class JobQueue {
             }
         }
         synchronized (this) {
-            requireRoom();
-            Job job = new Job(request, previewsAt, nanoTime.getAsLong());
-            job.watch(watcher);
+            makeRoom(client);
+            Job job = new Job(client, request, previewsAt, nanoTime.getAsLong());
             waiting.add(job);
-            LOG.info(
-                    "job={} state={} size={}x{} steps={} count={} running={} waiting={}",
-                    job.id(),
-                    job.state(),
-                    request.width(),
-                    request.height(),
-                    request.steps(),
-                    request.count(),
-                    running.size(),
-                    waiting.size());
+            JobLog.admitted(job, running.size(), waiting.size());
             startNext();
             return job;
         }
     }
 
-    private void requireRoom() {
+    /** Returns the job that must go so that a client's can come; null if there is room. */
+    private @Nullable Job requireRoom(String client) {
         if (!admits) {
             throw ApiException.retryable(
                     503, "not_ready", "the server does not take requests now: it is starting or ending", 5);
         }
         int free = options.concurrency() - running.size();
-        if (waiting.size() >= options.queue() + Math.max(0, free)) {
-            throw ApiException.retryable(
-                    429,
-                    "queue_full",
-                    "%d requests are being drawn and %d wait, which is all there is room for: try again later"
-                            .formatted(running.size(), waiting.size()),
-                    retryAfterSeconds());
+        if (waiting.size() < options.queue() + Math.max(0, free)) {
+            return null;
         }
+        Job displaced = waiting.displacedBy(client);
+        if (displaced == null) {
+            throw full("%d requests are being drawn and %d wait, which is all there is room for: try again later");
+        }
+        return displaced;
+    }
+
+    private void makeRoom(String client) {
+        Job displaced = requireRoom(client);
+        if (displaced != null) {
+            fail(
+                    displaced,
+                    full("%d requests are being drawn and %d wait, most of them yours, and another client came:"
+                            + " try again later"));
+        }
+    }
+
+    private ApiException full(String message) {
+        return ApiException.retryable(
+                429, "queue_full", message.formatted(running.size(), waiting.size()), retryAfterSeconds());
     }
 
     /** Returns after how many seconds a place will probably be free. */
@@ -158,12 +133,12 @@ final class JobQueue {
         return waiting.size();
     }
 
-    /** Returns how many are being drawn. */
+    /** Returns how many are being generated. */
     synchronized int active() {
         return running.size();
     }
 
-    /** Returns whether requests are taken and drawn. */
+    /** Returns whether requests are taken and generated. */
     synchronized boolean isReady() {
         return admits && backend != null;
     }
@@ -177,7 +152,7 @@ final class JobQueue {
         return asked == null ? 0 : asked.peakBytes();
     }
 
-    /** Watches a job, if it has not ended. */
+    /** Watches a job. If it has ended, only that is told, at once. */
     synchronized void watch(Job job, Consumer<Job.Event> watcher) {
         if (job.state().isFinal()) {
             watcher.accept(Job.Event.END);
@@ -197,7 +172,7 @@ final class JobQueue {
         job.touch(nanoTime.getAsLong());
     }
 
-    /** Ends a job, within a step if it is being drawn. Does nothing to one that has ended. */
+    /** Ends a job, within a step if it is being generated. Does nothing to one that has ended. */
     synchronized void cancel(Job job, String why) {
         end(job, Job.State.CANCELLED, new ApiException(409, "cancelled", why));
     }
@@ -214,18 +189,18 @@ final class JobQueue {
 
     private List<Job> all() {
         List<Job> all = new ArrayList<>(running);
-        all.addAll(waiting);
+        all.addAll(waiting.inOrder());
         return all;
     }
 
-    /** Begins to draw, or goes on, with a backend. */
+    /** Begins to generate, or goes on, with a backend. */
     synchronized void attach(ImageBackend next) {
         backend = next;
         admits = true;
         startNext();
     }
 
-    /** Takes back what is being drawn, which will be drawn from the start by the next backend. Requests are admitted meanwhile. */
+    /** Takes back what is being generated; the next backend begins it from the start. Requests are admitted meanwhile. */
     synchronized void detach() {
         backend = null;
         List<Job> interrupted = new ArrayList<>(running);
@@ -238,25 +213,27 @@ final class JobQueue {
     }
 
     private void requeue(Job job, String why) {
-        running.remove(job);
-        if (job.attempt() >= MAX_ATTEMPTS) {
-            end(
-                    job,
-                    Job.State.FAILED,
-                    new ApiException(
-                            500, "failed", "it was begun %d times and could not be finished".formatted(MAX_ATTEMPTS)));
+        if (job.attempts() >= MAX_ATTEMPTS) {
+            String message = "it was begun %d times and could not be finished: %s".formatted(MAX_ATTEMPTS, why);
+            fail(job, new ApiException(500, "failed", message));
             return;
         }
+        stopRunning(job);
         job.requeue();
-        waiting.addFirst(job);
+        waiting.putBack(job);
         listener.onRetry(job, why);
     }
 
-    /** Admits nothing more, and ends what waits. What is being drawn goes on. */
+    private void stopRunning(Job job) {
+        leaveDevice(job);
+        running.remove(job);
+    }
+
+    /** Admits nothing more, and ends what waits. What is being generated goes on. */
     synchronized void drain() {
         admits = false;
         starts = false;
-        endAll(new ArrayList<>(waiting));
+        endAll(waiting.inOrder());
     }
 
     /** Ends everything. */
@@ -267,112 +244,96 @@ final class JobQueue {
 
     private void endAll(List<Job> jobs) {
         for (Job job : jobs) {
-            end(
-                    job,
-                    Job.State.FAILED,
-                    ApiException.retryable(503, "shutting_down", "the server is ending: send the request again", 5));
+            fail(job, ApiException.retryable(503, "shutting_down", "the server is ending: send the request again", 5));
         }
     }
 
     private void startNext() {
-        while (backend != null && starts && running.size() < options.concurrency() && !waiting.isEmpty()) {
-            start(waiting.remove(), backend);
+        while (backend != null && starts && running.size() < options.concurrency()) {
+            Job next = waiting.take(options.concurrency(), nanoTime.getAsLong(), grace());
+            if (next == null) {
+                break;
+            }
+            start(next, backend);
         }
         updatePlaces();
     }
 
+    /** How long a client counts that has its pictures and did not ask again yet. */
+    private Duration grace() {
+        double seconds = Math.max(LEAST_GRACE_SECONDS, Math.min(MOST_GRACE_SECONDS, 2 * meanSeconds));
+        return Duration.ofNanos((long) (seconds * 1e9));
+    }
+
     private void updatePlaces() {
         int place = 0;
-        for (Job job : List.copyOf(waiting)) {
+        for (Job job : waiting.inOrder()) {
             job.setPlace(++place);
         }
     }
 
-    @SuppressWarnings("FutureReturnValueIgnored") // what depends on it throws nothing
     private void start(Job job, ImageBackend by) {
         running.add(job);
-        StallDetector.Heartbeat heartbeat = stalls.dispatch(job.request());
-        int attempt = job.dispatch(heartbeat);
-        CompletableFuture<List<EncodedImage>> generation;
-        try {
-            generation = by.generate(job.request(), new JobListener(job, attempt, heartbeat));
-        } catch (RuntimeException e) {
-            generation = CompletableFuture.failedFuture(e);
-        }
-        job.attach(generation);
-        // On another thread: it must not hold up the device, nor start the next one within this one's start.
-        generation.whenCompleteAsync((pictures, failure) -> complete(job, attempt, pictures, failure), worker);
+        Attempt attempt = new Attempt(this, job, stalls.dispatch(job.request()), worker, options.timeout());
+        job.dispatch(attempt);
+        attempt.start(by);
     }
 
-    private synchronized void begin(Job job, int attempt) {
-        if (isCurrent(job, attempt)) {
-            job.markStarted(
-                    nanoTime.getAsLong(),
-                    worker.schedule(
-                            () -> timeOut(job, attempt), options.timeout().toNanos(), TimeUnit.NANOSECONDS));
-        }
+    // What follows is called by attempts at jobs, which hold the lock.
+
+    void markStarted(Job job) {
+        job.markStarted(nanoTime.getAsLong());
     }
 
-    private synchronized void timeOut(Job job, int attempt) {
-        if (isCurrent(job, attempt)) {
-            end(
-                    job,
-                    Job.State.FAILED,
-                    new ApiException(
-                            504,
-                            "timeout",
-                            "it was not done after %d s, the most that this server spends on a request: ask for fewer or"
-                                            .formatted(options.timeout().toSeconds())
-                                    + " smaller pictures, or fewer steps"));
+    void recordStep(Duration elapsed) {
+        listener.onStep(elapsed);
+    }
+
+    synchronized void recordRelief() {
+        listener.onRelief();
+    }
+
+    /** The device goes on while the pictures are encoded, perhaps with another job of the same client. */
+    void leaveDevice(Job job) {
+        Attempt attempt = job.attempt();
+        if (attempt != null && attempt.leaveDevice()) {
+            waiting.release(job, nanoTime.getAsLong());
         }
     }
 
-    private boolean isCurrent(Job job, int attempt) {
-        return job.state() == Job.State.RUNNING && job.attempt() == attempt;
+    void succeed(Job job, List<EncodedImage> pictures) {
+        stopRunning(job);
+        job.succeed(pictures, nanoTime.getAsLong());
+        recordEnd(job);
     }
 
-    private synchronized void complete(
-            Job job, int attempt, @Nullable List<EncodedImage> pictures, @Nullable Throwable failure) {
-        if (!isCurrent(job, attempt)) {
-            return;
-        }
-        job.markFinished();
-        if (pictures != null) {
-            running.remove(job);
-            job.succeed(pictures, nanoTime.getAsLong());
-            recordEnd(job);
-            return;
-        }
-        Throwable cause =
-                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
-        if (cause instanceof OutOfDeviceMemoryException || cause instanceof OutOfMemoryError) {
-            listener.onOutOfMemory();
-            LOG.warn("Out of memory in job {}, attempt {}: {}", job.id(), attempt, cause.getMessage());
-            retryOr(
-                    job,
-                    "out of memory",
-                    attempt < 2,
-                    new ApiException(503, "out_of_memory", String.valueOf(cause.getMessage())));
-        } else if (cause instanceof IllegalArgumentException) {
-            end(job, Job.State.FAILED, new ApiException(400, "invalid_value", String.valueOf(cause.getMessage())));
-        } else if (cause instanceof GenerationCancelledException || cause instanceof IllegalStateException) {
-            retryOr(job, String.valueOf(cause.getMessage()), true, null);
-        } else {
-            LOG.error("Job {} failed", job.id(), cause);
-            end(
-                    job,
-                    Job.State.FAILED,
-                    new ApiException(500, "failed", "it could not be drawn; the server's log says why"));
+    void handle(Job job, JobFailure failure, @Nullable Throwable cause) {
+        switch (failure.kind()) {
+            case OUT_OF_MEMORY -> {
+                listener.onOutOfMemory();
+                JobLog.outOfMemory(job, failure.reason());
+                if (job.attempts() < MAX_OUT_OF_MEMORY) {
+                    retry(job, "out of memory");
+                } else {
+                    fail(job, failure.answer());
+                }
+            }
+            case INTERRUPTED -> retry(job, failure.reason());
+            case BAD_REQUEST -> fail(job, failure.answer());
+            case BROKEN_MODEL, UNEXPECTED -> {
+                JobLog.failed(job, failure.reason(), cause);
+                fail(job, failure.answer());
+            }
         }
     }
 
-    private void retryOr(Job job, String why, boolean again, @Nullable ApiException otherwise) {
-        if (again || otherwise == null) {
-            requeue(job, why);
-            startNext();
-        } else {
-            end(job, Job.State.FAILED, otherwise);
-        }
+    private void retry(Job job, String why) {
+        requeue(job, why);
+        startNext();
+    }
+
+    void fail(Job job, ApiException why) {
+        end(job, Job.State.FAILED, why);
     }
 
     private void end(Job job, Job.State state, ApiException why) {
@@ -380,7 +341,7 @@ final class JobQueue {
             return;
         }
         waiting.remove(job);
-        running.remove(job);
+        stopRunning(job);
         job.fail(state, why, nanoTime.getAsLong());
         recordEnd(job);
     }
@@ -391,25 +352,13 @@ final class JobQueue {
         if (job.state() == Job.State.SUCCEEDED) {
             meanSeconds += 0.1 * (drawn.toNanos() / 1e9 - meanSeconds);
         }
-        ApiException failure = job.failure();
-        LOG.info(
-                "job={} state={} code={} size={}x{} steps={} count={} attempt={} waited_ms={} drawn_ms={}",
-                job.id(),
-                job.state(),
-                failure == null ? "-" : failure.code(),
-                job.request().width(),
-                job.request().height(),
-                job.request().steps(),
-                job.request().count(),
-                job.attempt(),
-                job.waitedNanos(now) / 1_000_000,
-                drawn.toMillis());
+        JobLog.ended(job, now);
         listener.onEnd(job, Duration.ofNanos(job.waitedNanos(now)), drawn);
         startNext();
         notifyAll();
     }
 
-    /** Waits until nothing is being drawn, but not longer than a time; returns whether that is so. */
+    /** Waits until nothing is being generated, but not longer than a time; returns whether that is so. */
     synchronized boolean awaitIdle(Duration atMost) throws InterruptedException {
         long end = System.nanoTime() + atMost.toNanos();
         while (!running.isEmpty()) {
@@ -420,95 +369,5 @@ final class JobQueue {
             wait(left);
         }
         return true;
-    }
-
-    /** Hears how a job gets on, on the thread that computes. */
-    private final class JobListener implements GenerationListener {
-        private final Job job;
-        private final int attempt;
-        private final StallDetector.Heartbeat heartbeat;
-        private final AtomicBoolean encoding = new AtomicBoolean();
-
-        JobListener(Job job, int attempt, StallDetector.Heartbeat heartbeat) {
-            this.job = job;
-            this.attempt = attempt;
-            this.heartbeat = heartbeat;
-        }
-
-        @Override
-        public void onStart() {
-            heartbeat.begin();
-            begin(job, attempt);
-        }
-
-        @Override
-        public void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {
-            heartbeat.beat();
-            synchronized (JobQueue.this) {
-                listener.onRelief();
-            }
-        }
-
-        @Override
-        public void onLoad(Component component, long bytesDone, long bytesTotal) {
-            heartbeat.beat();
-        }
-
-        @Override
-        public void onEncode(Duration elapsed) {
-            heartbeat.beat();
-        }
-
-        @Override
-        public int previewSize(int step) {
-            return step < job.request().steps() && job.wantsPreview(step) ? PREVIEW_PIXELS : 0;
-        }
-
-        @Override
-        public void onPreview(int step, int index, BufferedImage preview) {
-            if (index != 1 || encoding.getAndSet(true)) {
-                return;
-            }
-            worker.execute(() -> {
-                byte[] png = png(preview);
-                encoding.set(false);
-                synchronized (JobQueue.this) {
-                    if (isCurrent(job, attempt)) {
-                        job.recordPreview(step, png);
-                    }
-                }
-            });
-        }
-
-        @Override
-        public void onStep(int step, int steps, Duration elapsed) {
-            heartbeat.progress();
-            synchronized (JobQueue.this) {
-                listener.onStep(elapsed);
-                if (isCurrent(job, attempt)) {
-                    job.recordStep(step);
-                }
-            }
-        }
-
-        @Override
-        public void onDecode(int index, int count, Duration elapsed) {
-            heartbeat.progress();
-        }
-
-        @Override
-        public void onDone(List<GeneratedImage> images) {
-            heartbeat.end();
-        }
-    }
-
-    private static byte[] png(BufferedImage image) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        try {
-            ImageIO.write(image, "png", out);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        return out.toByteArray();
     }
 }

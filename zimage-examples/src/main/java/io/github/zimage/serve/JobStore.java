@@ -31,6 +31,12 @@ final class JobStore {
         return Optional.ofNullable(jobs.get(id));
     }
 
+    /** Returns how long a job is kept that has ended. */
+    Duration left(Job job) {
+        Duration left = KEPT.minusNanos(nanoTime.getAsLong() - job.endedAt());
+        return left.isNegative() ? Duration.ZERO : left;
+    }
+
     /** Forgets what is old, and of the rest, beginning with the oldest that has ended, what there is no room for. */
     synchronized void sweep() {
         long now = nanoTime.getAsLong();

@@ -6,6 +6,7 @@ import io.github.zimage.GenerationRequest;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 
 /** Jobs by name: begin one, watch it, fetch its pictures, end it. */
@@ -15,15 +16,17 @@ final class JobsApi {
     private final RequestReader reader;
     private final JobQueue queue;
     private final JobStore store;
+    private final Access access;
+    private final PictureLinks links;
+    private final Executor worker;
 
-    JobsApi(RequestReader reader, JobQueue queue, JobStore store) {
+    JobsApi(RequestReader reader, JobQueue queue, JobStore store, Access access, PictureLinks links, Executor worker) {
         this.reader = reader;
         this.queue = queue;
         this.store = store;
-    }
-
-    static String picturePath(Job job, int index) {
-        return "%s/%s/images/%d.png".formatted(PATH, job.id(), index);
+        this.access = access;
+        this.links = links;
+        this.worker = worker;
     }
 
     /** {@code POST /api/jobs}. */
@@ -36,12 +39,12 @@ final class JobsApi {
                 throw ApiException.badParameter("size", "quality is a size by another name: give one of them");
             }
             fields.rejectOthers();
-            Consumer<Job.Event> nobody = event -> {};
-            Job job = queue.submit(request, step -> previews, nobody);
-            queue.unwatch(job, nobody);
-            store.keep(job);
-            exchange.putHeader("Location", PATH + "/" + job.id());
-            exchange.json(202, json(job));
+            String client = access.client(exchange);
+            exchange.offload(worker, () -> queue.submit(client, request, step -> previews), job -> {
+                store.keep(job);
+                exchange.putHeader("Location", exchange.view().prefix() + PATH + "/" + job.id());
+                exchange.json(202, json(exchange, job));
+            });
         });
     }
 
@@ -49,25 +52,31 @@ final class JobsApi {
     void show(Exchange exchange, String id) {
         Job job = find(id);
         queue.touch(job);
-        exchange.json(200, json(job));
+        exchange.json(200, json(exchange, job));
     }
 
     /** {@code GET /api/jobs/ID/events}. */
     void events(Exchange exchange, String id) {
         Job job = find(id);
+        if (exchange.isHead()) {
+            queue.touch(job);
+            exchange.head(200, EventStream.TYPE);
+            return;
+        }
         EventStream stream = exchange.events();
-        Consumer<Job.Event> watcher = event -> exchange.runOnEventLoop(() -> tell(stream, job, event));
+        Consumer<Job.Event> watcher = event -> exchange.runOnEventLoop(() -> tell(exchange, stream, job, event));
         exchange.onAbandoned(() -> {
             stream.stop();
             queue.unwatch(job, watcher);
         });
-        stream.send("state", json(job));
         queue.watch(job, watcher);
+        stream.begin();
+        stream.send("state", json(exchange, job)); // before what is heard from now on
     }
 
-    private static void tell(EventStream stream, Job job, Job.Event event) {
+    private void tell(Exchange exchange, EventStream stream, Job job, Job.Event event) {
         switch (event) {
-            case PLACE, STARTED -> stream.send("state", json(job));
+            case PLACE, STARTED -> stream.send("state", json(exchange, job));
             case STEP ->
                 stream.offer(
                         "step",
@@ -86,7 +95,7 @@ final class JobsApi {
                                     .put("png", Base64.getEncoder().encodeToString(png)));
                 }
             }
-            case END -> stream.finish("end", json(job));
+            case END -> stream.finish("end", json(exchange, job));
         }
     }
 
@@ -111,7 +120,7 @@ final class JobsApi {
                 .orElseThrow(() -> new ApiException(404, "not_found", "there is no such job, or no longer"));
     }
 
-    private static ObjectNode json(Job job) {
+    private ObjectNode json(Exchange exchange, Job job) {
         long now = System.nanoTime();
         GenerationRequest request = job.request();
         ObjectNode root = Exchange.JSON
@@ -132,7 +141,7 @@ final class JobsApi {
         List<EncodedImage> pictures = job.pictures();
         for (int i = 0; i < pictures.size(); i++) {
             images.addObject()
-                    .put("url", picturePath(job, i))
+                    .put("url", exchange.view().prefix() + links.path(job, i, store.left(job)))
                     .put("seed", pictures.get(i).seed());
         }
         ApiException failure = job.failure();

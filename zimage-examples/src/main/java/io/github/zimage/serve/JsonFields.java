@@ -30,6 +30,7 @@ final class JsonFields {
 
     private final JsonNode root;
     private final Set<String> known = new TreeSet<>();
+    private final Set<String> ignored = new TreeSet<>();
 
     private JsonFields(JsonNode root) {
         this.root = root;
@@ -144,6 +145,18 @@ final class JsonFields {
             throw wrong(name, "one of " + String.join(", ", new TreeSet<>(choices)), value);
         }
         return value.textValue();
+    }
+
+    /** Notes that a field makes no difference. */
+    void ignore(String name) {
+        if (has(name)) {
+            ignored.add(name);
+        }
+    }
+
+    /** Returns the fields that make no difference. */
+    Set<String> ignored() {
+        return ignored;
     }
 
     /** @throws ApiException if there are fields that were not asked for */

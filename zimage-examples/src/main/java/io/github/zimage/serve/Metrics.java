@@ -11,7 +11,7 @@ import java.time.Duration;
 import java.util.Locale;
 
 /** What Prometheus may read. */
-final class Metrics implements JobQueue.QueueListener, AutoCloseable {
+final class Metrics implements QueueListener, AutoCloseable {
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     private final MemoryTrend trend;
     private final JvmGcMetrics gc = new JvmGcMetrics();

@@ -6,11 +6,8 @@ import java.time.Instant;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Consumer;
-import java.util.function.IntPredicate;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /** OpenAI's images API, as far as it makes sense here: what its clients send is understood or refused, never ignored. */
@@ -22,12 +19,25 @@ final class OpenAiApi {
     private final RequestReader reader;
     private final JobQueue queue;
     private final JobStore store;
+    private final Access access;
+    private final PictureLinks links;
+    private final Executor worker;
 
-    OpenAiApi(ServerOptions options, RequestReader reader, JobQueue queue, JobStore store) {
+    OpenAiApi(
+            ServerOptions options,
+            RequestReader reader,
+            JobQueue queue,
+            JobStore store,
+            Access access,
+            PictureLinks links,
+            Executor worker) {
         this.options = options;
         this.reader = reader;
         this.queue = queue;
         this.store = store;
+        this.access = access;
+        this.links = links;
+        this.worker = worker;
     }
 
     /** {@code GET /v1/models}. */
@@ -71,10 +81,7 @@ final class OpenAiApi {
                     .equals("url");
             boolean stream = fields.flag("stream", false);
             int partial = fields.integer("partial_images", 0, 3, 0);
-            fields.choice("output_format", "png", Set.of("png"));
-            fields.choice("background", "auto", Set.of("auto", "opaque"));
-            fields.choice("moderation", "auto", Set.of("auto", "low"));
-            fields.text("user", 512);
+            readOthers(fields);
             fields.rejectOthers();
             if (partial > 0 && !stream) {
                 throw ApiException.badParameter(
@@ -84,35 +91,45 @@ final class OpenAiApi {
                 throw ApiException.badParameter(
                         "response_format", "pictures in events are b64_json: leave out response_format or stream");
             }
-            if (stream) {
-                stream(exchange, request, partial);
-            } else {
-                answer(exchange, request, url);
+            if (!fields.ignored().isEmpty()) {
+                exchange.putHeader("X-Ignored-Parameters", String.join(", ", fields.ignored()));
             }
+            String client = access.client(exchange);
+            exchange.offload(
+                    worker,
+                    () -> queue.submit(client, request, step -> isPartial(step, request.steps(), partial)),
+                    job -> {
+                        exchange.putHeader("X-Request-Id", job.id());
+                        if (stream) {
+                            stream(exchange, job, partial);
+                        } else {
+                            answer(exchange, job, url);
+                        }
+                    });
         });
     }
 
-    private void answer(Exchange exchange, GenerationRequest request, boolean url) {
-        AtomicReference<@Nullable Job> submitted = new AtomicReference<>();
-        Job job = submit(exchange, request, step -> false, submitted, event -> {
-            if (event == Job.Event.END) {
-                exchange.runOnEventLoop(() -> respond(exchange, Objects.requireNonNull(submitted.get()), url));
-            }
-        });
+    /** Reads what OpenAI's reference has beside that. All of it may have but the values that change nothing here. */
+    private static void readOthers(JsonFields fields) {
+        fields.choice("output_format", "png", Set.of("png"));
+        fields.choice("background", "auto", Set.of("auto", "opaque"));
+        fields.choice("moderation", "auto", Set.of("auto", "low"));
+        fields.choice("style", "vivid", Set.of("vivid", "natural"));
+        if (fields.integer("output_compression", 0, 100, 100) < 100) {
+            throw ApiException.badParameter(
+                    "output_compression", "output_compression must be 100, since PNG files lose nothing");
+        }
+        fields.text("user", 512);
+        List.of("moderation", "output_compression", "style", "user").forEach(fields::ignore);
+    }
+
+    private void answer(Exchange exchange, Job job, boolean url) {
         exchange.onAbandoned(() -> queue.cancel(job, "the client went away"));
-    }
-
-    /** The watcher runs on the event loop, later, so that it always finds the job. */
-    private Job submit(
-            Exchange exchange,
-            GenerationRequest request,
-            IntPredicate previewsAt,
-            AtomicReference<@Nullable Job> submitted,
-            Consumer<Job.Event> watcher) {
-        Job job = queue.submit(request, previewsAt, watcher);
-        submitted.set(job);
-        exchange.putHeader("X-Request-Id", job.id());
-        return job;
+        queue.watch(job, event -> {
+            if (event == Job.Event.END) {
+                exchange.runOnEventLoop(() -> respond(exchange, job, url));
+            }
+        });
     }
 
     private void respond(Exchange exchange, Job job, boolean url) {
@@ -127,11 +144,16 @@ final class OpenAiApi {
         long now = System.nanoTime();
         exchange.putHeader("X-Queue-Ms", Long.toString(job.waitedNanos(now) / 1_000_000));
         exchange.putHeader("X-Draw-Ms", Long.toString(job.drawnNanos(now) / 1_000_000));
+        String base = exchange.view().base();
+        exchange.offload(worker, () -> body(job, url, base), body -> exchange.bytes(200, JsonBody.TYPE, body));
+    }
+
+    private byte[] body(Job job, boolean url, String base) {
         List<EncodedImage> pictures = job.pictures();
         int base64 = pictures.stream()
                 .mapToInt(picture -> url ? 0 : picture.png().length / 3 * 4)
                 .sum();
-        exchange.json(200, base64 + 1024, json -> {
+        return Exchange.jsonBytes(base64 + 1024, json -> {
             json.writeStartObject();
             json.writeNumberField("created", Instant.now().getEpochSecond());
             json.writeStringField("model", options.model());
@@ -142,7 +164,7 @@ final class OpenAiApi {
                 EncodedImage picture = pictures.get(i);
                 json.writeStartObject();
                 if (url) {
-                    json.writeStringField("url", address(exchange) + JobsApi.picturePath(job, i));
+                    json.writeStringField("url", base + links.path(job, i, store.left(job)));
                 } else {
                     byte[] text = Base64.getEncoder().encode(picture.png());
                     json.writeFieldName("b64_json");
@@ -162,36 +184,22 @@ final class OpenAiApi {
         return request.width() + "x" + request.height();
     }
 
-    /** The address under which the client reached the server. */
-    private String address(Exchange exchange) {
-        String host = exchange.header("Host");
-        boolean plain = host != null && host.matches("[A-Za-z0-9.:\\[\\]-]{1,255}");
-        return "http://" + (plain ? host : options.host() + ":" + options.port());
-    }
-
-    private void stream(Exchange exchange, GenerationRequest request, int partial) {
-        AtomicReference<@Nullable Job> submitted = new AtomicReference<>();
-        AtomicReference<@Nullable EventStream> events = new AtomicReference<>();
-        Job job = submit(
-                exchange,
-                request,
-                step -> isPartial(step, request.steps(), partial),
-                submitted,
-                event -> exchange.runOnEventLoop(() -> {
-                    EventStream stream = events.get();
-                    Job known = submitted.get();
-                    if (stream != null && known != null) {
-                        tell(stream, known, event, partial);
-                    }
-                }));
+    private void stream(Exchange exchange, Job job, int partial) {
+        EventStream stream;
+        try {
+            stream = exchange.events();
+        } catch (ApiException e) {
+            queue.cancel(job, "its events could not be sent");
+            throw e;
+        }
         exchange.onAbandoned(() -> {
-            EventStream stream = events.get();
-            if (stream != null) {
-                stream.stop();
-            }
+            stream.stop();
             queue.cancel(job, "the client went away");
         });
-        events.set(exchange.events());
+        queue.watch(job, event -> exchange.runOnEventLoop(() -> tell(stream, job, event, partial)));
+        stream.begin();
+        // Before what is heard from now on, as that comes to this event loop later.
+        tell(stream, job, job.state() == Job.State.QUEUED ? Job.Event.PLACE : Job.Event.STARTED, partial);
     }
 
     /** Spreads so many previews evenly over the steps before the last. */

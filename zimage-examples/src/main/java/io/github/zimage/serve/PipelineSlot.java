@@ -156,7 +156,7 @@ final class PipelineSlot implements Watchdog.Target {
         } catch (TimeoutException e) {
             return false;
         } catch (ExecutionException e) {
-            LOG.error("The pipeline could not be made anew", e.getCause());
+            LOG.error("The pipeline could not be made anew: {}", JobFailure.reason(e.getCause()), e.getCause());
             return false;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -8,15 +8,30 @@ import io.github.zimage.prompt.PromptLibrary;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
 import io.github.zimage.prompt.PromptTemplate;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 
 /** Help with prompts. */
-final class PromptApi {
+final class PromptApi implements AutoCloseable {
+    private static final Duration LINT_TIME = Duration.ofSeconds(2);
+    private static final int WAITING_LINTS = 32;
+
     private final PromptLinter linter = PromptLinter.create();
     private final PromptLibrary library = PromptLibrary.standard();
+    /** One thread, so that those who type prompts take no more than that from those who wait for pictures. */
+    private final ExecutorService lints;
+
+    PromptApi(ThreadFactory threads) {
+        lints = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING_LINTS), threads);
+    }
 
     /** {@code POST /api/prompt/lint}. */
     void lint(Exchange exchange) {
@@ -27,19 +42,39 @@ final class PromptApi {
             if (prompt == null) {
                 throw ApiException.badParameter("prompt", "prompt must be given, but was missing");
             }
-            PromptLint lint = linter.lint(prompt);
-            ObjectNode root = Exchange.JSON.createObjectNode().put("fixed", lint.fixed());
-            ArrayNode findings = root.putArray("findings");
-            for (LintFinding finding : lint.findings()) {
-                findings.addObject()
-                        .put("code", finding.code().name())
-                        .put("severity", finding.severity().name().toLowerCase(Locale.ROOT))
-                        .put("start", finding.start())
-                        .put("end", finding.end())
-                        .put("message", finding.message(locale));
-            }
-            exchange.json(200, root);
+            long timer = exchange.vertx()
+                    .setTimer(
+                            LINT_TIME.toMillis(),
+                            id -> exchange.fail(ApiException.retryable(
+                                    503,
+                                    "timeout",
+                                    "the prompt was not looked at within %d s: try again later"
+                                            .formatted(LINT_TIME.toSeconds()),
+                                    1)));
+            exchange.offload(lints, () -> json(linter.lint(prompt), locale), json -> {
+                exchange.vertx().cancelTimer(timer);
+                exchange.json(200, json);
+            });
         });
+    }
+
+    private static ObjectNode json(PromptLint lint, Locale locale) {
+        ObjectNode root = Exchange.JSON.createObjectNode().put("fixed", lint.fixed());
+        ArrayNode findings = root.putArray("findings");
+        for (LintFinding finding : lint.findings()) {
+            findings.addObject()
+                    .put("code", finding.code().name())
+                    .put("severity", finding.severity().name().toLowerCase(Locale.ROOT))
+                    .put("start", finding.start())
+                    .put("end", finding.end())
+                    .put("message", finding.message(locale));
+        }
+        return root;
+    }
+
+    @Override
+    public void close() {
+        lints.shutdownNow();
     }
 
     /** {@code GET /api/prompt/templates}. */

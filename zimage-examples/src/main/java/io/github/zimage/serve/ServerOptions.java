@@ -1,6 +1,9 @@
 package io.github.zimage.serve;
 
+import java.net.URI;
 import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,15 +12,18 @@ import org.jspecify.annotations.Nullable;
  * @param host the address to listen on
  * @param port the port; 0 for any that is free
  * @param model the model's name in the API
- * @param concurrency how many requests are drawn at once
+ * @param concurrency how many requests are generated at once
  * @param queue how many may wait beside those
- * @param timeout how long one may be drawn
- * @param apiKey what clients must show; null if nothing
- * @param size width and height of a picture unless a request says otherwise
+ * @param timeout how long one may take
+ * @param apiKeys of which clients must show one; none if they need not
+ * @param size width and height of a picture unless a request says otherwise, in pixels
  * @param maxPixels the most pixels a picture may have
  * @param maxCount the most pictures of a request
  * @param maxSteps the most steps of a request
  * @param drain how long what runs may go on when the server is told to end
+ * @param publicUrl the address under which clients reach the server, without a slash at its end; null if that is its own
+ * @param trustForwarded whether to believe a proxy that says how clients reached it
+ * @param corsOrigins the sites whose pages may call, each as a browser names it
  */
 public record ServerOptions(
         String host,
@@ -26,18 +32,23 @@ public record ServerOptions(
         int concurrency,
         int queue,
         Duration timeout,
-        @Nullable String apiKey,
+        List<String> apiKeys,
         int size,
         long maxPixels,
         int maxCount,
         int maxSteps,
-        Duration drain) {
+        Duration drain,
+        @Nullable URI publicUrl,
+        boolean trustForwarded,
+        List<String> corsOrigins) {
 
     /** @throws IllegalArgumentException if a value is out of its range; the message names all */
     public ServerOptions {
+        apiKeys = List.copyOf(apiKeys);
+        corsOrigins = List.copyOf(corsOrigins);
         StringBuilder problems = new StringBuilder();
         check(problems, "host must not be blank", !host.isBlank());
-        check(problems, "port must be between 0 and 65535, but was " + port, port >= 0 && port <= 65535);
+        check(problems, "port must be between 0 and 65535, but was " + port, in(port, 0, 65535));
         check(problems, "concurrency must be between 1 and 64, but was " + concurrency, in(concurrency, 1, 64));
         check(problems, "queue must be between 0 and 10000, but was " + queue, in(queue, 0, 10_000));
         check(
@@ -47,12 +58,32 @@ public record ServerOptions(
         check(
                 problems,
                 "an API key must have at least 16 characters, printable ones of ASCII without spaces",
-                apiKey == null || apiKey.matches("[!-~]{16,512}"));
+                apiKeys.stream().allMatch(key -> key.matches("[!-~]{16,512}")));
         check(problems, "maxCount must be between 1 and 100, but was " + maxCount, in(maxCount, 1, 100));
         check(problems, "maxSteps must be between 1 and 1000, but was " + maxSteps, in(maxSteps, 1, 1000));
+        check(
+                problems,
+                "the public URL must be an address such as https://pictures.example/zimage, but was " + publicUrl,
+                publicUrl == null || isPublicUrl(publicUrl));
+        for (String origin : corsOrigins) {
+            check(
+                    problems,
+                    "an origin must be a site such as https://app.example, without a path, but was " + origin,
+                    origin.matches("https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\\[[0-9a-f:]+\\](:[0-9]{1,5})?"));
+        }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(problems.toString());
         }
+    }
+
+    private static boolean isPublicUrl(URI url) {
+        String scheme = String.valueOf(url.getScheme()).toLowerCase(Locale.ROOT);
+        return (scheme.equals("http") || scheme.equals("https"))
+                && url.getHost() != null
+                && url.getRawUserInfo() == null
+                && url.getRawQuery() == null
+                && url.getRawFragment() == null
+                && !url.getRawPath().endsWith("/");
     }
 
     private static boolean in(int value, int min, int max) {
@@ -62,6 +93,131 @@ public record ServerOptions(
     private static void check(StringBuilder problems, String rule, boolean kept) {
         if (!kept) {
             problems.append(problems.isEmpty() ? "" : "; ").append(rule);
+        }
+    }
+
+    /** Begins with a server for this machine, of pictures of 1024 x 1024. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Collects options; what is not set is as {@code zimage serve} has it. */
+    public static final class Builder {
+        private String host = "127.0.0.1";
+        private int port = 7860;
+        private String model = "zimage";
+        private int concurrency = 3;
+        private int queue = 32;
+        private Duration timeout = Duration.ofMinutes(5);
+        private List<String> apiKeys = List.of();
+        private int size = 1024;
+        private long maxPixels = 1360L * 1360;
+        private int maxCount = 4;
+        private int maxSteps = 50;
+        private Duration drain = Duration.ofSeconds(30);
+        private @Nullable URI publicUrl;
+        private boolean trustForwarded;
+        private List<String> corsOrigins = List.of();
+
+        private Builder() {}
+
+        public Builder host(String address) {
+            this.host = address;
+            return this;
+        }
+
+        public Builder port(int number) {
+            this.port = number;
+            return this;
+        }
+
+        public Builder model(String name) {
+            this.model = name;
+            return this;
+        }
+
+        public Builder concurrency(int requests) {
+            this.concurrency = requests;
+            return this;
+        }
+
+        public Builder queue(int requests) {
+            this.queue = requests;
+            return this;
+        }
+
+        public Builder timeout(Duration time) {
+            this.timeout = time;
+            return this;
+        }
+
+        public Builder apiKeys(List<String> keys) {
+            this.apiKeys = List.copyOf(keys);
+            return this;
+        }
+
+        public Builder size(int pixels) {
+            this.size = pixels;
+            return this;
+        }
+
+        public Builder maxPixels(long pixels) {
+            this.maxPixels = pixels;
+            return this;
+        }
+
+        public Builder maxCount(int pictures) {
+            this.maxCount = pictures;
+            return this;
+        }
+
+        public Builder maxSteps(int steps) {
+            this.maxSteps = steps;
+            return this;
+        }
+
+        public Builder drain(Duration time) {
+            this.drain = time;
+            return this;
+        }
+
+        public Builder publicUrl(@Nullable URI url) {
+            this.publicUrl = url;
+            return this;
+        }
+
+        public Builder trustForwarded(boolean trust) {
+            this.trustForwarded = trust;
+            return this;
+        }
+
+        public Builder corsOrigins(List<String> origins) {
+            this.corsOrigins = List.copyOf(origins);
+            return this;
+        }
+
+        /**
+         * Returns the options.
+         *
+         * @throws IllegalArgumentException if a value is out of its range; the message names all
+         */
+        public ServerOptions build() {
+            return new ServerOptions(
+                    host,
+                    port,
+                    model,
+                    concurrency,
+                    queue,
+                    timeout,
+                    apiKeys,
+                    size,
+                    maxPixels,
+                    maxCount,
+                    maxSteps,
+                    drain,
+                    publicUrl,
+                    trustForwarded,
+                    corsOrigins);
         }
     }
 }

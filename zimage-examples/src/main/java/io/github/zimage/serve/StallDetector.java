@@ -14,7 +14,6 @@ import java.util.function.Predicate;
  * watched by itself: of several devices, one that works does not hide one that hangs. Thread-safe.
  */
 final class StallDetector {
-    private static final int PIXELS_PER_TOKEN = 256;
     private static final double FORGETTING = 0.98;
     /** Prompts and pictures, beside the steps. */
     private static final int OTHER_PARTS = 2;
@@ -60,10 +59,10 @@ final class StallDetector {
             // A device that has had nothing to do may have been silent.
             heartbeats.stream().filter(heartbeat -> heartbeat.left).forEach(heartbeat -> heartbeat.heardAt = now);
         }
-        double work = work(request);
+        double work = RequestCost.ofStep(request);
         long parts = 1;
         for (Heartbeat before : heartbeats) {
-            work += before.parts() * work(before.request);
+            work += before.parts() * RequestCost.ofStep(before.request);
             parts += before.parts();
         }
         Heartbeat heartbeat = new Heartbeat(request, now, work, parts);
@@ -73,7 +72,7 @@ final class StallDetector {
 
     /** Notes how long a step took. */
     synchronized void learn(GenerationRequest request, Duration step) {
-        slowest = Math.max(slowest * FORGETTING, step.toNanos() / work(request));
+        slowest = Math.max(slowest * FORGETTING, step.toNanos() / RequestCost.ofStep(request));
     }
 
     /** Forgets all requests, as before the devices are opened anew. */
@@ -101,13 +100,6 @@ final class StallDetector {
         Duration expected =
                 Duration.ofNanos((long) Math.min(Long.MAX_VALUE / 2.0, patience * slowest * heartbeat.expectedWork));
         return expected.compareTo(least) > 0 ? expected : least;
-    }
-
-    /** Products grow with the number of tokens, attention with its square. */
-    private static double work(GenerationRequest request) {
-        double tokens = (double) request.width() * request.height() / PIXELS_PER_TOKEN;
-        int passes = request.guidance() > 0 ? 2 : 1;
-        return tokens * (1 + tokens / 4096) * request.totalCount() * passes;
     }
 
     /** A request that was handed over: when it was heard of last, and what must happen until it is heard of again. */
@@ -139,7 +131,7 @@ final class StallDetector {
             synchronized (StallDetector.this) {
                 heartbeats.removeIf(heartbeat -> heartbeat.left);
                 begun = true;
-                expectedWork = work(request);
+                expectedWork = RequestCost.ofStep(request);
                 expectedParts = 1;
                 heardAt = nanoTime.getAsLong();
             }

@@ -155,7 +155,7 @@ final class Watchdog {
                 }
                 LOG.warn("healing={} was not possible", remedy);
             } catch (RuntimeException e) {
-                LOG.warn("healing={} failed", remedy, e);
+                LOG.warn("healing={} failed: {}", remedy, JobFailure.reason(e), e);
             }
         }
     }
@@ -165,7 +165,7 @@ final class Watchdog {
         try {
             check();
         } catch (RuntimeException e) {
-            LOG.error("The watchdog failed", e);
+            LOG.error("The watchdog failed: {}", JobFailure.reason(e), e);
         }
     }
 }

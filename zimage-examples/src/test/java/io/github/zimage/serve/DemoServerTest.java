@@ -47,8 +47,18 @@ final class DemoServerTest {
 
     private void open(Duration timeout) throws Exception {
         server = new ImageServer(
-                new ServerOptions(
-                        "127.0.0.1", 0, "demo", 3, 10, timeout, null, 64, 128 * 128, 4, 1000, Duration.ofSeconds(30)),
+                ServerOptions.builder()
+                        .port(0)
+                        .model("demo")
+                        .concurrency(3)
+                        .queue(10)
+                        .timeout(timeout)
+                        .size(64)
+                        .maxPixels(128 * 128)
+                        .maxCount(4)
+                        .maxSteps(1000)
+                        .drain(Duration.ofSeconds(30))
+                        .build(),
                 Long.MAX_VALUE,
                 this::backend,
                 why -> {});

@@ -71,19 +71,19 @@ final class FaultsUnderLoadTest {
     @BeforeEach
     void start() throws Exception {
         server = new ImageServer(
-                new ServerOptions(
-                        "127.0.0.1",
-                        0,
-                        "demo",
-                        3,
-                        200,
-                        Duration.ofMinutes(5),
-                        null,
-                        64,
-                        128 * 128,
-                        4,
-                        50,
-                        Duration.ofSeconds(30)),
+                ServerOptions.builder()
+                        .port(0)
+                        .model("demo")
+                        .concurrency(3)
+                        .queue(200)
+                        .timeout(Duration.ofMinutes(5))
+                        .size(64)
+                        .maxPixels(128 * 128)
+                        .maxCount(4)
+                        .maxSteps(50)
+                        .drain(Duration.ofSeconds(30))
+                        .build(),
+                HttpLimits.standard(),
                 Long.MAX_VALUE,
                 () -> {
                     opened.incrementAndGet();

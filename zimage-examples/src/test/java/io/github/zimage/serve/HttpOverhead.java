@@ -42,19 +42,18 @@ final class HttpOverhead {
         new Random(1).nextBytes(png);
         boolean within = true;
         try (ImageServer server = new ImageServer(
-                new ServerOptions(
-                        "127.0.0.1",
-                        0,
-                        "stub",
-                        3,
-                        100,
-                        Duration.ofMinutes(5),
-                        null,
-                        1024,
-                        1024 * 1024,
-                        4,
-                        50,
-                        Duration.ofSeconds(5)),
+                ServerOptions.builder()
+                        .port(0)
+                        .model("stub")
+                        .concurrency(3)
+                        .queue(100)
+                        .timeout(Duration.ofMinutes(5))
+                        .size(1024)
+                        .maxPixels(1024 * 1024)
+                        .maxCount(4)
+                        .maxSteps(50)
+                        .drain(Duration.ofSeconds(5))
+                        .build(),
                 Long.MAX_VALUE,
                 () -> new AtOnce(png),
                 why -> {})) {

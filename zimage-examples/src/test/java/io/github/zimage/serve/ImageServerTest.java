@@ -55,19 +55,19 @@ final class ImageServerTest {
 
     private void open(String apiKey) throws Exception {
         server = new ImageServer(
-                new ServerOptions(
-                        "127.0.0.1",
-                        0,
-                        "stub",
-                        2,
-                        2,
-                        Duration.ofMinutes(5),
-                        apiKey,
-                        128,
-                        160 * 160,
-                        4,
-                        50,
-                        Duration.ofSeconds(5)),
+                ServerOptions.builder()
+                        .port(0)
+                        .model("stub")
+                        .concurrency(2)
+                        .queue(2)
+                        .timeout(Duration.ofMinutes(5))
+                        .apiKeys(apiKey == null ? List.of() : List.of(apiKey))
+                        .size(128)
+                        .maxPixels(160 * 160)
+                        .maxCount(4)
+                        .maxSteps(50)
+                        .drain(Duration.ofSeconds(5))
+                        .build(),
                 Long.MAX_VALUE,
                 () -> {
                     StubBackend backend = new StubBackend();
@@ -167,17 +167,18 @@ final class ImageServerTest {
     void stream_tellsOfStepsAndEndsWithThePicture() throws Exception {
         server.open();
         backend().atOnce = false;
-        CompletableFuture<HttpResponse<String>> stream =
-                sendAsync("{\"prompt\": \"fox\", \"seed\": 3, \"steps\": 4, \"stream\": true}");
-        await(() -> !backend().works.isEmpty());
+        String body = "{\"prompt\": \"fox\", \"seed\": 3, \"steps\": 4, \"stream\": true}";
+        Iterator<String> lines = client.send(post(GENERATIONS, body), HttpResponse.BodyHandlers.ofLines())
+                .body()
+                .iterator();
+        next(lines, "image_generation.in_progress");
         backend().works.get(0).step(1);
+        JsonNode step = next(lines, "image_generation.in_progress");
+        assertThat(step.get("step").asInt()).isEqualTo(1);
+        assertThat(step.get("steps").asInt()).isEqualTo(4);
         backend().works.get(0).finish();
-        String events = stream.get().body();
-        assertThat(events)
-                .contains("event: image_generation.in_progress\n")
-                .contains("\"step\":1,\"steps\":4")
-                .contains("event: image_generation.completed\n")
-                .contains(Base64.getEncoder().encodeToString(StubBackend.png(3)));
+        assertThat(next(lines, "image_generation.completed").get("b64_json").binaryValue())
+                .isEqualTo(StubBackend.png(3));
     }
 
     @Test
@@ -375,19 +376,19 @@ final class ImageServerTest {
         server.close();
         StallDetector impatient = new StallDetector(System::nanoTime, Duration.ofMillis(1), Duration.ofMillis(1), 1);
         server = new ImageServer(
-                new ServerOptions(
-                        "127.0.0.1",
-                        0,
-                        "stub",
-                        2,
-                        2,
-                        Duration.ofMinutes(5),
-                        null,
-                        128,
-                        160 * 160,
-                        4,
-                        50,
-                        Duration.ofSeconds(5)),
+                ServerOptions.builder()
+                        .port(0)
+                        .model("stub")
+                        .concurrency(2)
+                        .queue(2)
+                        .timeout(Duration.ofMinutes(5))
+                        .size(128)
+                        .maxPixels(160 * 160)
+                        .maxCount(4)
+                        .maxSteps(50)
+                        .drain(Duration.ofSeconds(5))
+                        .build(),
+                HttpLimits.standard(),
                 Long.MAX_VALUE,
                 () -> {
                     StubBackend backend = new StubBackend();

@@ -45,10 +45,20 @@ final class JobQueueTest {
     }
 
     private JobQueue queue(Duration timeout) {
-        ServerOptions options = new ServerOptions(
-                "127.0.0.1", 0, "stub", 2, 3, timeout, null, 128, 160 * 160, 4, 50, Duration.ofSeconds(1));
+        ServerOptions options = ServerOptions.builder()
+                .port(0)
+                .model("stub")
+                .concurrency(2)
+                .queue(3)
+                .timeout(timeout)
+                .size(128)
+                .maxPixels(160 * 160)
+                .maxCount(4)
+                .maxSteps(50)
+                .drain(Duration.ofSeconds(1))
+                .build();
         StallDetector stalls = new StallDetector(clock::get, Duration.ofSeconds(60), Duration.ofMinutes(10), 10);
-        return new JobQueue(options, worker, clock::get, stalls, new JobQueue.QueueListener() {
+        return new JobQueue(options, worker, clock::get, stalls, new QueueListener() {
             @Override
             public void onStep(Duration elapsed) {}
 
@@ -75,7 +85,7 @@ final class JobQueueTest {
     }
 
     private Job submit(long seed) {
-        return queue.submit(request(seed), step -> false, event -> {});
+        return queue.submit("client", request(seed), step -> false);
     }
 
     @Test
@@ -161,7 +171,7 @@ final class JobQueueTest {
         Job job = submit(1);
         backend.works.get(0).future().completeExceptionally(new OutOfDeviceMemoryException("too little"));
         await(() -> backend.works.size() == 2);
-        assertThat(job.attempt()).isEqualTo(2);
+        assertThat(job.attempts()).isEqualTo(2);
         backend.works.get(1).future().completeExceptionally(new OutOfDeviceMemoryException("too little"));
         await(() -> job.state() == Job.State.FAILED);
         assertThat(job.failure().status()).isEqualTo(503);
@@ -218,11 +228,10 @@ final class JobQueueTest {
     @Test
     void jobThatNobodyAsksAfter_isCancelled() {
         Consumer<Job.Event> watcher = event -> {};
-        Job watched = queue.submit(request(0), step -> false, watcher);
-        Job forgotten = queue.submit(request(1), step -> false, watcher);
-        queue.unwatch(forgotten, watcher);
-        Job asked = queue.submit(request(2), step -> false, watcher);
-        queue.unwatch(asked, watcher);
+        Job watched = queue.submit("client", request(0), step -> false);
+        queue.watch(watched, watcher);
+        Job forgotten = queue.submit("client", request(1), step -> false);
+        Job asked = queue.submit("client", request(2), step -> false);
         clock.addAndGet(Duration.ofSeconds(61).toNanos());
         queue.touch(asked);
         queue.cancelAbandoned();

@@ -56,7 +56,7 @@ final class JobStoreTest {
     }
 
     private static Job job() {
-        return new Job(GenerationRequest.builder().prompt("fox").build(), step -> false, 0);
+        return new Job("client", GenerationRequest.builder().prompt("fox").build(), step -> false, 0);
     }
 
     private Job ended(int bytes) {

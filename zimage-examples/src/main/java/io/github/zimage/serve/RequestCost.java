@@ -1,0 +1,24 @@
+package io.github.zimage.serve;
+
+import io.github.zimage.GenerationRequest;
+
+/** How much work requests are, compared with each other. */
+final class RequestCost {
+    private static final int PIXELS_PER_TOKEN = 256;
+    /** Tokens at which attention takes as long as the products. */
+    private static final double BALANCE = 4096;
+
+    private RequestCost() {}
+
+    /** Returns the work of one step. Products grow with the number of tokens, attention with its square. */
+    static double ofStep(GenerationRequest request) {
+        double tokens = (double) request.width() * request.height() / PIXELS_PER_TOKEN;
+        int passes = request.guidance() > 0 ? 2 : 1;
+        return tokens * (1 + tokens / BALANCE) * request.totalCount() * passes;
+    }
+
+    /** Returns the work of all steps. */
+    static double of(GenerationRequest request) {
+        return request.steps() * ofStep(request);
+    }
+}
