@@ -6,7 +6,6 @@ import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.Operator;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -40,27 +39,23 @@ final class EightBitLinear {
     }
 
     /**
-     * Reads layers' weights, rounds them on the card, and leaves the result to the store.
+     * Reads layers' weights, rounds them on the card, and leaves the result to the source.
      *
      * @param turned whether the layers will get rows that {@link HadamardRotation} has turned
      */
     static EightBitLinear load(
             EightBits eightBits, TensorSource weights, List<String> names, boolean bias, boolean turned) {
-        if (!(weights instanceof WeightStore store)) {
-            throw new IllegalStateException(
-                    "weights of 8-bit numbers are made when they are loaded: they cannot be streamed");
-        }
         long[] widths =
                 names.stream().mapToLong(name -> shape(weights, name).get(0)).toArray();
         long out = Arrays.stream(widths).sum();
         long in = shape(weights, names.get(0)).get(1);
         try (PointerScope scope = new PointerScope()) {
-            Tensor weight = store.own(eightBits.place().empty(eightBits.type(), out, in));
-            Tensor units = store.own(eightBits.place().empty(ScalarType.Float, 1, out));
+            Tensor weight = weights.own(eightBits.place().empty(eightBits.type(), out, in));
+            Tensor units = weights.own(eightBits.place().empty(ScalarType.Float, 1, out));
             long first = 0;
             for (int i = 0; i < widths.length; i++) {
                 long start = first;
-                store.readMatrix(names.get(i) + ".weight", (row, rows) -> {
+                weights.readMatrix(names.get(i) + ".weight", (row, rows) -> {
                     try (PointerScope rounding = new PointerScope()) {
                         Tensor there = Tensors.cast(eightBits.place().take(rows), ScalarType.Float);
                         Rows rounded =
@@ -72,7 +67,7 @@ final class EightBitLinear {
                 });
                 first += widths[i];
             }
-            Tensor biases = bias ? store.own(bias(eightBits, weights, names)) : null;
+            Tensor biases = bias ? weights.own(bias(eightBits, weights, names)) : null;
             return new EightBitLinear(eightBits, weight, units, biases, widths);
         }
     }

@@ -8,7 +8,7 @@ import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.TensorReader;
+import io.github.zimage.internal.weights.TensorFiles;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,7 +46,7 @@ final class PinnedBlocks<E> implements BlockSource {
     private final long keep;
 
     private final AtomicInteger taken = new AtomicInteger();
-    private final TensorReader files;
+    private final TensorFiles files;
     private final ExecutorService readers;
     private final AtomicReferenceArray<@Nullable Pointer> kept;
     private final Queue<Staging<E>> ring = new ConcurrentLinkedQueue<>();
@@ -79,7 +79,7 @@ final class PinnedBlocks<E> implements BlockSource {
         long fit = keepBytes / layout.byteSize();
         keep = fit >= units.size() ? units.size() : Math.max(0, fit - READERS);
         kept = new AtomicReferenceArray<>(units.size());
-        files = new TensorReader(index);
+        files = new TensorFiles(index);
         AtomicInteger number = new AtomicInteger();
         readers = Executors.newFixedThreadPool(READERS, task -> {
             Thread thread = new Thread(task, "zimage-reader-" + number.incrementAndGet());

@@ -10,6 +10,7 @@ import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.placement.UnitSchedule;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.TensorPlace;
+import io.github.zimage.internal.weights.WeightFiles;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -68,7 +69,7 @@ final class PinnedBlocksTest {
     }
 
     private PinnedBlocks<CompletableFuture<?>> blocks(FakeCard card, int room) {
-        WeightIndex index = WeightIndex.open(folder, "model", null);
+        WeightIndex index = WeightFiles.open(folder, "model", null);
         return new PinnedBlocks<>(
                 card,
                 TensorPlace.CPU,

@@ -41,7 +41,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.MethodSource;
 import org.slf4j.LoggerFactory;
 
 /**
@@ -120,7 +119,7 @@ final class HealingTest {
     }
 
     @ParameterizedTest
-    @MethodSource("io.github.zimage.Component#values")
+    @EnumSource(Component.class)
     void allocationThatFailsWhileLoading_isHealed(Component component) {
         AtomicInteger failures = new AtomicInteger(1);
         try (ZImagePipeline pipeline =
@@ -293,7 +292,7 @@ final class HealingTest {
         return new GenerationListener() {
             @Override
             public void onLoad(Component component, long bytesDone, long bytesTotal) {
-                if (component.equals(exhausted)) {
+                if (component == exhausted) {
                     allocate(failures);
                 }
             }

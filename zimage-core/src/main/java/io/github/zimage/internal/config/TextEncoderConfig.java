@@ -131,32 +131,25 @@ public record TextEncoderConfig(
 
     private Map<String, List<Long>> tensors(int count) {
         Map<String, List<Long>> tensors = new LinkedHashMap<>();
-        long hidden = hiddenSize;
-        long queries = (long) heads * headDim;
-        long keys = (long) kvHeads * headDim;
-        long inner = intermediateSize;
-        tensors.put("embed_tokens.weight", List.of((long) vocabSize, hidden));
+        tensors.put("embed_tokens.weight", List.of((long) vocabSize, (long) hiddenSize));
         for (int i = 0; i < count; i++) {
-            String prefix = "layers." + i + ".";
-            projection(tensors, prefix + "self_attn.q_proj", queries, hidden);
-            projection(tensors, prefix + "self_attn.k_proj", keys, hidden);
-            projection(tensors, prefix + "self_attn.v_proj", keys, hidden);
-            projection(tensors, prefix + "self_attn.o_proj", hidden, queries);
-            tensors.put(prefix + "self_attn.q_norm.weight", List.of((long) headDim));
-            tensors.put(prefix + "self_attn.k_norm.weight", List.of((long) headDim));
-            tensors.put(prefix + "mlp.gate_proj.weight", List.of(inner, hidden));
-            tensors.put(prefix + "mlp.up_proj.weight", List.of(inner, hidden));
-            tensors.put(prefix + "mlp.down_proj.weight", List.of(hidden, inner));
-            tensors.put(prefix + "input_layernorm.weight", List.of(hidden));
-            tensors.put(prefix + "post_attention_layernorm.weight", List.of(hidden));
+            for (BlockWeights.Entry entry : BlockWeights.TEXT_ENCODER.entries()) {
+                if (attentionBias || entry.role() != BlockWeights.Role.BIAS) {
+                    tensors.put("layers." + i + "." + entry.name(), entry.shape(this::size));
+                }
+            }
         }
         return tensors;
     }
 
-    private void projection(Map<String, List<Long>> tensors, String name, long out, long in) {
-        tensors.put(name + ".weight", List.of(out, in));
-        if (attentionBias) {
-            tensors.put(name + ".bias", List.of(out));
-        }
+    private long size(BlockWeights.Size size) {
+        return switch (size) {
+            case HIDDEN -> hiddenSize;
+            case HEAD -> headDim;
+            case QUERIES -> (long) heads * headDim;
+            case KEYS -> (long) kvHeads * headDim;
+            case INNER -> intermediateSize;
+            case TIME, MODULATIONS -> throw new IllegalArgumentException("a text encoder has no " + size);
+        };
     }
 }

@@ -135,24 +135,26 @@ public record TransformerConfig(
     }
 
     private void block(Map<String, List<Long>> tensors, String prefix, boolean modulated) {
-        long d = dim;
-        long ffn = ffnDim();
-        if (qkNorm) {
-            tensors.put(prefix + "attention.norm_q.weight", List.of((long) headDim()));
-            tensors.put(prefix + "attention.norm_k.weight", List.of((long) headDim()));
+        for (BlockWeights.Entry entry : BlockWeights.TRANSFORMER.entries()) {
+            boolean there = switch (entry.role()) {
+                case NORM -> qkNorm;
+                case MODULATION -> modulated;
+                default -> true;
+            };
+            if (there) {
+                tensors.put(prefix + entry.name(), entry.shape(this::size));
+            }
         }
-        for (String projection : List.of("to_q", "to_k", "to_v", "to_out.0")) {
-            tensors.put(prefix + "attention." + projection + ".weight", List.of(d, d));
-        }
-        tensors.put(prefix + "feed_forward.w1.weight", List.of(ffn, d));
-        tensors.put(prefix + "feed_forward.w2.weight", List.of(d, ffn));
-        tensors.put(prefix + "feed_forward.w3.weight", List.of(ffn, d));
-        for (String norm : List.of("attention_norm1", "ffn_norm1", "attention_norm2", "ffn_norm2")) {
-            tensors.put(prefix + norm + ".weight", List.of(d));
-        }
-        if (modulated) {
-            linear(tensors, prefix + "adaLN_modulation.0", 4 * d, adaLnDim());
-        }
+    }
+
+    private long size(BlockWeights.Size size) {
+        return switch (size) {
+            case HIDDEN, QUERIES, KEYS -> dim;
+            case HEAD -> headDim();
+            case INNER -> ffnDim();
+            case TIME -> adaLnDim();
+            case MODULATIONS -> 4L * dim;
+        };
     }
 
     private static void linear(Map<String, List<Long>> tensors, String name, long out, long in) {

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.conversion;
 
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.io.ModelFile;
 import io.github.zimage.internal.numbers.NumberConversion;
 import io.github.zimage.internal.numbers.RowRounding;
@@ -8,13 +9,12 @@ import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.safetensors.SafetensorsHeader;
 import io.github.zimage.internal.safetensors.SafetensorsWriter;
 import io.github.zimage.internal.safetensors.TensorEntry;
+import io.github.zimage.internal.weights.TensorFiles;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -127,7 +127,7 @@ final class ConvertedFile {
         if (columns * matrix.type().bytes() > PieceReader.PIECE_BYTES) {
             throw new IOException("the rows of " + ModelFile.quote(matrix.name()) + " are too long: " + columns);
         }
-        return new RowRounding((int) columns, EngineLayout.isTurned(matrix.name()));
+        return new RowRounding((int) columns, BlockWeights.endsFeedForward(matrix.name()));
     }
 
     /** A check that reads files. */
@@ -162,8 +162,8 @@ final class ConvertedFile {
         List<TensorEntry> entries = new ArrayList<>(header.tensors().values());
         TensorEntry stored = entries.remove(entries.size() - 1);
         ByteBuffer checksums = littleEndian((int) stored.byteSize());
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            PieceReader.readFully(channel, checksums, stored.offset());
+        try (TensorFiles files = new TensorFiles()) {
+            files.read(stored, 0, checksums);
         }
         checksums.flip();
         List<TensorEntry> checked = entries.stream()

@@ -2,6 +2,7 @@ package io.github.zimage.internal.conversion;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.safetensors.SafetensorsWriter;
@@ -12,8 +13,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * How the engine wants the weights of transformer and text encoder: each in the type it is computed in, aligned, a matrix of 8-bit
@@ -27,47 +26,11 @@ public final class EngineLayout {
 
     private static final String PADDING = "zimage.padding.";
 
-    /** What is multiplied in 8-bit integers, if that is the component's precision. */
-    private static final Map<Component, Pattern> PRODUCTS = Map.of(
-            Component.TRANSFORMER,
-                    Pattern.compile(".*\\.(attention\\.to_(q|k|v|out\\.0)|feed_forward\\.w[123])\\.weight"),
-            Component.TEXT_ENCODER, Pattern.compile(".*_proj\\.weight"));
-
-    /** Products with rows that are {@linkplain RowRounding turned}. */
-    private static final Pattern TURNED = Pattern.compile(".*\\.(feed_forward\\.w2|mlp\\.down_proj)\\.weight");
-
-    /** What computes in the component's precision; the rest is FP32 always. */
-    private static final Map<Component, Pattern> IN_PRECISION = Map.of(
-            Component.TRANSFORMER,
-                    Pattern.compile(
-                            ".*\\.(attention\\.to_(q|k|v|out\\.0)|feed_forward\\.w[123])\\.weight"
-                                    + "|(all_x_embedder\\.[^.]*|cap_embedder\\.1|all_final_layer\\.[^.]*\\.linear)\\.(weight|bias)"),
-            Component.TEXT_ENCODER, Pattern.compile("embed_tokens\\.weight|.*_proj\\.(weight|bias)"));
-
-    private static final Pattern BLOCK =
-            Pattern.compile("(?<block>(noise_refiner|context_refiner|layers)\\.\\d+)\\.(?<rest>.*)");
-
-    private static final List<String> BLOCK_ORDER = List.of(
-            "attention.to_q.weight",
-            "attention.to_k.weight",
-            "attention.to_v.weight",
-            "attention.to_out.0.weight",
-            "feed_forward.w1.weight",
-            "feed_forward.w3.weight",
-            "feed_forward.w2.weight",
-            "self_attn.q_proj.weight",
-            "self_attn.k_proj.weight",
-            "self_attn.v_proj.weight",
-            "self_attn.o_proj.weight",
-            "mlp.gate_proj.weight",
-            "mlp.up_proj.weight",
-            "mlp.down_proj.weight");
-
     private EngineLayout() {}
 
     /** Returns whether weights of a component can be kept converted. */
     public static boolean supports(Component component) {
-        return IN_PRECISION.containsKey(component);
+        return BlockWeights.of(component) != null;
     }
 
     /**
@@ -77,34 +40,30 @@ public final class EngineLayout {
      * @param name as in the configuration's {@code tensors()}
      */
     public static StorageType type(Component component, String name, Precision precision) {
-        Pattern inPrecision = IN_PRECISION.get(component);
-        if (inPrecision == null) {
+        BlockWeights.Role role = weights(component).role(name);
+        boolean single = precision == Precision.FP32
+                || !role.isInPrecision()
+                || (precision == Precision.INT8 && role == BlockWeights.Role.BIAS);
+        if (single) {
+            return StorageType.F32;
+        }
+        return precision == Precision.INT8 && role.isProduct() ? StorageType.I8 : StorageType.BF16;
+    }
+
+    private static BlockWeights weights(Component component) {
+        BlockWeights weights = BlockWeights.of(component);
+        if (weights == null) {
             throw new IllegalArgumentException(
                     "component must be the transformer or the text encoder, but was " + component);
         }
-        if (precision == Precision.FP32 || !inPrecision.matcher(name).matches()) {
-            return StorageType.F32;
-        }
-        if (precision == Precision.INT8 && name.contains("_proj.bias")) {
-            return StorageType.F32;
-        }
-        return precision == Precision.INT8 && isProduct(component, name) ? StorageType.I8 : StorageType.BF16;
-    }
-
-    private static boolean isProduct(Component component, String name) {
-        Pattern products = PRODUCTS.get(component);
-        return products != null && products.matcher(name).matches();
-    }
-
-    /** Returns whether a matrix's rows are turned before they are rounded to 8-bit integers. */
-    static boolean isTurned(String name) {
-        return TURNED.matcher(name).matches();
+        return weights;
     }
 
     /** Returns how many bytes of weights cannot be used as they are stored, but have to be converted. */
     public static long unsuitedBytes(Component component, WeightIndex index, Precision precision) {
         return index.tensors().values().stream()
                 .filter(tensor -> tensor.type() != type(component, tensor.name(), precision)
+                        || tensor.file() == null
                         || tensor.offset() % tensor.type().bytes() != 0)
                 .mapToLong(TensorEntry::byteSize)
                 .sum();
@@ -113,15 +72,18 @@ public final class EngineLayout {
     /** Returns what a file in this layout holds: all weights of the index, and fillers where one would not be aligned. */
     static List<SafetensorsWriter.Tensor> tensors(Component component, WeightIndex index, Precision precision) {
         Map<String, List<TensorEntry>> runs = new LinkedHashMap<>();
-        runs.put("", new ArrayList<>());
+        List<TensorEntry> outside = new ArrayList<>();
+        runs.put("", outside);
         for (TensorEntry tensor : index.tensors().values()) {
-            Matcher block = BLOCK.matcher(tensor.name());
-            runs.computeIfAbsent(block.matches() ? block.group("block") : "", name -> new ArrayList<>())
+            String block = weights(component).block(tensor.name());
+            runs.computeIfAbsent(block == null ? "" : block, name -> new ArrayList<>())
                     .add(tensor);
         }
         List<SafetensorsWriter.Tensor> tensors = new ArrayList<>();
         for (List<TensorEntry> run : runs.values()) {
-            run.sort(Comparator.comparingInt(tensor -> rank(tensor.name())));
+            if (run != outside) {
+                run.sort(Comparator.comparing(tensor -> weights(component).role(tensor.name())));
+            }
             for (TensorEntry entry : run) {
                 StorageType type = type(component, entry.name(), precision);
                 add(tensors, new SafetensorsWriter.Tensor(entry.name(), type, entry.shape()));
@@ -140,18 +102,6 @@ public final class EngineLayout {
         if (padding > 0) {
             tensors.add(new SafetensorsWriter.Tensor(PADDING + tensors.size(), StorageType.U8, List.of(padding)));
         }
-    }
-
-    private static int rank(String name) {
-        Matcher block = BLOCK.matcher(name);
-        if (!block.matches()) {
-            return 0;
-        }
-        int rank = BLOCK_ORDER.indexOf(block.group("rest"));
-        if (rank >= 0) {
-            return rank;
-        }
-        return name.contains(".adaLN_modulation.") ? BLOCK_ORDER.size() + 1 : BLOCK_ORDER.size();
     }
 
     /** Returns whether a tensor is a filler. */

@@ -1,21 +1,15 @@
 package io.github.zimage.internal.conversion;
 
 import io.github.zimage.internal.safetensors.TensorEntry;
+import io.github.zimage.internal.weights.TensorFiles;
 import java.io.Closeable;
-import java.io.EOFException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.ClosedChannelException;
-import java.nio.channels.FileChannel;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -29,21 +23,19 @@ final class PieceReader implements Closeable {
 
     private final Iterator<Piece> pieces;
     private final ByteBuffer[] buffers = {buffer(), buffer()};
-    private final Map<Path, FileChannel> channels = new HashMap<>();
+    private final TensorFiles files = new TensorFiles();
     private final ExecutorService thread;
     private @Nullable Future<?> reading;
     private int current;
-    private boolean closed;
 
-    private record Piece(Path file, long offset, int bytes) {}
+    private record Piece(TensorEntry tensor, long from, int bytes) {}
 
     PieceReader(List<TensorEntry> tensors) {
         List<Piece> all = new ArrayList<>();
         for (TensorEntry tensor : tensors) {
-            long pieceBytes = pieceBytes(tensor);
+            long pieceBytes = tensor.pieceBytes(PIECE_BYTES);
             for (long done = 0; done < tensor.byteSize(); done += pieceBytes) {
-                all.add(new Piece(
-                        tensor.file(), tensor.offset() + done, (int) Math.min(pieceBytes, tensor.byteSize() - done)));
+                all.add(new Piece(tensor, done, (int) Math.min(pieceBytes, tensor.byteSize() - done)));
             }
         }
         pieces = all.iterator();
@@ -53,14 +45,6 @@ final class PieceReader implements Closeable {
             return made;
         });
         readAhead();
-    }
-
-    /** Returns how large a tensor's pieces are: whole rows where one fits. */
-    private static long pieceBytes(TensorEntry tensor) {
-        long rowBytes = tensor.shape().isEmpty() || tensor.byteSize() == 0
-                ? tensor.byteSize()
-                : tensor.byteSize() / tensor.shape().get(0);
-        return rowBytes == 0 || rowBytes > PIECE_BYTES ? PIECE_BYTES : PIECE_BYTES / rowBytes * rowBytes;
     }
 
     private static ByteBuffer buffer() {
@@ -81,33 +65,8 @@ final class PieceReader implements Closeable {
     }
 
     private void read(Piece piece, ByteBuffer buffer) throws IOException {
-        readFully(channel(piece.file()), buffer.clear().limit(piece.bytes()), piece.offset());
+        files.read(piece.tensor(), piece.from(), buffer.clear().limit(piece.bytes()));
         buffer.flip();
-    }
-
-    private FileChannel channel(Path file) throws IOException {
-        synchronized (channels) {
-            if (closed) {
-                throw new ClosedChannelException();
-            }
-            FileChannel channel = channels.get(file);
-            if (channel == null) {
-                channel = FileChannel.open(file, StandardOpenOption.READ);
-                channels.put(file, channel);
-            }
-            return channel;
-        }
-    }
-
-    /** Fills a buffer from a place in a file. */
-    static void readFully(FileChannel channel, ByteBuffer buffer, long offset) throws IOException {
-        while (buffer.hasRemaining()) {
-            int count = channel.read(buffer, offset);
-            if (count < 0) {
-                throw new EOFException("the file ends at byte " + offset);
-            }
-            offset += count;
-        }
     }
 
     /**
@@ -135,14 +94,9 @@ final class PieceReader implements Closeable {
     }
 
     @Override
-    public void close() throws IOException {
-        // Whatever is being read ends with an exception when its channel is closed, which no one waits for.
+    public void close() {
+        // Whatever is being read ends with an exception when its file is closed, which no one waits for.
         thread.shutdownNow();
-        synchronized (channels) {
-            closed = true;
-            for (FileChannel channel : channels.values()) {
-                channel.close();
-            }
-        }
+        files.close();
     }
 }

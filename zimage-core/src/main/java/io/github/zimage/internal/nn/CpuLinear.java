@@ -2,7 +2,6 @@ package io.github.zimage.internal.nn;
 
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -38,11 +37,12 @@ final class CpuLinear implements Projection {
         long out = weights.shape(matrix).get(0);
         long in = weights.shape(matrix).get(1);
         Tensor added = bias ? weights.get(name + ".bias", type) : null;
-        if (weights instanceof WeightStore store && store.isPacked()) {
+        if (weights.isPacked()) {
             LinearMethod method = LinearSelector.select(type, in, out, true);
             if (method == LinearMethod.PACKED) {
                 try (PointerScope scope = new PointerScope()) {
-                    return new CpuLinear(method, type, store.own(method.packed(store.unmapped(matrix, type))), added);
+                    return new CpuLinear(
+                            method, type, weights.own(method.packed(weights.passing(matrix, type))), added);
                 }
             }
         }

@@ -3,7 +3,6 @@ package io.github.zimage.internal.nn;
 import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -42,22 +41,12 @@ final class Int8Linear implements Projection {
     static Int8Linear load(TensorSource weights, String name, boolean bias, boolean turned) {
         try (PointerScope scope = new PointerScope()) {
             String matrix = name + ".weight";
-            Tensor values;
-            Tensor scale;
-            boolean packed = false;
-            if (weights instanceof WeightStore store) {
-                packed = store.isPacked();
-                WeightStore.Rounded rounded = store.rounded(matrix, turned);
-                values = rounded.values();
-                scale = weights.own(rounded.scales());
-            } else {
-                values = weights.get(matrix, ScalarType.Char);
-                scale = weights.get(RowRounding.scales(matrix), ScalarType.Float);
-            }
+            TensorSource.Rounded rounded = weights.rounded(matrix, turned);
+            Tensor values = rounded.values();
             return new Int8Linear(
-                    weights.own(packed ? Int8Product.pack(values) : Int8Product.unpacked(values)),
-                    scale,
-                    weights.own(zeros(scale.size(0))),
+                    weights.own(weights.isPacked() ? Int8Product.pack(values) : Int8Product.unpacked(values)),
+                    weights.own(rounded.scales()),
+                    weights.own(zeros(rounded.scales().size(0))),
                     bias ? weights.get(name + ".bias", ScalarType.Float) : null);
         }
     }

@@ -22,8 +22,10 @@ import io.github.zimage.internal.runtime.NativeErrors;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -105,18 +107,20 @@ final class MemoryBudget {
 
     /** Returns what to do when an allocation fails while a prompt is encoded. */
     Relief relief() {
-        return new SmallerPlan(plan.work(), Phase::doing, new GenerationListener() {});
+        return new SmallerPlan(plan.work(), MemoryBudget::doing, new GenerationListener() {});
     }
 
     /** Returns what to do when an allocation fails in a generation. */
     Relief reliefFor(GenerationRequest request, GenerationListener listener) {
-        return new SmallerPlan(Workload.of(request, maxPromptTokens), Phase::doing, listener);
+        return new SmallerPlan(Workload.of(request, maxPromptTokens), MemoryBudget::doing, listener);
     }
 
     /** Goes on with the next smaller plan, and returns how to compute with it; empty if there is none. */
     Optional<EngineOptions> smaller(EngineOptions options) {
         Plan before = plan;
-        Phase fullest = before.fullest();
+        Phase fullest = Arrays.stream(Phase.values())
+                .max(Comparator.comparingLong(before::peak))
+                .orElseThrow();
         boolean recorded = planner.isRecording();
         planner = planner.recording(false);
         Plan next = recorded ? planner.with(before, before.work()) : planner.smaller(before, fullest, 0);
@@ -187,7 +191,7 @@ final class MemoryBudget {
         ReliefEvent event = new ReliefEvent();
         if (event.shouldCommit()) {
             event.device = before.machine().device().toString();
-            event.phase = phase.id();
+            event.phase = name(phase);
             event.requested = NativeErrors.requestedBytes(failure);
             event.plannedBefore = before.peak(phase);
             event.planned = next.peak(phase);
@@ -195,9 +199,16 @@ final class MemoryBudget {
         }
     }
 
+    private static String name(Phase phase) {
+        return phase.name().toLowerCase(Locale.ROOT);
+    }
+
     private static String loading(Phase phase) {
-        String component = phase.component().id().replace('_', ' ');
-        return "loading the " + (component.equals("vae") ? "VAE" : component);
+        return switch (phase) {
+            case TEXT -> "loading the text encoder";
+            case DENOISE -> "loading the transformer";
+            case DECODE -> "loading the VAE";
+        };
     }
 
     private OptionalLong free() {
@@ -205,6 +216,14 @@ final class MemoryBudget {
         return device.kind() == Device.Kind.CPU
                 ? new MachineMemory(Path.of("/")).available()
                 : OptionalLong.of(Devices.card(device).freeBytes());
+    }
+
+    private static String doing(Phase phase) {
+        return switch (phase) {
+            case TEXT -> "encoding prompts";
+            case DENOISE -> "denoising";
+            case DECODE -> "decoding";
+        };
     }
 
     /** Returns what the user set for the decoding, or tiles if that was left to the plan and it needs them. */
@@ -288,7 +307,7 @@ final class MemoryBudget {
             found(request, devicePeaks.get());
             return result;
         }
-        Optional<ResidentMemory> started = ResidentMemory.start(Phase.TEXT);
+        Optional<ResidentMemory> started = ResidentMemory.start();
         if (started.isEmpty()) {
             return generation.apply(listener);
         }
@@ -301,9 +320,10 @@ final class MemoryBudget {
 
     private void found(GenerationRequest request, Map<Phase, Long> peaks) {
         long beside = plan.machine().outsideAllocator();
-        Map<String, Long> bytes = new LinkedHashMap<>();
-        plan.layout().phases().forEach(phase -> bytes.put(phase.id(), beside + peaks.getOrDefault(phase, 0L)));
-        MemoryPlan.Peaks found = new MemoryPlan.Peaks(bytes);
+        MemoryPlan.Peaks found = new MemoryPlan.Peaks(
+                beside + peaks.getOrDefault(Phase.TEXT, 0L),
+                beside + peaks.getOrDefault(Phase.DENOISE, 0L),
+                beside + peaks.getOrDefault(Phase.DECODE, 0L));
         measured = found;
         record(planFor(request), peaks);
         LOG.debug("Memory in use: {}; predicted: {}", found, plan(request).peaks());
@@ -314,7 +334,7 @@ final class MemoryBudget {
             MemoryEvent event = new MemoryEvent();
             if (event.shouldCommit()) {
                 event.device = planned.machine().device().toString();
-                event.phase = peak.getKey().id();
+                event.phase = name(peak.getKey());
                 event.measured = planned.machine().outsideAllocator() + peak.getValue();
                 event.planned = planned.peak(peak.getKey());
                 event.commit();

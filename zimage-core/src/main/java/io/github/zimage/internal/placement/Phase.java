@@ -2,18 +2,23 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
 
-/**
- * A part of a generation. The parts need memory one after the other. The constants are those of a picture that is drawn from a prompt.
- *
- * @param id its name in plans and events, such as {@code text}
- * @param doing what happens in it, for people, such as {@code encoding prompts}
- * @param component the component whose device it runs on; others may run beside it
- */
-public record Phase(String id, String doing, Component component) {
+/** The parts of a generation that need memory one after the other. */
+public enum Phase {
     /** Prompts to embeddings. */
-    public static final Phase TEXT = new Phase("text", "encoding prompts", Component.TEXT_ENCODER);
+    TEXT(Component.TEXT_ENCODER),
     /** Embeddings and noise to latents. */
-    public static final Phase DENOISE = new Phase("denoise", "denoising", Component.TRANSFORMER);
+    DENOISE(Component.TRANSFORMER),
     /** Latents to pictures. */
-    public static final Phase DECODE = new Phase("decode", "decoding", Component.VAE);
+    DECODE(Component.VAE);
+
+    private final Component component;
+
+    Phase(Component component) {
+        this.component = component;
+    }
+
+    /** Returns the component that runs. */
+    public Component component() {
+        return component;
+    }
 }

@@ -4,7 +4,7 @@ import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.safetensors.TensorEntry;
-import io.github.zimage.internal.weights.TensorReader;
+import io.github.zimage.internal.weights.TensorFiles;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -39,7 +39,7 @@ final class SlotMemory implements Slots<SlotMemory.Fill> {
     private final WeightIndex index;
     private final List<String> units;
     private final UnitLayout layout;
-    private final TensorReader files;
+    private final TensorFiles files;
     private final CacheShare cacheShare;
     private final ExecutorService readers;
     private final List<Fill> fills = new ArrayList<>();
@@ -60,7 +60,7 @@ final class SlotMemory implements Slots<SlotMemory.Fill> {
         this.index = index;
         this.units = units;
         this.layout = layout;
-        files = new TensorReader(index);
+        files = new TensorFiles(index);
         long unitBytes = layout.parts().stream()
                 .mapToLong(part -> entry(0, part).byteSize())
                 .sum();

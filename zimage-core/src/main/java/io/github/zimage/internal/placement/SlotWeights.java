@@ -1,5 +1,6 @@
 package io.github.zimage.internal.placement;
 
+import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
@@ -64,6 +65,17 @@ public final class SlotWeights implements TensorSource, AutoCloseable {
             bytes += part.byteSize();
         }
         return view(first.offset(), bytes, type, List.of(rows, first.shape().get(1)));
+    }
+
+    @Override
+    public Rounded rounded(String name, boolean turned) {
+        return new Rounded(get(name, ScalarType.Char), get(RowRounding.scales(name), ScalarType.Float));
+    }
+
+    @Override
+    public void readMatrix(String name, MatrixRows consumer) {
+        throw new IllegalStateException(
+                "%s is made into 8-bit numbers when it is loaded: it cannot be streamed".formatted(name));
     }
 
     private Tensor view(long offset, long bytes, ScalarType type, List<Long> shape) {

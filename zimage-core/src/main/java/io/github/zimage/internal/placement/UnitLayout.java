@@ -1,12 +1,15 @@
 package io.github.zimage.internal.placement;
 
+import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.safetensors.TensorEntry;
+import io.github.zimage.internal.weights.LowRank;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * Where the weights of a block lie in memory that any block of its kind can be brought to: one after the other, each aligned. Those
@@ -41,7 +44,7 @@ public final class UnitLayout {
     }
 
     /**
-     * Returns the layout of blocks.
+     * Returns the layout of blocks. What is kept beside products comes and goes with them.
      *
      * @param index the component's weights
      * @param block the name of one of the blocks, such as {@code layers.0}
@@ -60,6 +63,13 @@ public final class UnitLayout {
             }
         }
         others.forEach(name -> types.put(name, StorageType.F32));
+        for (String name : products) {
+            for (String factor : List.of(LowRank.down(name), LowRank.up(name))) {
+                if (index.has(block + "." + factor)) {
+                    types.put(factor, type == StorageType.I8 ? StorageType.BF16 : type);
+                }
+            }
+        }
         Map<String, Part> parts = new LinkedHashMap<>();
         long offset = 0;
         for (Map.Entry<String, StorageType> each : types.entrySet()) {
@@ -70,6 +80,28 @@ public final class UnitLayout {
             offset = Math.addExact(offset, Math.floorMod(-offset, ALIGNMENT));
         }
         return new UnitLayout(parts, offset);
+    }
+
+    /**
+     * Returns the layout of a component's blocks.
+     *
+     * @param index the component's weights
+     * @param weights what a block may consist of
+     * @param block the name of one of the blocks, such as {@code layers.0}
+     * @param type as above
+     */
+    public static UnitLayout of(WeightIndex index, BlockWeights weights, String block, StorageType type) {
+        List<String> there = weights.streamed().stream()
+                .filter(name -> index.has(block + "." + name))
+                .toList();
+        Predicate<String> isInPrecision =
+                name -> weights.role(block + "." + name).isInPrecision();
+        return of(
+                index,
+                block,
+                there.stream().filter(isInPrecision).toList(),
+                type,
+                there.stream().filter(isInPrecision.negate()).toList());
     }
 
     /** Returns all weights, in order. */

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Kernels;
@@ -9,7 +10,6 @@ import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.weights.WeightIndex;
-import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -36,21 +36,8 @@ final class Qwen3DecoderLayer {
     }
 
     /** Returns the layout of a layer's weights. */
-    static UnitLayout layout(WeightIndex index, TextEncoderConfig config, StorageType type) {
-        List<String> products = new ArrayList<>();
-        for (String each : List.of("q_proj", "k_proj", "v_proj", "o_proj")) {
-            products.add("self_attn." + each + ".weight");
-            if (config.attentionBias()) {
-                products.add("self_attn." + each + ".bias");
-            }
-        }
-        products.addAll(List.of("mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight"));
-        List<String> norms = List.of(
-                "self_attn.q_norm.weight",
-                "self_attn.k_norm.weight",
-                "input_layernorm.weight",
-                "post_attention_layernorm.weight");
-        return UnitLayout.of(index, "layers.0", products, type, norms);
+    static UnitLayout layout(WeightIndex index, StorageType type) {
+        return UnitLayout.of(index, BlockWeights.TEXT_ENCODER, "layers.0", type);
     }
 
     /**

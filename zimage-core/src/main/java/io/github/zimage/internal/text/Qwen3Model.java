@@ -52,7 +52,7 @@ public final class Qwen3Model {
                 names,
                 names.size(),
                 residence,
-                () -> Qwen3DecoderLayer.layout(weights.index(), config, kernels.weightType()),
+                () -> Qwen3DecoderLayer.layout(weights.index(), kernels.weightType()),
                 weights,
                 blockSource,
                 (source, name) -> new Qwen3DecoderLayer(source, name, config, kernels));

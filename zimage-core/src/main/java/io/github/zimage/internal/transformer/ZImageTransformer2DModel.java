@@ -81,7 +81,7 @@ public final class ZImageTransformer2DModel {
                 names,
                 stepBlocks.size(),
                 residence,
-                () -> ZImageTransformerBlock.layout(weights.index(), config, kernels.weightType()),
+                () -> ZImageTransformerBlock.layout(weights.index(), kernels.weightType()),
                 weights,
                 blockSource,
                 (source, name) -> new ZImageTransformerBlock(source, name, config, kernels));

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Rows;
@@ -7,7 +8,6 @@ import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.weights.WeightIndex;
-import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
@@ -16,16 +16,6 @@ import org.bytedeco.pytorch.Tensor;
  * refiner, come from outside: see {@link BlockNorms}.
  */
 public final class ZImageTransformerBlock {
-    private static final List<String> PRODUCTS = List.of(
-            "attention.to_q.weight",
-            "attention.to_k.weight",
-            "attention.to_v.weight",
-            "attention.to_out.0.weight",
-            "feed_forward.w1.weight",
-            "feed_forward.w3.weight",
-            "feed_forward.w2.weight");
-    private static final List<String> QK_NORMS = List.of("attention.norm_q.weight", "attention.norm_k.weight");
-
     private final Kernels kernels;
     private final double eps;
     private final SelfAttention attention;
@@ -44,8 +34,8 @@ public final class ZImageTransformerBlock {
     }
 
     /** Returns the layout of a block's weights. */
-    static UnitLayout layout(WeightIndex index, TransformerConfig config, StorageType type) {
-        return UnitLayout.of(index, "layers.0", PRODUCTS, type, config.qkNorm() ? QK_NORMS : List.of());
+    static UnitLayout layout(WeightIndex index, StorageType type) {
+        return UnitLayout.of(index, BlockWeights.TRANSFORMER, "layers.0", type);
     }
 
     /**

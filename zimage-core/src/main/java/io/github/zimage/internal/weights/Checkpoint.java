@@ -10,7 +10,7 @@ import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.io.ModelFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -38,8 +38,8 @@ public final class Checkpoint {
     private final TextEncoderConfig textEncoder;
     private final VaeConfig vae;
     private final SchedulerConfig scheduler;
-    private final Map<Component, WeightIndex> files = new HashMap<>();
-    private final Map<Component, WeightIndex> weights = new HashMap<>();
+    private final Map<Component, WeightIndex> files = new EnumMap<>(Component.class);
+    private final Map<Component, WeightIndex> weights = new EnumMap<>(Component.class);
 
     private Checkpoint(Path folder, @Nullable String variant) {
         this.folder = folder;
@@ -83,7 +83,7 @@ public final class Checkpoint {
      * Opens a checkpoint and checks it: classes, configurations, and that every weight is there in the right shape.
      *
      * @param folder the folder that holds {@code model_index.json}
-     * @param variant the variant of the weights' files, such as {@code bf16}, or null; see {@link WeightIndex#open}
+     * @param variant the variant of the weights' files, such as {@code bf16}, or null; see {@link WeightFiles#open}
      * @throws ModelLoadException if anything is missing, damaged or not supported
      * @throws IllegalArgumentException if the variant cannot be part of a file's name
      */
@@ -104,7 +104,7 @@ public final class Checkpoint {
     private static Map<Component, String> readClassNames(Path json) {
         ConfigFile file = ConfigFile.read(json);
         file.onlyText("_class_name", "ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline");
-        Map<Component, String> names = new HashMap<>();
+        Map<Component, String> names = new EnumMap<>(Component.class);
         names.put(Component.TEXT_ENCODER, componentClass(file, "text_encoder", "Qwen3Model", "Qwen3ForCausalLM"));
         names.put(Component.TRANSFORMER, componentClass(file, "transformer", "ZImageTransformer2DModel"));
         names.put(Component.VAE, componentClass(file, "vae", "AutoencoderKL"));
@@ -142,7 +142,7 @@ public final class Checkpoint {
     private void requireVariant(@Nullable String variant) {
         if (variant != null
                 && STEMS.entrySet().stream()
-                        .noneMatch(component -> WeightIndex.hasVariant(
+                        .noneMatch(component -> WeightFiles.hasVariant(
                                 folder.resolve(component.getKey().folder()), component.getValue(), variant))) {
             throw new ModelLoadException(ModelFile.printable(folder.toString())
                     + ": no component has weights of variant " + ModelFile.quote(variant));
@@ -151,18 +151,23 @@ public final class Checkpoint {
 
     private void openWeights(Component component, @Nullable String variant) {
         String stem = STEMS.getOrDefault(component, "model");
-        WeightIndex file = WeightIndex.open(folder.resolve(component.folder()), stem, variant);
+        WeightIndex file = WeightFiles.open(folder.resolve(component.folder()), stem, variant);
         WeightIndex index;
         Map<String, List<Long>> expected;
-        if (component.equals(Component.TEXT_ENCODER)) {
-            index = file.renamed(name -> name.startsWith("model.") ? name.substring("model.".length()) : name);
-            expected = textEncoder.tensors();
-        } else if (component.equals(Component.TRANSFORMER)) {
-            index = file;
-            expected = transformer.tensors();
-        } else {
-            index = modernized(file);
-            expected = vae.tensors();
+        switch (component) {
+            case TEXT_ENCODER -> {
+                index = file.renamed(name -> name.startsWith("model.") ? name.substring("model.".length()) : name);
+                expected = textEncoder.tensors();
+            }
+            case TRANSFORMER -> {
+                index = file;
+                expected = transformer.tensors();
+            }
+            case VAE -> {
+                index = modernized(file);
+                expected = vae.tensors();
+            }
+            default -> throw new AssertionError(component);
         }
         index.check(expected);
         files.put(component, file);

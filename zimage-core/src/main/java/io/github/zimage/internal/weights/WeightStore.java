@@ -7,19 +7,15 @@ import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.safetensors.TensorEntry;
-import java.io.EOFException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.ClosedChannelException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -42,10 +38,11 @@ import org.jspecify.annotations.Nullable;
 public final class WeightStore implements TensorSource, AutoCloseable {
     private static final int PIECE_BYTES = 32 << 20;
     private static final long MATRIX_PIECE = 4 << 20;
-    private static final long PARALLEL_BYTES = 4 << 20;
+    private static final int PARALLEL_BYTES = 4 << 20;
 
     private final WeightIndex index;
-    private final FileState files;
+    private final FileState fileState;
+    private final TensorFiles files = new TensorFiles();
     private final TensorPlace place;
     private final LongConsumer progress;
     private final Map<Path, Tensor> mappings = new HashMap<>();
@@ -70,7 +67,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
      */
     public WeightStore(WeightIndex index, TensorPlace place, LongConsumer progress) {
         this.index = index;
-        this.files = new FileState(index);
+        this.fileState = new FileState(index);
         this.place = place;
         this.progress = progress;
     }
@@ -86,7 +83,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         return this;
     }
 
-    /** Returns whether large matrices may be copied into another layout. */
+    @Override
     public boolean isPacked() {
         return packed;
     }
@@ -102,7 +99,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
      * @throws ModelLoadException if the files are not what they were when this was opened
      */
     public WeightStore reopened() {
-        files.requireUnchanged();
+        fileState.requireUnchanged();
         return new WeightStore(index, place, done -> {});
     }
 
@@ -120,7 +117,8 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     }
 
     private static boolean isStored(TensorEntry entry, ScalarType type) {
-        return entry.type() == storageType(type)
+        return entry.file() != null
+                && entry.type() == storageType(type)
                 && entry.offset() % entry.type().bytes() == 0;
     }
 
@@ -159,12 +157,12 @@ public final class WeightStore implements TensorSource, AutoCloseable {
                 : read(entry, type, 0, entry.elements()).view(shape(entry));
     }
 
-    /** Returns a weight in memory that belongs to the current scope, without mapping its file, to make something else of it. */
-    public Tensor unmapped(String name, ScalarType type) {
+    /** Reads the weight, so that its file is not mapped. */
+    @Override
+    public Tensor passing(String name, ScalarType type) {
         TensorEntry entry = index.get(name);
-        boolean asStored = isStored(entry, type);
-        convertedBytes += asStored ? 0 : entry.byteSize();
-        Tensor weight = asStored
+        convertedBytes += isStored(entry, type) ? 0 : entry.byteSize();
+        Tensor weight = entry.type() == storageType(type)
                 ? readAsStored(entry)
                 : read(entry, type, 0, entry.elements()).view(shape(entry));
         advance(name);
@@ -193,11 +191,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         }
     }
 
-    /**
-     * Reads a matrix, to make something else of it, without mapping its file.
-     *
-     * @param consumer gets some rows at a time, in BF16 where they are stored so, else in FP32
-     */
+    @Override
     public void readMatrix(String name, MatrixRows consumer) {
         TensorEntry entry = index.get(name);
         ScalarType type = entry.type() == StorageType.BF16 ? ScalarType.BFloat16 : ScalarType.Float;
@@ -214,19 +208,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         advance(name);
     }
 
-    /**
-     * A matrix in 8-bit integers.
-     *
-     * @param values [rows, columns] int8
-     * @param scales what each row has to be multiplied by, [rows] fp32
-     */
-    public record Rounded(Tensor values, Tensor scales) {}
-
-    /**
-     * Reads a matrix in 8-bit integers, or rounds it, into memory that belongs to the current scope.
-     *
-     * @param turned whether its rows are {@linkplain RowRounding turned}; what is stored in 8-bit integers is as it should be
-     */
+    @Override
     public Rounded rounded(String name, boolean turned) {
         TensorEntry entry = index.get(name);
         if (entry.type() == StorageType.I8) {
@@ -259,17 +241,6 @@ public final class WeightStore implements TensorSource, AutoCloseable {
                 .order(ByteOrder.nativeOrder());
     }
 
-    /** Takes rows of a matrix. */
-    public interface MatrixRows {
-        /**
-         * Takes some rows, which are gone when this returns.
-         *
-         * @param row the number of the first
-         * @param rows [count, columns]
-         */
-        void accept(long row, Tensor rows);
-    }
-
     @Override
     public List<Long> shape(String name) {
         return index.get(name).shape();
@@ -295,63 +266,45 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     }
 
     /** Reads a tensor in the type it is stored in, on all processors: one alone is slower than the page cache. */
-    private static Tensor readAsStored(TensorEntry entry) {
+    private Tensor readAsStored(TensorEntry entry) {
         Tensor result = Tensors.empty(scalarType(entry.type()), shape(entry));
         BytePointer memory = new BytePointer(result.data_ptr());
-        return reading(entry, () -> {
-            try (FileChannel channel = FileChannel.open(entry.file(), StandardOpenOption.READ)) {
-                long pieces = (entry.byteSize() + PARALLEL_BYTES - 1) / PARALLEL_BYTES;
-                LongStream.range(0, pieces).parallel().forEach(piece -> {
-                    long offset = piece * PARALLEL_BYTES;
-                    long end = Math.min(offset + PARALLEL_BYTES, entry.byteSize());
-                    ByteBuffer bytes = new BytePointer(memory)
-                            .position(offset)
-                            .capacity(end)
-                            .asByteBuffer();
-                    try {
-                        readFully(channel, bytes, entry.offset() + offset);
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                });
-            } catch (UncheckedIOException e) {
-                throw e.getCause();
-            }
-            return result;
+        long pieceBytes = entry.pieceBytes(PARALLEL_BYTES);
+        long pieces = (entry.byteSize() + pieceBytes - 1) / pieceBytes;
+        LongStream.range(0, pieces).parallel().forEach(piece -> {
+            long offset = piece * pieceBytes;
+            long end = Math.min(offset + pieceBytes, entry.byteSize());
+            read(
+                    entry,
+                    offset,
+                    new BytePointer(memory).position(offset).capacity(end).asByteBuffer());
         });
+        return result;
     }
 
-    private static Tensor read(TensorEntry entry, ScalarType type, long first, long elements) {
-        return reading(entry, () -> converted(entry, type, first, elements));
-    }
-
-    /** Something that reads files. */
-    private interface Reading {
-        Tensor run() throws IOException;
-    }
-
-    /** Runs it, also on a thread that is or gets interrupted, which ends the use of a channel but not of ours. */
-    private static Tensor reading(TensorEntry entry, Reading reading) {
-        boolean interrupted = Thread.interrupted();
+    private void read(TensorEntry entry, long from, ByteBuffer bytes) {
         try {
-            while (true) {
-                try {
-                    return reading.run();
-                } catch (ClosedChannelException e) {
-                    if (!Thread.interrupted()) {
-                        throw e;
-                    }
-                    interrupted = true;
-                }
-            }
+            files.read(entry, from, bytes);
         } catch (IOException e) {
-            throw new ModelLoadException(
-                    "%s: cannot read tensor %s: %s".formatted(entry.file(), entry.name(), e.getMessage()), e);
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
+            throw TensorFiles.unreadable(entry, e);
+        }
+    }
+
+    private Tensor read(TensorEntry entry, ScalarType type, long first, long elements) {
+        Tensor result = Tensors.empty(type, elements);
+        int width = entry.type().bytes();
+        int pieceElements = (int) Math.min(entry.pieceBytes(PIECE_BYTES) / width, elements);
+        Tensor piece = Tensors.empty(scalarType(entry.type()), pieceElements);
+        ByteBuffer bytes = bytes(piece);
+        for (long done = 0; done < elements; done += pieceElements) {
+            long count = Math.min(pieceElements, elements - done);
+            bytes.clear().limit((int) count * width);
+            read(entry, (first + done) * width, bytes);
+            try (PointerScope scope = new PointerScope()) {
+                result.narrow(0, done, count).copy_(piece.narrow(0, 0, count));
             }
         }
+        return result;
     }
 
     private void advance(String name) {
@@ -360,8 +313,9 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     }
 
     private Tensor view(TensorEntry entry, ScalarType type) {
-        Tensor file = mappings.computeIfAbsent(entry.file(), WeightStore::map);
-        return file.narrow(0, entry.offset(), entry.byteSize()).view(type).view(shape(entry));
+        Path file = Objects.requireNonNull(entry.file());
+        Tensor bytes = mappings.computeIfAbsent(file, WeightStore::map);
+        return bytes.narrow(0, entry.offset(), entry.byteSize()).view(type).view(shape(entry));
     }
 
     private static Tensor map(Path file) {
@@ -370,38 +324,6 @@ public final class WeightStore implements TensorSource, AutoCloseable {
                 new BoolOptional(false),
                 new LongOptional(file.toFile().length()),
                 new TensorOptions(ScalarType.Byte)));
-    }
-
-    private static Tensor converted(TensorEntry entry, ScalarType type, long first, long elements) throws IOException {
-        Tensor result = Tensors.empty(type, elements);
-        int width = entry.type().bytes();
-        int pieceElements = (int) Math.min(PIECE_BYTES / width, elements);
-        try (FileChannel channel = FileChannel.open(entry.file(), StandardOpenOption.READ)) {
-            Tensor piece = Tensors.empty(scalarType(entry.type()), pieceElements);
-            ByteBuffer bytes = new BytePointer(piece.data_ptr())
-                    .capacity((long) pieceElements * width)
-                    .asByteBuffer()
-                    .order(ByteOrder.nativeOrder());
-            for (long done = 0; done < elements; done += pieceElements) {
-                long count = Math.min(pieceElements, elements - done);
-                bytes.clear().limit((int) count * width);
-                readFully(channel, bytes, entry.offset() + (first + done) * width);
-                try (PointerScope scope = new PointerScope()) {
-                    result.narrow(0, done, count).copy_(piece.narrow(0, 0, count));
-                }
-            }
-        }
-        return result;
-    }
-
-    private static void readFully(FileChannel channel, ByteBuffer bytes, long position) throws IOException {
-        while (bytes.hasRemaining()) {
-            int read = channel.read(bytes, position);
-            if (read < 0) {
-                throw new EOFException("the file ends at byte " + position);
-            }
-            position += read;
-        }
     }
 
     private static long[] shape(TensorEntry entry) {
@@ -443,5 +365,6 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         tensors.clear();
         mappings.values().forEach(Tensor::close);
         mappings.clear();
+        files.close();
     }
 }

@@ -17,6 +17,7 @@ import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.text.Qwen3Model;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.WeightFiles;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import java.io.IOException;
@@ -104,7 +105,7 @@ class EngineLayoutTest {
     @Test
     void oddSizes_arePadded() throws IOException {
         Path file = Safetensors.pairs(folder.resolve("model.safetensors"), "norm.a", "embed_tokens.weight", "norm.c");
-        WeightIndex odd = WeightIndex.open(folder, "model", null);
+        WeightIndex odd = WeightFiles.open(folder, "model", null);
         assertThat(file).isNotEmptyFile();
 
         WeightIndex index = new WeightCache(folder.resolve("cache"))

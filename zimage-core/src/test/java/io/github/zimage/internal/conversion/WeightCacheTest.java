@@ -12,6 +12,8 @@ import io.github.zimage.internal.safetensors.Safetensors;
 import io.github.zimage.internal.safetensors.SafetensorsHeader;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.TensorFiles;
+import io.github.zimage.internal.weights.WeightFiles;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import java.io.IOException;
@@ -92,9 +94,9 @@ class WeightCacheTest {
     }
 
     private static byte[] read(TensorEntry tensor) throws IOException {
-        try (FileChannel channel = FileChannel.open(tensor.file())) {
+        try (TensorFiles files = new TensorFiles()) {
             ByteBuffer bytes = ByteBuffer.allocate((int) tensor.byteSize());
-            PieceReader.readFully(channel, bytes, tensor.offset());
+            files.read(tensor, 0, bytes);
             return bytes.array();
         }
     }
@@ -367,7 +369,7 @@ class WeightCacheTest {
         Files.write(odd.resolve("model.safetensors"), bytes);
 
         WeightIndex index = cache.convert(
-                Component.TEXT_ENCODER, WeightIndex.open(odd, "model", null), Precision.BF16, false, done -> {});
+                Component.TEXT_ENCODER, WeightFiles.open(odd, "model", null), Precision.BF16, false, done -> {});
 
         assertThat(read(index.get("embed_tokens.weight"))).containsExactly(0x80, 0x3f);
         try (WeightStore store = new WeightStore(index, done -> {});

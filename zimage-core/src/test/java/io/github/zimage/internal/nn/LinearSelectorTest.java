@@ -7,6 +7,7 @@ import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.safetensors.SafetensorsWriter;
+import io.github.zimage.internal.weights.WeightFiles;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
 import java.io.IOException;
@@ -134,7 +135,7 @@ final class LinearSelectorTest {
             writer.write(bytes.flip());
             writer.commit();
         }
-        return WeightIndex.open(folder, "a", null);
+        return WeightFiles.open(folder, "a", null);
     }
 
     private static double distance(Tensor actual, Tensor exact) {

@@ -32,8 +32,8 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
+import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -50,7 +50,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -125,7 +124,7 @@ final class ResidenceTest {
     }
 
     @ParameterizedTest
-    @MethodSource("io.github.zimage.Component#values")
+    @EnumSource(Component.class)
     void parkedPictures_areThoseOfResidentWeights(Component parked) throws Exception {
         List<GenerationRequest> requests =
                 List.of(request().build(), request().guidance(1).build());
@@ -160,7 +159,7 @@ final class ResidenceTest {
     }
 
     @ParameterizedTest
-    @MethodSource("io.github.zimage.Component#values")
+    @EnumSource(Component.class)
     void loadingOfAParkedComponent_canBeCancelled(Component parked) throws Exception {
         DiffusionEngine engine = open(model(Precision.FP32), Precision.BF16, Map.of(parked, Residence.parked()));
         List<DrawnImage> expected = generate(engine, request().build());
@@ -194,7 +193,7 @@ final class ResidenceTest {
         DrawnImage expected = generate(counting, request, new GenerationListener() {}, looks::incrementAndGet)
                 .get(0);
         close(counting);
-        Set<Phase> failed = new HashSet<>();
+        Set<Phase> failed = EnumSet.noneOf(Phase.class);
         for (int look = 2; look <= looks.get(); look += 3) {
             DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, Map.of());
             Runnable once = exhaustedFrom(look, 1);
@@ -216,7 +215,7 @@ final class ResidenceTest {
             assertSame(generate(engine, request).get(0), expected);
             close(engine);
         }
-        assertThat(failed).containsExactlyInAnyOrder(Phase.TEXT, Phase.DENOISE, Phase.DECODE);
+        assertThat(failed).containsExactlyInAnyOrder(Phase.values());
     }
 
     private static Relief relief(Set<Phase> failed) {
@@ -331,7 +330,7 @@ final class ResidenceTest {
     }
 
     @ParameterizedTest
-    @MethodSource("io.github.zimage.Component#values")
+    @EnumSource(Component.class)
     void fileThatIsDeleted_isNamed(Component component) throws Exception {
         Path model = copy(model(Precision.BF16), "deleted-" + component.folder());
         DiffusionEngine engine = open(model, Precision.BF16, Map.of(component, Residence.parked()));
@@ -481,7 +480,7 @@ final class ResidenceTest {
     }
 
     private static EngineOptions options(Precision precision, Map<Component, Residence> residences) {
-        Map<Component, Precision> precisions = new HashMap<>();
+        Map<Component, Precision> precisions = new EnumMap<>(Component.class);
         for (Component component : Component.values()) {
             precisions.put(component, precision);
         }

@@ -45,11 +45,11 @@ class WeightIndexTest {
 
     private String opened(String stem, @Nullable String variant) {
         return String.join(
-                ",", WeightIndex.open(folder, stem, variant).tensors().keySet());
+                ",", WeightFiles.open(folder, stem, variant).tensors().keySet());
     }
 
     private void assertRefused(@Nullable String variant, String message) {
-        assertThatThrownBy(() -> WeightIndex.open(folder, STEM, variant))
+        assertThatThrownBy(() -> WeightFiles.open(folder, STEM, variant))
                 .isInstanceOf(ModelLoadException.class)
                 .hasMessageContaining(message)
                 .message()
@@ -62,7 +62,7 @@ class WeightIndexTest {
         single("two.safetensors", "c");
         index(STEM + ".safetensors.index.json", "{'c':'two.safetensors','b':'one.safetensors','a':'one.safetensors'}");
 
-        WeightIndex index = WeightIndex.open(folder, STEM, null);
+        WeightIndex index = WeightFiles.open(folder, STEM, null);
 
         assertThat(index.tensors().keySet()).containsExactly("c", "b", "a");
         assertThat(index.files()).containsExactly(folder.resolve("two.safetensors"), folder.resolve("one.safetensors"));
@@ -88,8 +88,8 @@ class WeightIndexTest {
             index(name, "{'variant':'shard.bf16-00001-of-00001.safetensors'}");
         }
         assertThat(opened(STEM, null)).as("the only one is taken").isEqualTo("variant");
-        assertThat(WeightIndex.hasVariant(folder, STEM, "bf16")).isTrue();
-        assertThat(WeightIndex.hasVariant(folder, STEM, "fp16")).isFalse();
+        assertThat(WeightFiles.hasVariant(folder, STEM, "bf16")).isTrue();
+        assertThat(WeightFiles.hasVariant(folder, STEM, "fp16")).isFalse();
         single(STEM + ".safetensors", "plain");
         assertThat(opened(STEM, "bf16")).isEqualTo("variant");
         assertThat(opened(STEM, null)).isEqualTo("plain");
@@ -127,7 +127,7 @@ class WeightIndexTest {
         assertRefused(null, "but holds only PyTorch files, which are Python pickles: convert them");
         single(STEM + "-00001-of-00002.safetensors", "a");
         assertRefused(null, "but holds only parts of sharded weights, without their index");
-        assertThatThrownBy(() -> WeightIndex.open(parent.resolve("none"), STEM, null))
+        assertThatThrownBy(() -> WeightFiles.open(parent.resolve("none"), STEM, null))
                 .isInstanceOf(ModelLoadException.class)
                 .hasMessageEndingWith("none: the folder is missing");
     }
@@ -135,7 +135,7 @@ class WeightIndexTest {
     @ParameterizedTest
     @ValueSource(strings = {"", "../x", "a/b", "a b", "a.b", "é"})
     void variantThatCannotBeAName_isABadArgument(String variant) {
-        assertThatThrownBy(() -> WeightIndex.open(folder, STEM, variant))
+        assertThatThrownBy(() -> WeightFiles.open(folder, STEM, variant))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageStartingWith("variant must consist of letters, digits, '_' and '-', but was ");
     }
@@ -204,7 +204,7 @@ class WeightIndexTest {
                 {"good":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},\
                 "half":{"dtype":"F16","shape":[2],"data_offsets":[4,8]},\
                 "int":{"dtype":"I32","shape":[1],"data_offsets":[8,12]},"extra":{"dtype":"U8","shape":[0],"data_offsets":[12,12]}}""", 12);
-        WeightIndex index = WeightIndex.open(folder, STEM, null);
+        WeightIndex index = WeightFiles.open(folder, STEM, null);
         index.check(Map.of("good", List.of(1L), "half", List.of(2L)));
 
         Map<String, List<Long>> expected = new LinkedHashMap<>();
@@ -221,7 +221,7 @@ class WeightIndexTest {
     @Test
     void renaming_mustNotMergeTensors() throws IOException {
         single(STEM + ".safetensors", "model.a", "a");
-        WeightIndex index = WeightIndex.open(folder, STEM, null);
+        WeightIndex index = WeightFiles.open(folder, STEM, null);
         assertThat(index.renamed(name -> "x." + name).get("x.a").name()).isEqualTo("x.a");
         assertThatThrownBy(() -> index.renamed(name -> name.replace("model.", "")))
                 .isInstanceOf(ModelLoadException.class)
@@ -239,7 +239,7 @@ class WeightIndexTest {
                 "%1$sgroup_norm.weight":{"dtype":"F32","shape":[1],"data_offsets":[20,24]},\
                 "decoder.conv_in.weight":{"dtype":"F32","shape":[1,1,1,1],"data_offsets":[24,28]}}""".formatted(old), 28);
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
-        Checkpoint.modernized(WeightIndex.open(folder, STEM, null))
+        Checkpoint.modernized(WeightFiles.open(folder, STEM, null))
                 .tensors()
                 .forEach((name, tensor) -> shapes.put(name, tensor.shape()));
         assertThat(shapes)

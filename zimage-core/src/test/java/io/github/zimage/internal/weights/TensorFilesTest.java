@@ -35,7 +35,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Protects that weights which are read by our own threads are those that LibTorch would see. */
-final class TensorReaderTest {
+final class TensorFilesTest {
     @TempDir
     Path folder;
 
@@ -57,7 +57,7 @@ final class TensorReaderTest {
             WeightIndex index = write(stored, numbers, count);
             ScalarType type = wanted == StorageType.F32 ? ScalarType.Float : ScalarType.BFloat16;
             byte[] read = new byte[count * wanted.bytes()];
-            try (TensorReader reader = new TensorReader(index);
+            try (TensorFiles reader = new TensorFiles(index);
                     WeightStore store = new WeightStore(index, bytes -> {})) {
                 reader.read(index.get("a"), wanted, (offset, length) -> part(read, offset, length), () -> false);
                 byte[] expected = new byte[read.length];
@@ -93,7 +93,7 @@ final class TensorReaderTest {
         assumeTrue(type.equals("ext4") || type.equals("xfs") || type.equals("btrfs"), "on a disk, but is " + type);
         int count = 3 << 20;
         WeightIndex index = write(StorageType.F32, null, count);
-        try (TensorReader reader = new TensorReader(index)) {
+        try (TensorFiles reader = new TensorFiles(index)) {
             for (boolean cached : new boolean[] {true, true, false, false, true}) {
                 long before = bytesFromDisk();
                 reader.read(
@@ -123,7 +123,7 @@ final class TensorReaderTest {
     void stop_endsReadingEarly() throws IOException {
         WeightIndex index = write(StorageType.F32, null, 6 << 20);
         AtomicInteger parts = new AtomicInteger();
-        try (TensorReader reader = new TensorReader(index)) {
+        try (TensorFiles reader = new TensorFiles(index)) {
             reader.read(
                     index.get("a"),
                     StorageType.F32,
@@ -139,7 +139,7 @@ final class TensorReaderTest {
     @Test
     void shortenedFile_isNamed() throws IOException {
         WeightIndex index = write(StorageType.F32, null, 1000);
-        try (TensorReader reader = new TensorReader(index)) {
+        try (TensorFiles reader = new TensorFiles(index)) {
             Path file = index.files().get(0);
             long size = Files.size(file);
             try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
@@ -162,7 +162,7 @@ final class TensorReaderTest {
     void missingFile_isNamed() throws IOException {
         WeightIndex index = write(StorageType.F32, null, 4);
         Files.delete(index.files().get(0));
-        assertThatThrownBy(() -> new TensorReader(index))
+        assertThatThrownBy(() -> new TensorFiles(index))
                 .isInstanceOf(ModelLoadException.class)
                 .hasMessageStartingWith("weights/model.safetensors: the file is missing");
     }
@@ -190,7 +190,7 @@ final class TensorReaderTest {
         }
         Path weights = Files.createDirectories(folder.resolve("weights"));
         Files.write(weights.resolve("model.safetensors"), file);
-        return WeightIndex.open(weights, "model", null);
+        return WeightFiles.open(weights, "model", null);
     }
 
     private static ByteBuffer part(byte[] memory, long offset, int length) {
