@@ -1,10 +1,10 @@
 package io.github.zimage;
 
 import io.github.zimage.internal.image.AwtImage;
-import io.github.zimage.internal.image.ParametersFormat;
 import io.github.zimage.internal.image.PngEncoder;
 import io.github.zimage.internal.io.AtomicFile;
 import io.github.zimage.internal.pipeline.DrawnImage;
+import io.github.zimage.internal.request.PictureText;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -95,8 +95,8 @@ public final class GeneratedImage {
     public byte[] toPng() {
         Map<String, String> texts = new LinkedHashMap<>();
         if (parameters != null) {
-            texts.put(ParametersFormat.TEXT_KEYWORD, ParametersFormat.toText(parameters, ParametersFormat.PROGRAM));
-            texts.put(ParametersFormat.JSON_KEYWORD, ParametersFormat.toJson(parameters));
+            texts.put(PictureText.TEXT_KEYWORD, PictureText.toText(parameters, PictureText.PROGRAM));
+            texts.put(PictureText.JSON_KEYWORD, PictureText.toJson(parameters));
         }
         return PngEncoder.encode(width, height, rgb, texts);
     }

@@ -1,89 +1,49 @@
 package io.github.zimage;
 
-import io.github.zimage.internal.image.ParametersFormat;
 import io.github.zimage.internal.image.PngText;
+import io.github.zimage.internal.request.PictureText;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a picture was made with: what a PNG carries in its {@code parameters} text, readable by tools that read the one of
- * AUTOMATIC1111's web UI.
+ * What a picture was made with: the request for it alone, and the model. A PNG carries it:
  *
- * @param prompt the prompt; {@code null} if embeddings were given
- * @param negativePrompt the negative prompt; {@code null} if there was none
- * @param width width in pixels
- * @param height height in pixels
- * @param steps evaluations of the transformer
- * @param guidance the guidance; 0 is off
- * @param cfgNormalization the limit of a guided prediction's length; 0 is off
- * @param cfgTruncation the time after which guidance is off
- * @param seed the picture's seed; {@code null} if its noise was given
- * @param sigmas the noise levels, if they were given; else empty
+ * <pre>{@code
+ * ImageParameters parameters = ImageParameters.read(Path.of("fox.png")).orElseThrow();
+ * GeneratedImage again = pipeline.generate(parameters.request());
+ * }</pre>
+ *
+ * <p>In a PNG, embeddings and latents are missing: of a picture that was drawn from embeddings, the request that was read has no
+ * prompt, and cannot be drawn until it has been given some; of one that was drawn from latents, it has no seed, and another picture
+ * would be drawn.
+ *
+ * @param request the request for this one picture, with the seed that was used
  * @param model the name of the checkpoint's folder
  * @param precision the transformer's precision
  * @param vaePrecision the VAE's precision
- * @param noiseReduction how many times as wide and high the picture is that this is a preview of; 1 if it is none
  */
-public record ImageParameters(
-        @Nullable String prompt,
-        @Nullable String negativePrompt,
-        int width,
-        int height,
-        int steps,
-        double guidance,
-        double cfgNormalization,
-        double cfgTruncation,
-        @Nullable Long seed,
-        List<Float> sigmas,
-        String model,
-        Precision precision,
-        Precision vaePrecision,
-        int noiseReduction) {
+public record ImageParameters(GenerationRequest request, String model, Precision precision, Precision vaePrecision) {
 
-    /** Creates the parameters of a picture that is no preview. */
-    public ImageParameters(
-            @Nullable String prompt,
-            @Nullable String negativePrompt,
-            int width,
-            int height,
-            int steps,
-            double guidance,
-            double cfgNormalization,
-            double cfgTruncation,
-            @Nullable Long seed,
-            List<Float> sigmas,
-            String model,
-            Precision precision,
-            Precision vaePrecision) {
-        this(
-                prompt,
-                negativePrompt,
-                width,
-                height,
-                steps,
-                guidance,
-                cfgNormalization,
-                cfgTruncation,
-                seed,
-                sigmas,
-                model,
-                precision,
-                vaePrecision,
-                1);
+    /** Checks that nothing is missing. */
+    public ImageParameters {
+        Given.value(request, "request");
+        Given.value(model, "model");
+        Given.value(precision, "precision");
+        Given.value(vaePrecision, "vaePrecision");
     }
 
-    /** Copies the list of sigmas. */
-    public ImageParameters {
-        Objects.requireNonNull(model, "model");
-        Objects.requireNonNull(precision, "precision");
-        Objects.requireNonNull(vaePrecision, "vaePrecision");
-        sigmas = List.copyOf(sigmas);
+    /** Returns the prompt; {@code null} if embeddings were given. */
+    public @Nullable String prompt() {
+        return request.prompts().isEmpty() ? null : request.prompts().get(0);
+    }
+
+    /** Returns the picture's seed; {@code null} if its noise was given. */
+    public @Nullable Long seed() {
+        return request.seed();
     }
 
     /**
@@ -93,14 +53,14 @@ public record ImageParameters(
      * @throws ZImageException if the file cannot be read, is not a PNG file or is damaged
      */
     public static Optional<ImageParameters> read(Path png) {
-        return text(png, ParametersFormat.JSON_KEYWORD).map(json -> {
+        return text(png, PictureText.JSON_KEYWORD).map(json -> {
             try {
-                return ParametersFormat.fromJson(json);
+                PictureText.Content content = PictureText.fromJson(json);
+                return new ImageParameters(
+                        content.request().buildRead(), content.model(), content.precision(), content.vaePrecision());
             } catch (IllegalArgumentException e) {
                 throw new ZImageException(
-                        "%s: the text '%s' is damaged: %s"
-                                .formatted(png, ParametersFormat.JSON_KEYWORD, e.getMessage()),
-                        e);
+                        "%s: the text '%s' is damaged: %s".formatted(png, PictureText.JSON_KEYWORD, e.getMessage()), e);
             }
         });
     }
@@ -113,7 +73,7 @@ public record ImageParameters(
      * @throws ZImageException if the file cannot be read, is not a PNG file or is damaged
      */
     public static Optional<String> readText(Path png) {
-        return text(png, ParametersFormat.TEXT_KEYWORD);
+        return text(png, PictureText.TEXT_KEYWORD);
     }
 
     private static Optional<String> text(Path png, String keyword) {

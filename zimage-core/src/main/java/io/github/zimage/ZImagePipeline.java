@@ -3,8 +3,8 @@ package io.github.zimage;
 import io.github.zimage.internal.pipeline.Assembly;
 import io.github.zimage.internal.pipeline.RequestCheck;
 import io.github.zimage.internal.pipeline.Workers;
+import io.github.zimage.internal.request.Seeds;
 import java.lang.ref.WeakReference;
-import java.security.SecureRandom;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -37,7 +37,6 @@ public final class ZImagePipeline implements AutoCloseable {
 
     private final Workers workers;
     private final RequestCheck requestCheck;
-    private final SecureRandom seeds = new SecureRandom();
     private final @Nullable Thread shutdownHook;
 
     private ZImagePipeline(Workers workers, RequestCheck requestCheck, boolean closesAtShutdown) {
@@ -130,7 +129,7 @@ public final class ZImagePipeline implements AutoCloseable {
     public CompletableFuture<List<GeneratedImage>> generateAsync(
             GenerationRequest request, GenerationListener listener) {
         check(request);
-        long seed = Objects.requireNonNullElseGet(request.seed(), () -> seeds.nextLong() >>> 32);
+        long seed = Objects.requireNonNullElseGet(request.seed(), Seeds::random);
         return workers.draw(request, seed, listener);
     }
 

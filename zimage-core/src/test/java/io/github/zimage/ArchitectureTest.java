@@ -36,7 +36,7 @@ final class ArchitectureTest {
             Set.of("config"),
             Set.of("safetensors"),
             Set.of("numbers"),
-            Set.of("image", "events", "runtime", "io"));
+            Set.of("image", "events", "runtime", "io", "request"));
 
     /** What files are read by. */
     private static final List<String> FILES =

@@ -85,20 +85,17 @@ final class GeneratedImageTest {
     // Rounded numbers would draw another picture.
     @Test
     void save_keepsEveryNumber() {
-        ImageParameters parameters = new ImageParameters(
-                null,
-                null,
-                8192,
-                16,
-                1000,
-                0.1 + 0.2,
-                Math.nextDown(1.0),
-                Double.MIN_VALUE,
-                Long.MIN_VALUE,
-                List.of(1f, Math.nextDown(1f), 1 / 3f, Float.MIN_VALUE),
-                "Z-Image, \"Turbo\": 狐",
-                Precision.BF16,
-                Precision.FP32);
+        GenerationRequest request = GenerationRequest.builder()
+                .prompt("a")
+                .size(8192, 16)
+                .guidance(0.1 + 0.2)
+                .cfgNormalization(Math.nextDown(1.0))
+                .cfgTruncation(Double.MIN_VALUE)
+                .seed(Long.MIN_VALUE)
+                .sigmas(List.of(1f, Math.nextDown(1f), 1 / 3f, Float.MIN_VALUE))
+                .build();
+        ImageParameters parameters =
+                new ImageParameters(request, "Z-Image, \"Turbo\": 狐", Precision.BF16, Precision.FP32);
         Path file = folder.resolve("fox.png");
 
         image(parameters).save(file);
@@ -250,19 +247,11 @@ final class GeneratedImageTest {
     }
 
     private static ImageParameters parameters(String prompt, @Nullable String negativePrompt) {
-        return new ImageParameters(
-                prompt,
-                negativePrompt,
-                16,
-                16,
-                8,
-                0,
-                0,
-                1,
-                42L,
-                List.of(),
-                "Z-Image-Turbo",
-                Precision.BF16,
-                Precision.BF16);
+        GenerationRequest.Builder request =
+                GenerationRequest.builder().prompt(prompt).size(16, 16).seed(42);
+        if (negativePrompt != null) {
+            request.negativePrompt(negativePrompt);
+        }
+        return new ImageParameters(request.build(), "Z-Image-Turbo", Precision.BF16, Precision.BF16);
     }
 }

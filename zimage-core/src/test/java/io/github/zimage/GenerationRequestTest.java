@@ -93,10 +93,10 @@ final class GenerationRequestTest {
                 bad(b -> b.guidance(Double.POSITIVE_INFINITY), "guidance must be between 0 and 100, but was Infinity"),
                 bad(b -> b.cfgNormalization(Double.NaN), "cfgNormalization must be between 0 and 100, but was NaN"),
                 bad(b -> b.cfgNormalization(-1), "cfgNormalization must be between 0 and 100, but was -1"),
-                bad(b -> b.cfgTruncation(Double.NaN), "cfgTruncation must be between 0 and 100, but was NaN"),
+                bad(b -> b.cfgTruncation(Double.NaN), "cfgTruncation must be between 0 and 1, but was NaN"),
                 bad(
                         b -> b.cfgTruncation(Double.NEGATIVE_INFINITY),
-                        "cfgTruncation must be between 0 and 100, but was -Infinity"),
+                        "cfgTruncation must be between 0 and 1, but was -Infinity"),
                 bad(b -> b.count(0), "count must be between 1 and 1000, but was 0"),
                 bad(b -> b.count(1001), "count must be between 1 and 1000, but was 1001"),
                 bad(

@@ -64,7 +64,7 @@ final class PreviewTest {
                     .isNotEqualTo(pipeline.generate(one.toBuilder().size(64, 32).build())
                             .rgb());
             assertThat(preview.parameters()).isNotNull();
-            assertThat(preview.parameters().noiseReduction()).isEqualTo(2);
+            assertThat(preview.parameters().request().noiseReduction()).isEqualTo(2);
             assertThat(variance(halved(noise, 16, 8, 16))).isCloseTo(1, within(0.25));
         }
     }

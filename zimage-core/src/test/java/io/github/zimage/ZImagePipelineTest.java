@@ -93,15 +93,11 @@ final class ZImagePipelineTest {
         ImageParameters parameters = Objects.requireNonNull(image.parameters());
         assertThat(parameters.prompt()).isEqualTo(PROMPTS.get(2));
         assertThat(image.seed()).isEqualTo(9);
-        GenerationRequest again = GenerationRequest.builder()
-                .prompt(Objects.requireNonNull(parameters.prompt()))
-                .size(parameters.width(), parameters.height())
-                .steps(parameters.steps())
-                .guidance(parameters.guidance())
-                .cfgTruncation(parameters.cfgTruncation())
-                .seed(Objects.requireNonNull(parameters.seed()))
-                .build();
-        assertSame(pipeline.generate(again), image);
+        assertSame(pipeline.generate(parameters.request()), image);
+        Path png = folder.resolve("fox.png");
+        image.save(png);
+        assertThat(ImageParameters.read(png)).contains(parameters);
+        assertSame(pipeline.generate(ImageParameters.read(png).orElseThrow().request()), image);
     }
 
     // What is counted beforehand must be what the limit is compared with; a linter may pass any text.

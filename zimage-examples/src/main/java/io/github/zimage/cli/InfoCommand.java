@@ -1,5 +1,9 @@
 package io.github.zimage.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageParameters;
 import io.github.zimage.ModelInfo;
 import io.github.zimage.ModelLoadException;
@@ -7,9 +11,10 @@ import io.github.zimage.ZImageException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -65,28 +70,42 @@ final class InfoCommand implements Runnable {
 
     private static String describe(ImageParameters parameters) {
         StringBuilder text = new StringBuilder();
-        line(text, "prompt", parameters.prompt());
-        line(text, "negative prompt", parameters.negativePrompt());
-        line(text, "size", parameters.width() + " x " + parameters.height());
-        line(text, "steps", parameters.steps());
-        if (!parameters.sigmas().isEmpty()) {
-            line(
-                    text,
-                    "sigmas",
-                    parameters.sigmas().stream().map(String::valueOf).collect(Collectors.joining(",")));
-        }
-        line(text, "seed", parameters.seed());
-        if (parameters.noiseReduction() > 1) {
-            int times = parameters.noiseReduction();
-            line(text, "preview of", times * parameters.width() + " x " + times * parameters.height());
-        }
-        line(text, "guidance", parameters.guidance());
-        line(text, "cfg normalization", parameters.cfgNormalization());
-        line(text, "cfg truncation", parameters.cfgTruncation());
+        GenerationRequest request = parameters.request();
+        fields(request).properties().forEach(field -> {
+            JsonNode value = field.getValue();
+            switch (field.getKey()) {
+                case "width" -> line(text, "size", request.width() + " x " + request.height());
+                case "height" -> {}
+                case "noiseReduction" -> {
+                    int times = request.noiseReduction();
+                    line(text, "preview of", times * request.width() + " x " + times * request.height());
+                }
+                default -> line(text, words(field.getKey()), shown(value));
+            }
+        });
         line(text, "model", parameters.model());
         line(text, "precision", parameters.precision());
         line(text, "VAE precision", parameters.vaePrecision());
         return text.toString().stripTrailing();
+    }
+
+    /** Returns all that a request says, so that a setting that is new is shown too. */
+    private static JsonNode fields(GenerationRequest request) {
+        try {
+            return new JsonMapper().readTree(request.toJson());
+        } catch (JsonProcessingException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static String words(String name) {
+        return name.replaceAll("(?=\\p{Lu})", " ").toLowerCase(Locale.ROOT);
+    }
+
+    private static String shown(JsonNode value) {
+        List<String> values = new ArrayList<>();
+        value.forEach(each -> values.add(each.asText()));
+        return value.isContainerNode() ? String.join(",", values) : value.asText();
     }
 
     private static void line(StringBuilder text, String name, @Nullable Object value) {

@@ -63,7 +63,7 @@ final class OutputOptions {
         int dot = name.length() - SUFFIX.length();
         List<Path> files = new ArrayList<>();
         for (int i = 0; i < request.count(); i++) {
-            String suffix = withSeeds ? "-seed" + request.seedOf(i, 0) : "-" + (i + 1);
+            String suffix = withSeeds ? "-seed" + Long.toUnsignedString(request.seedOf(i, 0)) : "-" + (i + 1);
             files.add(Path.of(name.substring(0, dot) + suffix + name.substring(dot)));
         }
         return files;
@@ -84,7 +84,13 @@ final class OutputOptions {
     void print(PrintWriter stdout, List<GeneratedImage> images, List<Path> files) {
         for (int i = 0; i < images.size(); i++) {
             GeneratedImage image = images.get(i);
-            stdout.printf("%s  %dx%d, seed %d%n", files.get(i), image.width(), image.height(), image.seed());
+            Long seed = image.seed();
+            stdout.printf(
+                    "%s  %dx%d, seed %s%n",
+                    files.get(i),
+                    image.width(),
+                    image.height(),
+                    seed == null ? "unknown" : Long.toUnsignedString(seed));
         }
         if (latentsOut != null) {
             stdout.println(latentsOut + "  latents");

@@ -5,15 +5,20 @@ import io.github.zimage.ImageSize;
 import io.github.zimage.prompt.SizeAdvisor;
 import io.github.zimage.prompt.StepAdvisor;
 import java.io.PrintWriter;
+import java.math.BigInteger;
 import java.security.SecureRandom;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 /** How a prompt is drawn: size, steps, seeds and guidance. */
 final class RequestOptions {
+    private static final BigInteger RANDOM = BigInteger.valueOf(GenerationRequest.RANDOM_SEED);
+    private static final Pattern SEED = Pattern.compile("-?[0-9]{1,20}");
     private static final String AUTO = "auto";
     private static final Pattern STEPS = Pattern.compile("[+-]?[0-9]{1,9}");
 
@@ -57,9 +62,11 @@ final class RequestOptions {
     @Option(
             names = "--seed",
             paramLabel = "N",
+            converter = SeedConverter.class,
             description =
-                    "Seed of the first picture; the next ones have the seeds that follow (default: a random one).")
-    private @Nullable Long seed;
+                    "Seed of the first picture, a number of 64 bits; the next ones have the seeds that follow; -1 is a"
+                            + " random one (default: -1).")
+    private @Nullable BigInteger seed;
 
     @Option(
             names = "--count",
@@ -73,8 +80,9 @@ final class RequestOptions {
             paramLabel = "N,N,...",
             hideParamSyntax = true,
             split = ",",
+            converter = SeedConverter.class,
             description = "Seeds of the pictures, in place of --seed and --count, such as those chosen among previews.")
-    private List<Long> seeds = List.of();
+    private List<BigInteger> seeds = List.of();
 
     @Option(
             names = "--preview",
@@ -136,7 +144,7 @@ final class RequestOptions {
         setSteps(builder, prompt, err);
         if (!seeds.isEmpty()) {
             builder.seeds(seeds);
-        } else if (seed != null) {
+        } else if (seed != null && !seed.equals(RANDOM)) {
             builder.seed(seed);
         } else if (preview) {
             builder.seed(new SecureRandom().nextLong() >>> 32); // the names of the files tell it
@@ -154,7 +162,9 @@ final class RequestOptions {
         if (!seeds.isEmpty() && (seed != null || count != 1)) {
             throw new IllegalArgumentException("--seeds stands for --seed and --count: give it or them");
         }
-        if (seeds.stream().distinct().count() < seeds.size()) {
+        List<BigInteger> given =
+                seeds.stream().filter(each -> !each.equals(RANDOM)).toList();
+        if (given.stream().distinct().count() < given.size()) {
             throw new IllegalArgumentException("--seeds must differ, but were " + seeds);
         }
         if (size != null && (width != null || height != null)) {
@@ -193,6 +203,19 @@ final class RequestOptions {
             builder.steps(advice.steps());
         } else {
             builder.steps(Integer.parseInt(steps));
+        }
+    }
+
+    /** Reads a seed with or without a sign. */
+    static final class SeedConverter implements ITypeConverter<BigInteger> {
+        @Override
+        public BigInteger convert(String text) {
+            if (!SEED.matcher(text).matches()) {
+                throw new TypeConversionException(
+                        "a seed is a whole number from -2^63 to 2^64 - 1, or -1 for a random one, but was '%s'"
+                                .formatted(text));
+            }
+            return new BigInteger(text);
         }
     }
 }

@@ -225,7 +225,7 @@ final class GenerateCommandTest {
                 "--count",
                 "2",
                 "--seed",
-                "-1",
+                "18446744073709551615",
                 "--steps",
                 "2",
                 "--guidance",
@@ -241,7 +241,10 @@ final class GenerateCommandTest {
         Path first = folder.resolve("fox-1.png");
         Path second = folder.resolve("fox-2.png");
         assertThat(run.out().lines())
-                .startsWith(first + "  48x32, seed -1", second + "  48x32, seed 0", latents + "  latents");
+                .startsWith(
+                        first + "  48x32, seed 18446744073709551615",
+                        second + "  48x32, seed 0",
+                        latents + "  latents");
         assertThat(run.out().lines().skip(3))
                 .singleElement()
                 .asString()
@@ -250,8 +253,8 @@ final class GenerateCommandTest {
         assertThat(ImageIO.read(second.toFile()).getWidth()).isEqualTo(48);
         ImageParameters parameters = ImageParameters.read(first).orElseThrow();
         assertThat(parameters.prompt()).isEqualTo("狐 🦊");
-        assertThat(parameters.negativePrompt()).isEqualTo("blau");
-        assertThat(parameters.guidance()).isEqualTo(1.5);
+        assertThat(parameters.request().negativePrompt()).isEqualTo("blau");
+        assertThat(parameters.request().guidance()).isEqualTo(1.5);
         assertThat(parameters.seed()).isEqualTo(-1);
         List<Latents> saved = Latents.load(latents);
         assertThat(saved).hasSize(2);

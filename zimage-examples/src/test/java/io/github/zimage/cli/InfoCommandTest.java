@@ -35,11 +35,11 @@ final class InfoCommandTest {
                         "狐 🦊",
                         "size               1024 x 768",
                         "steps              2",
-                        "sigmas             1.0,0.3",
-                        "seed               -42",
                         "guidance           2.5",
                         "cfg normalization  0.0",
                         "cfg truncation     1.0",
+                        "seed               18446744073709551574",
+                        "sigmas             1.0,0.3",
                         "model              Z-Image",
                         "precision          BF16",
                         "VAE precision      FP32");
@@ -70,7 +70,8 @@ final class InfoCommandTest {
         MainTest.Run run = MainTest.run("info", file.toString());
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err().strip())
-                .isEqualTo("zimage: %s: the text 'zimage' is damaged: prompt must be a text".formatted(file));
+                .isEqualTo(
+                        "zimage: %s: the text 'zimage' is damaged: prompt must be a text, but was 1".formatted(file));
 
         Files.writeString(file, "no picture");
         assertThat(MainTest.run("info", file.toString()).err().strip())

@@ -77,7 +77,7 @@ final class ServeCommandTest {
         ImageParameters parameters = ImageParameters.read(png).orElseThrow();
         assertThat(parameters.prompt()).isEqualTo("a fox");
         assertThat(parameters.seed()).isEqualTo(9);
-        assertThat(parameters.steps()).isEqualTo(2);
+        assertThat(parameters.request().steps()).isEqualTo(2);
 
         process.toHandle().destroy(); // the other one closes the streams, too
         assertThat(process.waitFor(35, TimeUnit.SECONDS)).isTrue();

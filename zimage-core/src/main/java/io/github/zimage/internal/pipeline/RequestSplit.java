@@ -5,6 +5,7 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.internal.request.Seeds;
 import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -46,6 +47,24 @@ final class RequestSplit {
         return new RequestSplit(parts, listener);
     }
 
+    /** Returns the request for one picture alone, which names its seed, unless its noise was given. */
+    static GenerationRequest picture(GenerationRequest request, int index, long firstSeed) {
+        GenerationRequest.Builder picture = request.toBuilder().count(1);
+        int prompt = index / request.count();
+        if (request.prompts().isEmpty()) {
+            picture.promptEmbeddings(List.of(request.promptEmbeddings().get(prompt)));
+        } else {
+            picture.prompt(request.prompts().get(prompt));
+        }
+        if (request.latents().isEmpty()) {
+            return picture.seed(Seeds.unsigned(request.seedOf(index, firstSeed)))
+                    .build();
+        }
+        return picture.seed(GenerationRequest.RANDOM_SEED)
+                .latents(List.of(request.latents().get(index)))
+                .build();
+    }
+
     private static GenerationRequest prompts(GenerationRequest request, long seed, int from, int to) {
         GenerationRequest.Builder part = request.toBuilder();
         if (request.prompts().isEmpty()) {
@@ -54,7 +73,7 @@ final class RequestSplit {
             part.prompts(request.prompts().subList(from, to));
         }
         if (request.seeds().isEmpty()) {
-            part.seed(request.seedOf(from * request.count(), seed));
+            part.seed(Seeds.unsigned(request.seedOf(from * request.count(), seed)));
         }
         return latents(part, request, from * request.count(), to * request.count());
     }
@@ -62,7 +81,7 @@ final class RequestSplit {
     private static GenerationRequest pictures(GenerationRequest request, long seed, int from, int to) {
         GenerationRequest.Builder part = request.toBuilder();
         if (request.seeds().isEmpty()) {
-            part.count(to - from).seed(request.seedOf(from, seed));
+            part.count(to - from).seed(Seeds.unsigned(request.seedOf(from, seed)));
         } else {
             part.seeds(request.seeds().subList(from, to));
         }

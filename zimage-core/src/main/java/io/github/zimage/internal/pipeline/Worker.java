@@ -164,20 +164,10 @@ final class Worker {
         for (int i = 0; i < drawn.size(); i++) {
             DrawnImage image = drawn.get(i);
             ImageParameters parameters = new ImageParameters(
-                    request.prompts().isEmpty() ? null : request.prompts().get(i / request.count()),
-                    request.guidance() > 0 ? request.negativePrompt() : null,
-                    image.width(),
-                    image.height(),
-                    request.steps(),
-                    request.guidance(),
-                    request.cfgNormalization(),
-                    request.cfgTruncation(),
-                    request.latents().isEmpty() ? request.seedOf(i, firstSeed) : null,
-                    request.sigmas(),
+                    RequestSplit.picture(request, i, firstSeed),
                     checkpoint.name(),
                     options.precision(Component.TRANSFORMER),
-                    options.precision(Component.VAE),
-                    request.noiseReduction());
+                    options.precision(Component.VAE));
             described.add(images.make(image, parameters));
         }
         return List.copyOf(described);

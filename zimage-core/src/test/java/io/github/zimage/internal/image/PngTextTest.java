@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTimeout;
 
 import io.github.zimage.ImageParameters;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.request.PictureText;
+import io.github.zimage.internal.request.PictureTextTest;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -120,7 +122,7 @@ final class PngTextTest {
     // Whatever a file holds, reading it ends soon, in an answer or in our own exception.
     @Test
     void read_survivesMutations() throws IOException {
-        byte[] json = ParametersFormat.toJson(ParametersFormatTest.TURBO).getBytes(UTF_8);
+        byte[] json = PictureText.toJson(PictureTextTest.TURBO).getBytes(UTF_8);
         byte[] good = join(
                 SIGNATURE,
                 HEADER,
@@ -129,7 +131,7 @@ final class PngTextTest {
                 chunk("zTXt", latin("parameters\0\0"), deflated(json, 0)),
                 chunk("IDAT", new byte[30]),
                 END);
-        assertThat(ImageParameters.read(file(good))).contains(ParametersFormatTest.TURBO);
+        assertThat(ImageParameters.read(file(good))).contains(PictureTextTest.TURBO);
         long seed = 20261123;
         Random random = new Random(seed);
         int read = 0;

@@ -1,0 +1,124 @@
+package io.github.zimage;
+
+import io.github.zimage.internal.request.RequestFields;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What the values of a request must be, one beside another. What each must be alone stands in {@link RequestFields}. */
+final class RequestRules {
+    private static final int PREVIEW_REDUCTION = 2;
+    private static final int PREVIEW_MULTIPLE = 32;
+
+    private final GenerationRequest request;
+    private final List<String> fields = new ArrayList<>();
+    private final List<String> problems = new ArrayList<>();
+
+    private RequestRules(GenerationRequest request) {
+        this.request = request;
+    }
+
+    /**
+     * Checks a request.
+     *
+     * @throws InvalidRequestException naming all that is wrong
+     */
+    static void check(GenerationRequest request) {
+        RequestRules rules = new RequestRules(request);
+        if (request.prompts().isEmpty() == request.promptEmbeddings().isEmpty()) {
+            rules.problem(
+                    "prompt",
+                    "either a prompt or prompt embeddings must be given, but there were "
+                            + (request.prompts().isEmpty() ? "none" : "both"));
+        }
+        rules.check();
+    }
+
+    /** Checks a request whose prompt may be missing. */
+    static void checkRead(GenerationRequest request) {
+        new RequestRules(request).check();
+    }
+
+    private void check() {
+        checkNegative();
+        RequestFields.check(request, this::problem);
+        checkSigmas();
+        checkNoise();
+        checkLatents();
+        if (!problems.isEmpty()) {
+            throw new InvalidRequestException(fields, String.join("; ", problems));
+        }
+    }
+
+    private void problem(String field, String message) {
+        fields.add(field);
+        problems.add(message);
+    }
+
+    private void checkNegative() {
+        if (request.negativePrompt() != null && request.negativeEmbeddings() != null) {
+            problem(
+                    "negativePrompt",
+                    "only one of negative prompt and negative embeddings can be given, but there were both");
+        }
+        if (request.guidance() > 0
+                && !request.promptEmbeddings().isEmpty()
+                && request.prompts().isEmpty()
+                && request.negativePrompt() == null
+                && request.negativeEmbeddings() == null) {
+            problem("negativePrompt", "guidance with prompt embeddings needs a negative prompt or negative embeddings");
+        }
+    }
+
+    private void checkSigmas() {
+        if (!request.sigmas().isEmpty() && request.sigmas().size() != request.steps()) {
+            problem(
+                    "sigmas",
+                    "sigmas must be one a step (%d), but there were %d"
+                            .formatted(request.steps(), request.sigmas().size()));
+        }
+    }
+
+    private void checkNoise() {
+        int reduction = request.noiseReduction();
+        int longest = Math.max(request.width(), request.height());
+        if (fields.contains("noiseReduction")) {
+            return;
+        }
+        if (reduction > 1 && (long) longest * reduction > GenerationRequest.MAX_SIZE) {
+            problem(
+                    "noiseReduction",
+                    "noise can be drawn for at most %d pixels, but was asked for %d times %d"
+                            .formatted(GenerationRequest.MAX_SIZE, reduction, longest));
+        } else if (reduction > 1 && !request.latents().isEmpty()) {
+            problem("noiseReduction", "latents that are given are not reduced, but noiseReduction was " + reduction);
+        }
+    }
+
+    private void checkLatents() {
+        if (!request.latents().isEmpty() && request.latents().size() != request.totalCount()) {
+            problem(
+                    "latents",
+                    "latents must be given for each of the %d pictures, but there were %d"
+                            .formatted(request.totalCount(), request.latents().size()));
+        }
+    }
+
+    /** Returns the request for a preview. */
+    static GenerationRequest preview(GenerationRequest request) {
+        int width = request.width();
+        int height = request.height();
+        if (width % PREVIEW_MULTIPLE != 0 || height % PREVIEW_MULTIPLE != 0) {
+            throw new IllegalArgumentException(
+                    "for a preview, width and height must be multiples of %d, but were %d x %d (nearest: %d x %d)"
+                            .formatted(PREVIEW_MULTIPLE, width, height, nearest(width), nearest(height)));
+        }
+        return request.toBuilder()
+                .size(width / PREVIEW_REDUCTION, height / PREVIEW_REDUCTION)
+                .noiseReduction(request.noiseReduction() * PREVIEW_REDUCTION)
+                .build();
+    }
+
+    private static int nearest(int side) {
+        return Math.max(1, Math.round((float) side / PREVIEW_MULTIPLE)) * PREVIEW_MULTIPLE;
+    }
+}

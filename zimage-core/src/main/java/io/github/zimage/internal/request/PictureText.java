@@ -1,0 +1,158 @@
+package io.github.zimage.internal.request;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageParameters;
+import io.github.zimage.InvalidRequestException;
+import io.github.zimage.Precision;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.math.BigDecimal;
+import java.util.List;
+import java.util.Objects;
+import java.util.Properties;
+import java.util.Set;
+import java.util.regex.Pattern;
+
+/**
+ * The two texts that a PNG carries: one for people and other programs, one to read the parameters back from.
+ *
+ * <p>The first is the format of AUTOMATIC1111's web UI. A prompt that itself contains such lines makes it ambiguous, hence the
+ * second: {@link RequestJson} and what drew the picture.
+ */
+public final class PictureText {
+    /** The keyword of the text in the web UI's format. */
+    public static final String TEXT_KEYWORD = "parameters";
+
+    /** The keyword of the JSON. */
+    public static final String JSON_KEYWORD = "zimage";
+
+    /** The name and version of this program. */
+    public static final String PROGRAM = "zimage " + version();
+
+    private static final String MODEL = "model";
+    private static final String PRECISION = "precision";
+    private static final String VAE_PRECISION = "vaePrecision";
+
+    private static final Pattern NEEDS_QUOTES = Pattern.compile("[,:\"\\\\\\p{Cntrl}]|^\\s|\\s$");
+
+    private PictureText() {}
+
+    /**
+     * What the JSON of a picture holds.
+     *
+     * @param request sets the request's values; a prompt is missing if embeddings were given
+     * @param model the checkpoint's name
+     * @param precision the transformer's precision
+     * @param vaePrecision the VAE's precision
+     */
+    public record Content(
+            GenerationRequest.Builder request, String model, Precision precision, Precision vaePrecision) {}
+
+    /**
+     * Returns the text in the web UI's format.
+     *
+     * @param version the program's name and version
+     */
+    public static String toText(ImageParameters parameters, String version) {
+        GenerationRequest request = parameters.request();
+        StringBuilder text = new StringBuilder();
+        for (String prompt : request.prompts()) {
+            if (!prompt.isEmpty()) {
+                text.append(withoutNul(prompt)).append('\n');
+            }
+        }
+        String negativePrompt = request.negativePrompt();
+        if (request.guidance() > 0 && negativePrompt != null && !negativePrompt.isEmpty()) {
+            text.append("Negative prompt: ").append(withoutNul(negativePrompt)).append('\n');
+        }
+        text.append("Steps: ").append(request.steps());
+        text.append(", Sampler: Euler");
+        if (request.sigmas().isEmpty()) {
+            text.append(", Schedule type: Simple");
+        }
+        // The web UI counts from 1, where guidance is off.
+        BigDecimal scale = BigDecimal.valueOf(request.guidance()).add(BigDecimal.ONE);
+        text.append(", CFG scale: ").append(scale.stripTrailingZeros().toPlainString());
+        Long seed = request.seed();
+        if (seed != null) {
+            text.append(", Seed: ").append(Long.toUnsignedString(seed));
+        }
+        text.append(", Size: ").append(request.width()).append('x').append(request.height());
+        text.append(", Model: ").append(quoted(parameters.model()));
+        text.append(", Version: ").append(quoted(version));
+        return text.toString();
+    }
+
+    /** Returns the JSON. */
+    public static String toJson(ImageParameters parameters) {
+        ObjectNode json = RequestJson.MAPPER.createObjectNode();
+        RequestJson.write(parameters.request(), json);
+        json.put(MODEL, parameters.model());
+        json.put(PRECISION, parameters.precision().name());
+        json.put(VAE_PRECISION, parameters.vaePrecision().name());
+        return RequestJson.text(json);
+    }
+
+    /**
+     * Reads the JSON.
+     *
+     * @throws IllegalArgumentException if this is not what {@link #toJson} writes; the message says why in a few words
+     */
+    public static Content fromJson(String text) {
+        JsonNode json = RequestJson.object(text);
+        GenerationRequest.Builder request = GenerationRequest.builder();
+        RequestJson.read(json, Set.of(MODEL, PRECISION, VAE_PRECISION), request);
+        return new Content(request, text(json, MODEL), precision(json, PRECISION), precision(json, VAE_PRECISION));
+    }
+
+    private static String text(JsonNode json, String name) {
+        JsonNode value = json.path(name);
+        if (!value.isTextual()) {
+            throw new InvalidRequestException(List.of(name), name + " must be a text");
+        }
+        return value.textValue();
+    }
+
+    private static Precision precision(JsonNode json, String name) {
+        String value = text(json, name);
+        for (Precision precision : Precision.values()) {
+            if (precision.name().equals(value)) {
+                return precision;
+            }
+        }
+        throw new InvalidRequestException(List.of(name), name + " is none that is known");
+    }
+
+    private static String version() {
+        Properties properties = new Properties();
+        try (InputStream in = ImageParameters.class.getResourceAsStream("version.properties")) {
+            properties.load(Objects.requireNonNull(in, "version.properties"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return properties.getProperty("version");
+    }
+
+    private static String withoutNul(String text) {
+        return text.replace('\0', ' ');
+    }
+
+    private static String quoted(String value) {
+        if (!NEEDS_QUOTES.matcher(value).find()) {
+            return value;
+        }
+        try {
+            return RequestJson.MAPPER
+                    .writer()
+                    .without(JsonWriteFeature.ESCAPE_NON_ASCII)
+                    .writeValueAsString(value);
+        } catch (JsonProcessingException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

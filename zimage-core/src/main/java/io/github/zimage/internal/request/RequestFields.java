@@ -1,0 +1,181 @@
+package io.github.zimage.internal.request;
+
+import static io.github.zimage.internal.request.FieldRule.ANY;
+import static io.github.zimage.internal.request.FieldRule.between;
+import static io.github.zimage.internal.request.FieldType.NUMBER;
+import static io.github.zimage.internal.request.FieldType.SEED;
+import static io.github.zimage.internal.request.FieldType.SINGLE;
+import static io.github.zimage.internal.request.FieldType.TEXT;
+import static io.github.zimage.internal.request.FieldType.WHOLE;
+import static io.github.zimage.internal.request.FieldType.listOf;
+
+import io.github.zimage.GenerationRequest;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The fields of a request: the only place that names them, beside the request itself. A new one is a line of {@link #ALL}, and is then
+ * checked, compared, read from pictures, files and HTTP, and written to them.
+ *
+ * <p>Embeddings and latents are no fields, since they are too large for JSON.
+ */
+public final class RequestFields {
+    private static final int SHOWN = 60;
+
+    private static final FieldRule<Number> SIDE = between(1, GenerationRequest.MAX_SIZE, " pixels");
+    private static final FieldRule<Integer> POWER_OF_TWO =
+            new FieldRule<>("be 1, 2, 4 or 8", value -> value >= 1 && value <= 8 && Integer.bitCount(value) == 1);
+    private static final FieldRule<List<Float>> FALLING =
+            new FieldRule<>("fall strictly from at most 1 to above 0", RequestFields::falls);
+
+    static final List<RequestField<?>> ALL = List.of(
+            new RequestField<>(
+                    "prompt", TEXT, ANY, request -> single(request.prompts()), GenerationRequest.Builder::prompt),
+            new RequestField<>(
+                    "prompts",
+                    listOf(TEXT),
+                    ANY,
+                    request -> several(request.prompts()),
+                    GenerationRequest.Builder::prompts),
+            new RequestField<>(
+                    "negativePrompt",
+                    TEXT,
+                    ANY,
+                    GenerationRequest::negativePrompt,
+                    GenerationRequest.Builder::negativePrompt),
+            new RequestField<>("width", WHOLE, SIDE, GenerationRequest::width, GenerationRequest.Builder::width),
+            new RequestField<>("height", WHOLE, SIDE, GenerationRequest::height, GenerationRequest.Builder::height),
+            new RequestField<>(
+                    "steps",
+                    WHOLE,
+                    between(1, GenerationRequest.MAX_STEPS),
+                    GenerationRequest::steps,
+                    GenerationRequest.Builder::steps),
+            new RequestField<>(
+                    "guidance",
+                    NUMBER,
+                    between(0, 100),
+                    GenerationRequest::guidance,
+                    GenerationRequest.Builder::guidance),
+            new RequestField<>(
+                    "cfgNormalization",
+                    NUMBER,
+                    between(0, 100),
+                    GenerationRequest::cfgNormalization,
+                    GenerationRequest.Builder::cfgNormalization),
+            new RequestField<>(
+                    "cfgTruncation",
+                    NUMBER,
+                    between(0, 1),
+                    GenerationRequest::cfgTruncation,
+                    GenerationRequest.Builder::cfgTruncation),
+            new RequestField<>(
+                    "count", WHOLE, between(1, 1000), RequestFields::count, GenerationRequest.Builder::count),
+            new RequestField<>("seed", SEED, ANY, RequestFields::seed, GenerationRequest.Builder::seed),
+            new RequestField<>("seeds", listOf(SEED), ANY, RequestFields::seeds, GenerationRequest.Builder::seeds),
+            new RequestField<>(
+                    "sigmas",
+                    listOf(SINGLE),
+                    FALLING,
+                    request -> filled(request.sigmas()),
+                    GenerationRequest.Builder::sigmas),
+            new RequestField<>(
+                    "noiseReduction",
+                    WHOLE,
+                    POWER_OF_TWO,
+                    request -> request.noiseReduction() == 1 ? null : request.noiseReduction(),
+                    GenerationRequest.Builder::noiseReduction));
+
+    /** Pairs of fields of which only one can be given. */
+    static final List<List<String>> EXCLUSIVE =
+            List.of(List.of("prompt", "prompts"), List.of("seed", "seeds"), List.of("count", "seeds"));
+
+    private RequestFields() {}
+
+    /**
+     * Checks each value alone.
+     *
+     * @param problem hears the name of each that is wrong, and what is wrong with it
+     */
+    public static void check(GenerationRequest request, BiConsumer<String, String> problem) {
+        ALL.forEach(field -> field.check(request, problem));
+    }
+
+    /** Returns all values, embeddings and latents among them, for comparing. */
+    public static List<@Nullable Object> values(GenerationRequest request) {
+        List<@Nullable Object> values = new ArrayList<>();
+        ALL.forEach(field -> values.add(field.get().apply(request)));
+        values.add(request.promptEmbeddings());
+        values.add(request.negativeEmbeddings());
+        values.add(request.latents());
+        return values;
+    }
+
+    /** Returns a request for people, in one line, with texts cut. */
+    public static String describe(GenerationRequest request) {
+        StringBuilder text = new StringBuilder("GenerationRequest[");
+        for (RequestField<?> field : ALL) {
+            Object value = field.get().apply(request);
+            if (value != null) {
+                text.append(field.name()).append('=').append(shown(value)).append(", ");
+            }
+        }
+        if (!request.promptEmbeddings().isEmpty()) {
+            text.append("promptEmbeddings of ")
+                    .append(request.promptEmbeddings().size())
+                    .append(", ");
+        }
+        if (request.negativeEmbeddings() != null) {
+            text.append("negativeEmbeddings, ");
+        }
+        if (!request.latents().isEmpty()) {
+            text.append("latents of ").append(request.latents().size()).append(", ");
+        }
+        text.setLength(text.length() - 2);
+        return text.append(']').toString();
+    }
+
+    private static String shown(Object value) {
+        String text = RequestJson.shown(value.toString(), SHOWN);
+        return value instanceof String ? '"' + text + '"' : text;
+    }
+
+    private static @Nullable String single(List<String> prompts) {
+        return prompts.size() == 1 ? prompts.get(0) : null;
+    }
+
+    private static @Nullable List<String> several(List<String> prompts) {
+        return prompts.size() > 1 ? prompts : null;
+    }
+
+    private static <T> @Nullable List<T> filled(List<T> list) {
+        return list.isEmpty() ? null : list;
+    }
+
+    private static @Nullable Integer count(GenerationRequest request) {
+        return request.count() == 1 || !request.seeds().isEmpty() ? null : request.count();
+    }
+
+    private static @Nullable BigInteger seed(GenerationRequest request) {
+        Long seed = request.seed();
+        return seed == null || !request.seeds().isEmpty() ? null : Seeds.unsigned(seed);
+    }
+
+    private static @Nullable List<BigInteger> seeds(GenerationRequest request) {
+        return filled(request.seeds().stream().map(Seeds::unsigned).toList());
+    }
+
+    private static boolean falls(List<Float> sigmas) {
+        float previous = Float.POSITIVE_INFINITY;
+        for (float sigma : sigmas) {
+            if (!(sigma > 0 && sigma <= 1 && sigma < previous)) {
+                return false;
+            }
+            previous = sigma;
+        }
+        return true;
+    }
+}

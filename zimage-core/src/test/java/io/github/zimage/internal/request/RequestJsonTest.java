@@ -1,0 +1,157 @@
+package io.github.zimage.internal.request;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.InvalidRequestException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.math.BigInteger;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A request that goes through JSON comes out as it was; what is wrong in JSON is said by the field's name. */
+final class RequestJsonTest {
+    /** Setters whose values are too large for JSON, that stand for two others, or that read JSON. */
+    private static final Set<String> NO_FIELDS =
+            Set.of("promptEmbeddings", "negativeEmbeddings", "latents", "size", "json");
+
+    @Test
+    void defaults_areWrittenByValue() {
+        assertThat(GenerationRequest.builder().prompt("a fox").build().toJson())
+                .isEqualTo("{\"prompt\":\"a fox\",\"width\":1024,\"height\":1024,\"steps\":8,\"guidance\":0.0,"
+                        + "\"cfgNormalization\":0.0,\"cfgTruncation\":1.0}");
+    }
+
+    // A setting that JSON does not carry would silently be lost on the way through a server, a file or a picture.
+    @Test
+    void everySetter_hasItsField() {
+        Set<String> setters = Arrays.stream(GenerationRequest.Builder.class.getDeclaredMethods())
+                .filter(method -> Modifier.isPublic(method.getModifiers()))
+                .filter(method -> method.getReturnType() == GenerationRequest.Builder.class)
+                .map(Method::getName)
+                .filter(name -> !NO_FIELDS.contains(name))
+                .collect(Collectors.toSet());
+        assertThat(RequestJson.names()).containsExactlyInAnyOrderElementsOf(setters);
+    }
+
+    @Test
+    void anyRequest_comesBackEqual() {
+        Random random = new Random(5);
+        for (int i = 0; i < 500; i++) {
+            GenerationRequest request = request(random);
+            assertThat(GenerationRequest.fromJson(request.toJson()))
+                    .as(request.toJson())
+                    .isEqualTo(request)
+                    .hasSameHashCodeAs(request);
+        }
+    }
+
+    private static GenerationRequest request(Random random) {
+        GenerationRequest.Builder request = GenerationRequest.builder()
+                .size(1 + random.nextInt(512), 1 + random.nextInt(512))
+                .guidance(random.nextDouble() * 100)
+                .cfgNormalization(random.nextDouble())
+                .cfgTruncation(random.nextDouble());
+        if (random.nextBoolean()) {
+            request.prompt(text(random));
+        } else {
+            request.prompts(List.of(text(random), text(random)));
+        }
+        if (random.nextBoolean()) {
+            request.negativePrompt(text(random));
+        }
+        if (random.nextBoolean()) {
+            request.steps(1 + random.nextInt(1000));
+        } else {
+            request.sigmas(List.of(1f, random.nextFloat(0.5f, 1), random.nextFloat(0, 0.5f)));
+        }
+        if (random.nextBoolean()) {
+            request.seeds(List.of(new BigInteger(64, random), random.nextLong(), random.nextInt()));
+        } else {
+            request.seed(new BigInteger(64, random)).count(1 + random.nextInt(1000));
+        }
+        return request.noiseReduction(1 << random.nextInt(4)).build();
+    }
+
+    /** Returns any UTF-16, halves of pairs and control characters among it. */
+    private static String text(Random random) {
+        return random.ints(random.nextInt(20), 0, 1 << 16)
+                .mapToObj(unit -> String.valueOf((char) unit))
+                .collect(Collectors.joining());
+    }
+
+    @Test
+    void namesOfPython_andNull_areRead() {
+        assertThat(GenerationRequest.fromJson(
+                        "{\"prompt\": \"a\", \"negative_prompt\": \"b\", \"cfg_truncation\": 0.5, \"seed\": null}"))
+                .isEqualTo(GenerationRequest.builder()
+                        .prompt("a")
+                        .negativePrompt("b")
+                        .cfgTruncation(0.5)
+                        .build());
+    }
+
+    // A server has defaults of its own, and a command draws a picture's request again but for what it was told.
+    @Test
+    void json_leavesTheRest() {
+        GenerationRequest request = GenerationRequest.builder()
+                .prompt("a")
+                .steps(4)
+                .width(640)
+                .json("{\"steps\": 5}")
+                .build();
+        assertThat(request.steps()).isEqualTo(5);
+        assertThat(request.width()).isEqualTo(640);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{'prompt': 1} | prompt | prompt must be a text, but was 1",
+                "{'prompts': ['a', 2]} | prompts | prompts must be a list, each a text, but was [\"a\",2]",
+                "{'width': 1.5} | width | width must be a whole number, but was 1.5",
+                "{'width': 99999999999} | width | width must be a whole number, but was 99999999999",
+                "{'prompt': 'a', 'width': 0} | width | width must be between 1 and 8192 pixels, but was 0",
+                "{'prompt': 'a', 'guidance': 101} | guidance | guidance must be between 0 and 100, but was 101",
+                "{'prompt': 'a', 'count': 0} | count | count must be between 1 and 1000, but was 0",
+                "{'seed': 18446744073709551616} | seed |"
+                        + " seed must be a whole number from -2^63 to 2^64 - 1, but was 18446744073709551616",
+                "{'seed': 1, 'seeds': [2]} | seed | only one of seed and seeds can be given, but there were both",
+                "{'cfgTruncation': 1, 'cfg_truncation': 1} | cfgTruncation |"
+                        + " cfgTruncation must be given once, but was given as cfg_truncation too",
+                "{'prompt': 'a', 'latents': []} | latents | a request has no field 'latents', only prompt, prompts,"
+                        + " negativePrompt, width, height, steps, guidance, cfgNormalization, cfgTruncation, count, seed,"
+                        + " seeds, sigmas, noiseReduction",
+            })
+    void whatIsWrong_isNamed(String json, String field, String message) {
+        assertThatExceptionOfType(InvalidRequestException.class)
+                .isThrownBy(() -> GenerationRequest.fromJson(json.replace('\'', '"')))
+                .withMessage(message)
+                .satisfies(e -> assertThat(e.fields()).contains(field));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "null", "[]", "7", "{", "{} {}", "{\"prompt\":\"a\",\"prompt\":\"b\"}", "\u0000"})
+    void whatIsNoObject_isRefused(String json) {
+        assertThatExceptionOfType(InvalidRequestException.class).isThrownBy(() -> GenerationRequest.fromJson(json));
+    }
+
+    // Messages end up in logs and terminals.
+    @Test
+    void valuesFromOutside_areCut_andHoldNoControlCharacters() {
+        String json = "{\"%s\u202e\": 1}".formatted("x".repeat(10_000));
+        assertThatExceptionOfType(InvalidRequestException.class)
+                .isThrownBy(() -> GenerationRequest.fromJson(json))
+                .satisfies(e -> assertThat(e.getMessage()).hasSizeLessThan(400).matches("[^\\p{Cntrl}\\p{Cf}]*"));
+    }
+}
