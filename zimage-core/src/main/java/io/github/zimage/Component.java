@@ -1,22 +1,53 @@
 package io.github.zimage;
 
-/** A part of the model with weights of its own. */
-public enum Component {
+import java.util.List;
+import java.util.regex.Pattern;
+
+/**
+ * A part of the model with weights of its own. The constants are those that every checkpoint has; what a model has beside them is named
+ * in the same way.
+ *
+ * @param id its name in plans, messages and files, such as {@code text_encoder}: small letters, digits and {@code _}
+ * @param folder the name of its folder in a checkpoint. Two components may share one.
+ */
+public record Component(String id, String folder) {
+    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9_]{0,63}");
+
     /** The Qwen3 language model that turns a prompt into embeddings. */
-    TEXT_ENCODER("text_encoder"),
+    public static final Component TEXT_ENCODER = new Component("text_encoder", "text_encoder");
     /** The diffusion transformer that turns noise into latents. */
-    TRANSFORMER("transformer"),
+    public static final Component TRANSFORMER = new Component("transformer", "transformer");
     /** The variational autoencoder that turns latents into a picture. */
-    VAE("vae");
+    public static final Component VAE = new Component("vae", "vae");
 
-    private final String folder;
+    private static final List<Component> VALUES = List.of(TEXT_ENCODER, TRANSFORMER, VAE);
 
-    Component(String folder) {
-        this.folder = folder;
+    /**
+     * Checks the names.
+     *
+     * @throws IllegalArgumentException if one is not of small letters, digits and {@code _}
+     */
+    public Component {
+        check("id", id);
+        check("folder", folder);
     }
 
-    /** Returns the name of the component's folder in a checkpoint, such as {@code text_encoder}. */
-    public String folder() {
-        return folder;
+    private static void check(String what, String name) {
+        if (!NAME.matcher(name).matches()) {
+            throw new IllegalArgumentException(
+                    "%s must be up to 64 small letters, digits and _, with a letter first, but was '%s'"
+                            .formatted(what, name.length() > 100 ? name.substring(0, 100) : name));
+        }
+    }
+
+    /** Returns the components that every checkpoint has, in the order in which a generation uses them. */
+    public static List<Component> values() {
+        return VALUES;
+    }
+
+    /** Returns the component's id. */
+    @Override
+    public String toString() {
+        return id;
     }
 }

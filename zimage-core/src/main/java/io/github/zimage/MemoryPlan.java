@@ -2,8 +2,12 @@ package io.github.zimage;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +45,7 @@ public record MemoryPlan(
      * @param slots how many of the others there is room for at a time, if streamed
      * @param bytes how much its weights take in all
      * @param residentBytes how much of that is on the device while the component runs
+     * @param moves when weights come to the device, for people
      */
     public record Part(
             Component component,
@@ -51,38 +56,38 @@ public record MemoryPlan(
             int residentBlocks,
             int slots,
             long bytes,
-            long residentBytes) {
-
-        private String moves() {
-            String each = component == Component.TRANSFORMER ? "step" : "prompt";
-            return switch (kind) {
-                case ON -> "never";
-                case PARKED -> "whole, for each request";
-                case STREAMED ->
-                    "%d of %d blocks for each %s, through %d slots"
-                            .formatted(blocks - residentBlocks, blocks, each, slots);
-            };
-        }
-    }
+            long residentBytes,
+            String moves) {}
 
     /**
      * The most memory in use in each phase of a generation, in bytes: of a pipeline on the CPU, what the process has in memory, pages of
      * mapped files included.
      *
-     * @param text while prompts become embeddings
-     * @param denoise while noise becomes latents
-     * @param decode while latents become pictures
+     * @param phases by the name of the phase, in order: {@code text} while prompts become embeddings, {@code denoise} while noise
+     *     becomes latents, {@code decode} while latents become pictures, and others if the model has more components
      */
-    public record Peaks(long text, long denoise, long decode) {
+    public record Peaks(Map<String, Long> phases) {
+        /** Copies the map. */
+        public Peaks {
+            phases = Collections.unmodifiableMap(new LinkedHashMap<>(phases));
+        }
+
+        /** Returns the peak of a phase, 0 if it does not happen. */
+        public long of(String phase) {
+            return phases.getOrDefault(phase, 0L);
+        }
+
         /** Returns the most of all phases. */
         public long highest() {
-            return Math.max(text, Math.max(denoise, decode));
+            return phases.values().stream().mapToLong(Long::longValue).max().orElse(0);
         }
 
         /** Returns the numbers for people. */
         @Override
         public String toString() {
-            return "text %s, denoise %s, decode %s".formatted(gib(text), gib(denoise), gib(decode));
+            return phases.entrySet().stream()
+                    .map(phase -> phase.getKey() + " " + gib(phase.getValue()))
+                    .collect(Collectors.joining(", "));
         }
     }
 
@@ -103,7 +108,7 @@ public record MemoryPlan(
         rows.add(new String[] {"component", "computes on", "format", "weights", "in memory", "moves"});
         for (Part part : parts) {
             rows.add(new String[] {
-                part.component().folder(),
+                part.component().id(),
                 part.device().toString(),
                 part.precision().toString(),
                 gib(part.bytes()),

@@ -95,15 +95,20 @@ public record ModelInfo(String name, Path folder, List<Part> parts, double sched
                     files.byteSize(),
                     types,
                     files.files().size(),
-                    switch (component) {
-                        case TEXT_ENCODER -> dimensions(checkpoint.textEncoder());
-                        case TRANSFORMER -> dimensions(checkpoint.transformer());
-                        case VAE -> dimensions(checkpoint.vae());
-                    }));
+                    dimensions(component, checkpoint)));
         }
         SchedulerConfig scheduler = checkpoint.scheduler();
         return new ModelInfo(
                 checkpoint.name(), checkpoint.folder(), parts, scheduler.shift(), scheduler.useDynamicShifting());
+    }
+
+    private static String dimensions(Component component, Checkpoint checkpoint) {
+        if (component.equals(Component.TEXT_ENCODER)) {
+            return dimensions(checkpoint.textEncoder());
+        }
+        return component.equals(Component.TRANSFORMER)
+                ? dimensions(checkpoint.transformer())
+                : dimensions(checkpoint.vae());
     }
 
     private static String dimensions(TextEncoderConfig config) {

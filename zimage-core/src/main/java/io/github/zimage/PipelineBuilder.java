@@ -6,8 +6,9 @@ import io.github.zimage.internal.pipeline.PipelineSettings;
 import io.github.zimage.internal.tuning.ProfileFile;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.nio.file.Path;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /** Collects how a pipeline shall be, and loads it. Not thread-safe. */
 public final class PipelineBuilder {
     private @Nullable Path model;
-    private final Map<Component, Precision> precisions = new EnumMap<>(Component.class);
+    private final Map<Component, Precision> precisions = new HashMap<>();
     private Precision precision = Precision.BF16;
     private AttentionBackend attention = AttentionBackend.AUTO;
     private VaeTiling vaeTiling = VaeTiling.auto();
@@ -27,7 +28,7 @@ public final class PipelineBuilder {
     private @Nullable Profile profile;
     private Map<Component, Precision> profilePrecisions = Map.of();
     private GenerationListener listener = new GenerationListener() {};
-    private final Map<Component, Placement> placements = new EnumMap<>(Component.class);
+    private final Map<Component, Placement> placements = new HashMap<>();
     private List<Device> devices = List.of();
     private List<ImageSize> warmUp = List.of();
     private boolean compileTransformer;
@@ -66,7 +67,7 @@ public final class PipelineBuilder {
     public PipelineBuilder precision(Component component, Precision precision) {
         Objects.requireNonNull(component, "component");
         Objects.requireNonNull(precision, "precision");
-        if (component == Component.VAE && precision.isEightBit()) {
+        if (component.equals(Component.VAE) && precision.isEightBit()) {
             throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + precision);
         }
         precisions.put(component, precision);
@@ -385,9 +386,10 @@ public final class PipelineBuilder {
     }
 
     private Map<Component, Precision> allPrecisions() {
-        Map<Component, Precision> all = new EnumMap<>(Component.class);
+        Map<Component, Precision> all = new LinkedHashMap<>();
         for (Component component : Component.values()) {
-            Precision otherwise = component == Component.VAE && precision.isEightBit() ? Precision.BF16 : precision;
+            Precision otherwise =
+                    component.equals(Component.VAE) && precision.isEightBit() ? Precision.BF16 : precision;
             all.put(
                     component,
                     precisions.getOrDefault(component, profilePrecisions.getOrDefault(component, otherwise)));

@@ -9,7 +9,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.EnumMap;
+import java.util.Comparator;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -19,7 +19,7 @@ import java.util.Objects;
  * {@link PipelineBuilder#profile}.
  *
  * @param modelKey stands for the model, see {@link #modelKey(Path)}
- * @param precisions the precision of each component
+ * @param precisions the precision of each component that does not have the pipeline's own
  * @param attention the attention backend
  */
 public record Profile(String modelKey, Map<Component, Precision> precisions, AttentionBackend attention) {
@@ -27,19 +27,14 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
     /**
      * Copies the map.
      *
-     * @throws IllegalArgumentException if a component is missing in it, or the VAE's precision is one of 8 bits
+     * @throws IllegalArgumentException if the VAE's precision is one of 8 bits
      */
     public Profile {
         Objects.requireNonNull(modelKey, "modelKey");
         Objects.requireNonNull(attention, "attention");
         precisions = Map.copyOf(precisions);
-        for (Component component : Component.values()) {
-            if (!precisions.containsKey(component)) {
-                throw new IllegalArgumentException("precisions must name every component, but lack " + component);
-            }
-        }
-        Precision vae = Objects.requireNonNull(precisions.get(Component.VAE));
-        if (vae.isEightBit()) {
+        Precision vae = precisions.get(Component.VAE);
+        if (vae != null && vae.isEightBit()) {
             throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + vae);
         }
     }
@@ -64,9 +59,10 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
         json.put(ProfileFile.VERSION_KEY, ProfileFile.VERSION);
         json.put(ProfileFile.MODEL_KEY, modelKey);
         ObjectNode formats = json.putObject(ProfileFile.PRECISION_KEY);
-        new EnumMap<>(precisions)
-                .forEach((component, precision) ->
-                        formats.put(component.folder(), precision.name().toLowerCase(Locale.ROOT)));
+        precisions.entrySet().stream()
+                .sorted(Map.Entry.comparingByKey(Comparator.comparing(Component::id)))
+                .forEach(each ->
+                        formats.put(each.getKey().id(), each.getValue().name().toLowerCase(Locale.ROOT)));
         json.put(ProfileFile.ATTENTION_KEY, attention.name());
         try {
             AtomicFile.write(file, (json.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8));

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -54,7 +55,7 @@ final class DevicePipelineTest {
             long found = (7 << 20) + (740 << 20);
             assertThat(pipeline.measuredPeaks())
                     .as("what the card's allocator says, and what is counted beside it, as in the plan")
-                    .contains(new MemoryPlan.Peaks(found, found, found));
+                    .contains(new MemoryPlan.Peaks(Map.of("text", found, "denoise", found, "decode", found)));
         }
     }
 
@@ -119,10 +120,10 @@ final class DevicePipelineTest {
         install(1);
         try (ZImagePipeline pipeline = TinyModel.pipeline(folder).build()) {
             assertThat(FakeAccelerator.triesConvolutions).isTrue();
-            long planned = pipeline.plan().peaks().decode();
+            long planned = pipeline.plan().peaks().of("decode");
             assertThat(pipeline.shrink()).isTrue();
             assertThat(FakeAccelerator.triesConvolutions).isFalse();
-            assertThat(pipeline.plan().peaks().decode()).isLessThan(planned);
+            assertThat(pipeline.plan().peaks().of("decode")).isLessThan(planned);
         }
         try (ZImagePipeline pipeline =
                 TinyModel.pipeline(folder).memoryBudget(MemorySize.gib(8)).build()) {

@@ -121,7 +121,7 @@ final class Int8PipelineTest {
 
     private static long weights(PipelineBuilder builder) {
         return builder.plan().parts().stream()
-                .filter(part -> part.component() == Component.TRANSFORMER)
+                .filter(part -> part.component().equals(Component.TRANSFORMER))
                 .findFirst()
                 .orElseThrow()
                 .bytes();

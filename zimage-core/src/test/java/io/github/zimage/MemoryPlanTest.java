@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.global.torch;
@@ -65,6 +67,10 @@ class MemoryPlanTest {
     @Test
     void table_isAligned() {
         long gib = 1L << 30;
+        Map<String, Long> peaks = new LinkedHashMap<>();
+        peaks.put("text", gib);
+        peaks.put("denoise", 7 * gib);
+        peaks.put("decode", 6 * gib);
         MemoryPlan plan = new MemoryPlan(
                 "Z-Image-Turbo",
                 "1 picture of 1024 x 1024",
@@ -80,7 +86,8 @@ class MemoryPlanTest {
                                 0,
                                 0,
                                 7 * gib,
-                                0),
+                                0,
+                                "never"),
                         new MemoryPlan.Part(
                                 Component.TRANSFORMER,
                                 Device.cuda(0),
@@ -90,7 +97,8 @@ class MemoryPlanTest {
                                 12,
                                 2,
                                 12 * gib,
-                                5 * gib),
+                                5 * gib,
+                                "20 of 32 blocks for each step, through 2 slots"),
                         new MemoryPlan.Part(
                                 Component.VAE,
                                 Device.cuda(0),
@@ -100,8 +108,9 @@ class MemoryPlanTest {
                                 0,
                                 0,
                                 gib / 5,
-                                gib / 5)),
-                new MemoryPlan.Peaks(gib, 7 * gib, 6 * gib),
+                                gib / 5,
+                                "whole, for each request")),
+                new MemoryPlan.Peaks(peaks),
                 64,
                 true);
         assertThat(plan).hasToString("""

@@ -43,7 +43,7 @@ class SyntheticModelTest {
         long total = SyntheticModel.byteSize(SyntheticModel.Size.TINY, storage);
         assertThat(progress).isSorted().endsWith(total);
         ModelInfo info = ModelInfo.read(parent);
-        assertThat(info.parts()).extracting(ModelInfo.Part::component).containsExactly(Component.values());
+        assertThat(info.parts()).extracting(ModelInfo.Part::component).containsExactlyElementsOf(Component.values());
         assertThat(info.parts().stream().mapToLong(ModelInfo.Part::bytes).sum()).isEqualTo(total);
         assertThat(info.parts().stream().mapToLong(ModelInfo.Part::parameters).sum() * storage.bytes())
                 .isEqualTo(total);

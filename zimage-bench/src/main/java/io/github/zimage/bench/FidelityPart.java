@@ -70,7 +70,7 @@ final class FidelityPart {
                 for (Component component : Component.values()) {
                     builder.precision(
                             component,
-                            component == Component.VAE && precision.bytes() == 1 ? Precision.BF16 : precision);
+                            component.equals(Component.VAE) && precision.bytes() == 1 ? Precision.BF16 : precision);
                 }
             });
             judge(relativeError(exact, drawn), precision, options.isTrained(), line);

@@ -21,7 +21,7 @@ import io.github.zimage.internal.weights.WeightStore;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -147,9 +147,9 @@ final class Parts implements Callable<Integer> {
     }
 
     private EngineOptions options() {
-        Map<Component, Precision> precisions = new EnumMap<>(Component.class);
+        Map<Component, Precision> precisions = new HashMap<>();
         for (Component component : Component.values()) {
-            precisions.put(component, component == Component.VAE ? vaePrecision() : given.precision);
+            precisions.put(component, component.equals(Component.VAE) ? vaePrecision() : given.precision);
         }
         return new EngineOptions(precisions, AttentionBackend.AUTO, VaeTiling.off(), Map.of());
     }

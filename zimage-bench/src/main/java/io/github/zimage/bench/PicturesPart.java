@@ -114,6 +114,13 @@ final class PicturesPart {
         }
     }
 
+    private static Component component(String name) {
+        return Component.values().stream()
+                .filter(component -> component.id().equalsIgnoreCase(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("no component " + name));
+    }
+
     private static void apply(String setting, PipelineBuilder builder) {
         String[] pair = setting.split("=", 2);
         switch (pair[0]) {
@@ -122,7 +129,7 @@ final class PicturesPart {
             case "compile" -> builder.compileTransformer(Boolean.parseBoolean(pair[1]));
             case "place" -> {
                 String[] place = pair[1].split("/", 2);
-                builder.place(Component.valueOf(place[0].toUpperCase(Locale.ROOT)), Placement.parse(place[1]));
+                builder.place(component(place[0]), Placement.parse(place[1]));
             }
             case "devices" ->
                 builder.devices(
@@ -210,7 +217,7 @@ final class PicturesPart {
     }
 
     private static void peaks(String name, MemoryPlan.Peaks peaks, Map<String, Object> line) {
-        line.put(name, List.of(gib(peaks.text()), gib(peaks.denoise()), gib(peaks.decode())));
+        line.put(name, peaks.phases().values().stream().map(PicturesPart::gib).toList());
     }
 
     private static double secondsSince(long nanoTime) {

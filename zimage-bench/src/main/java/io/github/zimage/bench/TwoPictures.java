@@ -63,17 +63,17 @@ final class TwoPictures implements Callable<Integer> {
             pipeline.generateAll(second, new GenerationListener() {
                 @Override
                 public void onEncode(Duration elapsed) {
-                    System.out.println("text " + predicted.text());
+                    System.out.println("text " + predicted.of("text"));
                 }
 
                 @Override
                 public void onStep(int step, int steps, Duration elapsed) {
                     if (step == steps) {
-                        System.out.println("denoise " + predicted.denoise());
+                        System.out.println("denoise " + predicted.of("denoise"));
                     }
                 }
             });
-            System.out.println("decode " + predicted.decode());
+            System.out.println("decode " + predicted.of("decode"));
         }
         return 0;
     }

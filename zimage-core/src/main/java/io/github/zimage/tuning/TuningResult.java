@@ -6,7 +6,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.Profile;
 import java.time.Duration;
 import java.util.Comparator;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -82,10 +82,10 @@ public record TuningResult(String modelKey, int steps, List<Measurement> measure
 
     /** Returns the formats of the components: the VAE does not compute in 8 bits. */
     static Map<Component, Precision> formats(Precision precision) {
-        Map<Component, Precision> formats = new EnumMap<>(Component.class);
+        Map<Component, Precision> formats = new HashMap<>();
         for (Component component : Component.values()) {
             boolean eightBits = precision.isEightBit();
-            formats.put(component, eightBits && component == Component.VAE ? Precision.BF16 : precision);
+            formats.put(component, eightBits && component.equals(Component.VAE) ? Precision.BF16 : precision);
         }
         return formats;
     }

@@ -5,7 +5,7 @@ import io.github.zimage.Device;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Placement;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -54,7 +54,7 @@ final class PlacementOptions {
                     .map(PlacementOptions::parse)
                     .toList());
         }
-        Map<Component, Placement> all = new EnumMap<>(Component.class);
+        Map<Component, Placement> all = new HashMap<>();
         for (Place place : places) {
             if (all.put(place.component(), place.placement()) != null) {
                 throw new IllegalArgumentException("--place must be given once for each part, but "

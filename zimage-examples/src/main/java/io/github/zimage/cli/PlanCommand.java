@@ -142,9 +142,9 @@ final class PlanCommand implements Callable<Integer> {
                             kept(plan, Component.TRANSFORMER),
                             kept(plan, Component.VAE),
                             plan.decodeTile() == 0 ? "whole" : "tiles " + plan.decodeTile(),
-                            gib(plan.peaks().text()),
-                            gib(plan.peaks().denoise()),
-                            gib(plan.peaks().decode()),
+                            gib(plan.peaks().of("text")),
+                            gib(plan.peaks().of("denoise")),
+                            gib(plan.peaks().of("decode")),
                             gib(MemorySize.gib(gib).bytes() - plan.peaks().highest()));
                 } catch (IllegalArgumentException e) {
                     out.printf(
@@ -157,7 +157,7 @@ final class PlanCommand implements Callable<Integer> {
 
     private static String kept(MemoryPlan plan, Component component) {
         MemoryPlan.Part part = plan.parts().stream()
-                .filter(each -> each.component() == component)
+                .filter(each -> each.component().equals(component))
                 .findFirst()
                 .orElseThrow();
         if (!part.device().equals(plan.device())) {

@@ -41,6 +41,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.slf4j.LoggerFactory;
 
 /**
@@ -119,7 +120,7 @@ final class HealingTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Component.class)
+    @MethodSource("io.github.zimage.Component#values")
     void allocationThatFailsWhileLoading_isHealed(Component component) {
         AtomicInteger failures = new AtomicInteger(1);
         try (ZImagePipeline pipeline =
@@ -292,7 +293,7 @@ final class HealingTest {
         return new GenerationListener() {
             @Override
             public void onLoad(Component component, long bytesDone, long bytesTotal) {
-                if (component == exhausted) {
+                if (component.equals(exhausted)) {
                     allocate(failures);
                 }
             }

@@ -9,6 +9,7 @@ import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -32,7 +33,14 @@ final class StubBackend implements ImageBackend {
         /** An allocation fails, and the pipeline tries again. */
         void relieve() {
             MemoryPlan plan = new MemoryPlan(
-                    "stub", "1 picture", Device.cpu(), null, List.of(), new MemoryPlan.Peaks(1, 1, 1), 0, true);
+                    "stub",
+                    "1 picture",
+                    Device.cpu(),
+                    null,
+                    List.of(),
+                    new MemoryPlan.Peaks(Map.of("denoise", 1L)),
+                    0,
+                    true);
             listener.onRelief(new OutOfDeviceMemoryException("too little"), plan);
         }
 

@@ -141,11 +141,9 @@ public final class BlockWeights {
 
     /** Returns the list of a component, or null if it has no blocks. */
     public static @Nullable BlockWeights of(Component component) {
-        return switch (component) {
-            case TRANSFORMER -> TRANSFORMER;
-            case TEXT_ENCODER -> TEXT_ENCODER;
-            default -> null;
-        };
+        return component.equals(Component.TRANSFORMER)
+                ? TRANSFORMER
+                : component.equals(Component.TEXT_ENCODER) ? TEXT_ENCODER : null;
     }
 
     /** Returns the weights of a block in the order of the checkpoint. */

@@ -49,7 +49,7 @@ public final class WeightCache {
     }
 
     private static String folderPrefix(Component component, Precision precision) {
-        return component.folder() + "-" + precision.name().toLowerCase(Locale.ROOT) + "-";
+        return component.id() + "-" + precision.name().toLowerCase(Locale.ROOT) + "-";
     }
 
     /**

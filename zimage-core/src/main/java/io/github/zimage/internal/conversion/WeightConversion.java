@@ -14,7 +14,7 @@ import java.io.InterruptedIOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -120,7 +120,7 @@ public record WeightConversion(ConversionCache cache) {
 
     /** Returns the components whose weights are rounded to 8-bit integers when they are loaded, since they are not kept. */
     public Set<Component> roundedInMemory(Checkpoint checkpoint, Map<Component, Precision> precisions) {
-        Set<Component> components = EnumSet.noneOf(Component.class);
+        Set<Component> components = new HashSet<>();
         for (Component component : unsuited(checkpoint, precisions)) {
             if (precisions.get(component) == Precision.INT8 && !keeps(checkpoint.weights(component), Precision.INT8)) {
                 components.add(component);

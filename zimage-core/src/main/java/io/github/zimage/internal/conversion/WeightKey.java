@@ -14,6 +14,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Sums up what weights are converted from: sizes, times and tables of contents of their files, and a page of each tensor. A start
@@ -28,7 +29,7 @@ final class WeightKey {
     /** Returns 64 hexadecimal digits. */
     static String of(Component component, WeightIndex weights, Precision precision) throws IOException {
         MessageDigest digest = sha256();
-        put(digest, "layout " + EngineLayout.VERSION, component.name(), precision.name());
+        put(digest, "layout " + EngineLayout.VERSION, component.id().toUpperCase(Locale.ROOT), precision.name());
         List<Path> paths = weights.files();
         for (Path file : paths) {
             put(digest, Files.size(file), Files.getLastModifiedTime(file).toMillis());

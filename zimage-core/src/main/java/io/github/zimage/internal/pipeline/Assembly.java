@@ -15,7 +15,7 @@ import io.github.zimage.internal.weights.Checkpoint;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.global.torch;
@@ -141,7 +141,7 @@ public final class Assembly {
 
     /** Returns what weights are converted to: cards make their 8-bit numbers of BF16. */
     private Map<Component, Precision> keptPrecisions(Device computing) {
-        Map<Component, Precision> kept = new EnumMap<>(settings.precisions());
+        Map<Component, Precision> kept = new HashMap<>(settings.precisions());
         kept.replaceAll((component, precision) -> precision.isEightBit()
                         && settings.deviceOf(component, computing).kind() != Device.Kind.CPU
                 ? Precision.BF16

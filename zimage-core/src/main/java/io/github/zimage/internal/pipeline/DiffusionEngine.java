@@ -41,7 +41,6 @@ import io.github.zimage.internal.weights.WeightStore;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -68,7 +67,7 @@ public final class DiffusionEngine implements AutoCloseable {
 
     private final Checkpoint checkpoint;
     private final OpenDevices devices;
-    private final Map<Phase, Long> peaks = new EnumMap<>(Phase.class);
+    private final Map<Phase, Long> peaks = new HashMap<>();
     private final PromptTokens promptTokens;
     private final PromptEncoder promptEncoder;
     private final ReadAhead readAhead = new ReadAhead();

@@ -22,10 +22,8 @@ import io.github.zimage.internal.runtime.NativeErrors;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -107,20 +105,18 @@ final class MemoryBudget {
 
     /** Returns what to do when an allocation fails while a prompt is encoded. */
     Relief relief() {
-        return new SmallerPlan(plan.work(), MemoryBudget::doing, new GenerationListener() {});
+        return new SmallerPlan(plan.work(), Phase::doing, new GenerationListener() {});
     }
 
     /** Returns what to do when an allocation fails in a generation. */
     Relief reliefFor(GenerationRequest request, GenerationListener listener) {
-        return new SmallerPlan(Workload.of(request, maxPromptTokens), MemoryBudget::doing, listener);
+        return new SmallerPlan(Workload.of(request, maxPromptTokens), Phase::doing, listener);
     }
 
     /** Goes on with the next smaller plan, and returns how to compute with it; empty if there is none. */
     Optional<EngineOptions> smaller(EngineOptions options) {
         Plan before = plan;
-        Phase fullest = Arrays.stream(Phase.values())
-                .max(Comparator.comparingLong(before::peak))
-                .orElseThrow();
+        Phase fullest = before.fullest();
         boolean recorded = planner.isRecording();
         planner = planner.recording(false);
         Plan next = recorded ? planner.with(before, before.work()) : planner.smaller(before, fullest, 0);
@@ -191,7 +187,7 @@ final class MemoryBudget {
         ReliefEvent event = new ReliefEvent();
         if (event.shouldCommit()) {
             event.device = before.machine().device().toString();
-            event.phase = name(phase);
+            event.phase = phase.id();
             event.requested = NativeErrors.requestedBytes(failure);
             event.plannedBefore = before.peak(phase);
             event.planned = next.peak(phase);
@@ -199,16 +195,9 @@ final class MemoryBudget {
         }
     }
 
-    private static String name(Phase phase) {
-        return phase.name().toLowerCase(Locale.ROOT);
-    }
-
     private static String loading(Phase phase) {
-        return switch (phase) {
-            case TEXT -> "loading the text encoder";
-            case DENOISE -> "loading the transformer";
-            case DECODE -> "loading the VAE";
-        };
+        String component = phase.component().id().replace('_', ' ');
+        return "loading the " + (component.equals("vae") ? "VAE" : component);
     }
 
     private OptionalLong free() {
@@ -216,14 +205,6 @@ final class MemoryBudget {
         return device.kind() == Device.Kind.CPU
                 ? new MachineMemory(Path.of("/")).available()
                 : OptionalLong.of(Devices.card(device).freeBytes());
-    }
-
-    private static String doing(Phase phase) {
-        return switch (phase) {
-            case TEXT -> "encoding prompts";
-            case DENOISE -> "denoising";
-            case DECODE -> "decoding";
-        };
     }
 
     /** Returns what the user set for the decoding, or tiles if that was left to the plan and it needs them. */
@@ -307,7 +288,7 @@ final class MemoryBudget {
             found(request, devicePeaks.get());
             return result;
         }
-        Optional<ResidentMemory> started = ResidentMemory.start();
+        Optional<ResidentMemory> started = ResidentMemory.start(Phase.TEXT);
         if (started.isEmpty()) {
             return generation.apply(listener);
         }
@@ -320,10 +301,9 @@ final class MemoryBudget {
 
     private void found(GenerationRequest request, Map<Phase, Long> peaks) {
         long beside = plan.machine().outsideAllocator();
-        MemoryPlan.Peaks found = new MemoryPlan.Peaks(
-                beside + peaks.getOrDefault(Phase.TEXT, 0L),
-                beside + peaks.getOrDefault(Phase.DENOISE, 0L),
-                beside + peaks.getOrDefault(Phase.DECODE, 0L));
+        Map<String, Long> bytes = new LinkedHashMap<>();
+        plan.layout().phases().forEach(phase -> bytes.put(phase.id(), beside + peaks.getOrDefault(phase, 0L)));
+        MemoryPlan.Peaks found = new MemoryPlan.Peaks(bytes);
         measured = found;
         record(planFor(request), peaks);
         LOG.debug("Memory in use: {}; predicted: {}", found, plan(request).peaks());
@@ -334,7 +314,7 @@ final class MemoryBudget {
             MemoryEvent event = new MemoryEvent();
             if (event.shouldCommit()) {
                 event.device = planned.machine().device().toString();
-                event.phase = name(peak.getKey());
+                event.phase = peak.getKey().id();
                 event.measured = planned.machine().outsideAllocator() + peak.getValue();
                 event.planned = planned.peak(peak.getKey());
                 event.commit();

@@ -12,6 +12,8 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.placement.Workload;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -48,9 +50,9 @@ public record PipelineSettings(
         GenerationRequest plannedRequest,
         GenerationListener listener) {
 
-    /** Copies the collections. */
+    /** Copies the collections, and keeps the order of components. */
     public PipelineSettings {
-        precisions = Map.copyOf(precisions);
+        precisions = Collections.unmodifiableMap(new LinkedHashMap<>(precisions));
         placements = Map.copyOf(placements);
         devices = List.copyOf(devices);
     }

@@ -5,11 +5,12 @@ import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
 import io.github.zimage.internal.placement.ModelLayout;
-import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Residence;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
 /** A plan as users see it. */
@@ -19,9 +20,11 @@ final class PlanReport {
     /** Returns what users see of a plan. */
     static MemoryPlan of(String model, Plan plan) {
         List<MemoryPlan.Part> parts = new ArrayList<>();
-        for (Component component : Component.values()) {
-            parts.add(part(component, plan));
+        for (ModelLayout.Entry entry : plan.layout().entries()) {
+            parts.add(part(entry, plan));
         }
+        Map<String, Long> peaks = new LinkedHashMap<>();
+        plan.layout().phases().forEach(phase -> peaks.put(phase.id(), plan.peak(phase)));
         return new MemoryPlan(
                 model,
                 plan.work().toString(),
@@ -30,28 +33,40 @@ final class PlanReport {
                         ? null
                         : new MemorySize(plan.machine().limit()),
                 parts,
-                new MemoryPlan.Peaks(plan.peak(Phase.TEXT), plan.peak(Phase.DENOISE), plan.peak(Phase.DECODE)),
+                new MemoryPlan.Peaks(peaks),
                 plan.tile(),
                 plan.fits());
     }
 
-    private static MemoryPlan.Part part(Component component, Plan plan) {
-        ModelLayout.Part layout = plan.layout().part(component);
+    private static MemoryPlan.Part part(ModelLayout.Entry entry, Plan plan) {
+        Component component = entry.component();
+        int blocks = entry.part().blocks().size();
         Residence residence = plan.residences().get(component);
         Residence known = residence == null ? Residence.resident() : residence;
         return new MemoryPlan.Part(
                 component,
                 Objects.requireNonNull(plan.devices().get(component)),
-                Objects.requireNonNull(plan.layout().precisions().get(component)),
+                entry.precision(),
                 switch (known.kind()) {
                     case RESIDENT -> Placement.Kind.ON;
                     case PARKED -> Placement.Kind.PARKED;
                     case STREAMED -> Placement.Kind.STREAMED;
                 },
-                layout.blocks().size(),
+                blocks,
                 known.residentBlocks(),
                 known.slots(),
-                layout.bytes(),
-                plan.bytesOf(component));
+                entry.part().bytes(),
+                plan.bytesOf(component),
+                switch (known.kind()) {
+                    case RESIDENT -> "never";
+                    case PARKED -> "whole, for each request";
+                    case STREAMED ->
+                        "%d of %d blocks for each %s, through %d slots"
+                                .formatted(
+                                        blocks - known.residentBlocks(),
+                                        blocks,
+                                        entry.catalog().cadence().each(),
+                                        known.slots());
+                });
     }
 }

@@ -16,8 +16,8 @@ import io.github.zimage.internal.placement.Planner;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.nio.file.Path;
-import java.util.EnumMap;
-import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -128,8 +128,8 @@ final class Planning {
 
     /** Returns what an engine computes on. */
     Hardware hardware(Device computing, MemoryBudget memory) {
-        Map<Component, Device> devices = new EnumMap<>(Component.class);
-        Set<Component> inMemory = EnumSet.noneOf(Component.class);
+        Map<Component, Device> devices = new HashMap<>();
+        Set<Component> inMemory = new HashSet<>();
         for (Component component : Component.values()) {
             devices.put(component, settings.deviceOf(component, computing));
             Placement placement = settings.placements().get(component);

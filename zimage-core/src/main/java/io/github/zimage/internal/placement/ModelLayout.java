@@ -2,41 +2,45 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.regex.Pattern;
+import java.util.regex.Matcher;
 import java.util.stream.Stream;
 
 /**
  * How much memory the weights of a model take in the types that the engine computes with, block by block.
  *
- * @param textEncoder the text encoder's shape
- * @param transformer the transformer's shape
- * @param vae the VAE's shape
- * @param precisions what the components compute in
- * @param parts the sizes of the components
+ * @param entries the components that the model has, in the order in which a generation uses them
  */
-public record ModelLayout(
-        TextEncoderConfig textEncoder,
-        TransformerConfig transformer,
-        VaeConfig vae,
-        Map<Component, Precision> precisions,
-        Map<Component, Part> parts) {
+public record ModelLayout(List<Entry> entries) {
     /** Beside each row of a matrix of 8-bit integers: its scale, and the zero point that oneDNN asks for. */
     private static final long ROW_BYTES = Float.BYTES + Integer.BYTES;
 
-    private static final String EMBEDDINGS = "embed_tokens.weight";
-    /** What always computes in FP32 of the VAE: its last layers. */
-    private static final Pattern VAE_FP32 = Pattern.compile("decoder\\.(conv_norm_out|conv_out)\\..*");
+    /**
+     * A component in the type that it computes in.
+     *
+     * @param catalog what is known of it
+     * @param precision what it computes in
+     * @param part the sizes of its weights
+     * @param memory what it needs beside them
+     */
+    public record Entry(CatalogEntry catalog, Precision precision, Part part, ComponentMemory memory) {
+        /** Returns the component. */
+        public Component component() {
+            return catalog.component();
+        }
+
+        /** Returns whether it runs in a phase. */
+        boolean runsIn(Phase phase) {
+            return catalog.phases().contains(phase);
+        }
+    }
 
     /**
      * The weights of a component.
@@ -76,10 +80,18 @@ public record ModelLayout(
         }
     }
 
-    /** Copies the maps. */
+    /**
+     * Copies the list.
+     *
+     * @throws IllegalArgumentException if a component is there twice
+     */
     public ModelLayout {
-        precisions = Map.copyOf(precisions);
-        parts = Map.copyOf(parts);
+        entries = List.copyOf(entries);
+        long distinct = entries.stream().map(Entry::component).distinct().count();
+        if (distinct < entries.size()) {
+            throw new IllegalArgumentException("components must be different, but were "
+                    + entries.stream().map(Entry::component).toList());
+        }
     }
 
     /** Returns the layout of a checkpoint. */
@@ -93,45 +105,47 @@ public record ModelLayout(
             TransformerConfig transformer,
             VaeConfig vae,
             Map<Component, Precision> precisions) {
-        Map<Component, Part> parts = new EnumMap<>(Component.class);
-        for (Component component : Component.values()) {
-            Map<String, List<Long>> tensors = switch (component) {
-                case TEXT_ENCODER -> textEncoder.tensors();
-                case TRANSFORMER -> transformer.tensors();
-                case VAE -> vae.tensors();
-            };
-            Precision precision = Objects.requireNonNull(precisions.get(component), "precision");
-            parts.put(component, part(component, tensors, precision));
-        }
-        return new ModelLayout(textEncoder, transformer, vae, precisions, parts);
+        return of(Catalog.of(textEncoder, transformer, vae), precisions);
     }
 
-    private static Part part(Component component, Map<String, List<Long>> tensors, Precision precision) {
-        BlockWeights list = BlockWeights.of(component);
+    /** Returns the layout of a model of any components. */
+    public static ModelLayout of(List<CatalogEntry> catalog, Map<Component, Precision> precisions) {
+        List<Entry> entries = new ArrayList<>();
+        for (CatalogEntry each : catalog) {
+            Precision precision = precisions.get(each.component());
+            if (precision == null) {
+                throw new IllegalArgumentException(
+                        "precisions must name every component, but lack " + each.component());
+            }
+            Part part = part(each, precision);
+            entries.add(new Entry(each, precision, part, each.memory().of(precision, part)));
+        }
+        return new ModelLayout(entries);
+    }
+
+    private static Part part(CatalogEntry entry, Precision precision) {
+        WeightRoles roles = entry.roles();
         Map<String, Long> blocks = new LinkedHashMap<>();
         long modulation = 0;
         long rest = 0;
         long embeddings = 0;
         long largest = 0;
-        for (Map.Entry<String, List<Long>> tensor : tensors.entrySet()) {
+        for (Map.Entry<String, List<Long>> tensor : entry.tensors().entrySet()) {
             String name = tensor.getKey();
-            BlockWeights.Role role = list == null ? BlockWeights.Role.OUTER : list.role(name);
-            String block = list == null || !role.isStreamed() ? null : list.block(name);
-            boolean exact = list == null ? VAE_FP32.matcher(name).matches() : !role.isInPrecision();
-            long width = precision.isEightBit() && block == null ? Short.BYTES : precision.bytes();
-            width = exact ? Float.BYTES : width;
+            Matcher block = roles.block().matcher(name);
+            long width = width(roles, name, block.matches(), precision);
             long bytes = tensor.getValue().stream().reduce(width, Math::multiplyExact);
             if (precision == Precision.INT8 && width == Precision.INT8.bytes()) {
                 bytes = Math.addExact(bytes, tensor.getValue().get(0) * ROW_BYTES);
             }
-            if (name.equals(EMBEDDINGS)) {
+            if (name.equals(roles.embeddings())) {
                 embeddings = bytes;
                 continue;
             }
             largest = Math.max(largest, bytes);
-            if (block != null) {
-                blocks.merge(block, bytes, Math::addExact);
-            } else if (role == BlockWeights.Role.MODULATION) {
+            if (block.matches()) {
+                blocks.merge(block.group(1), bytes, Math::addExact);
+            } else if (roles.modulation().matcher(name).matches()) {
                 modulation = Math.addExact(modulation, bytes);
             } else {
                 rest = Math.addExact(rest, bytes);
@@ -139,17 +153,50 @@ public record ModelLayout(
         }
         List<Long> staying = new ArrayList<>();
         List<Long> once = new ArrayList<>();
-        blocks.forEach((name, bytes) -> (name.startsWith("context_refiner") ? once : staying).add(bytes));
+        blocks.forEach((name, bytes) -> (roles.once().matcher(name).matches() ? once : staying).add(bytes));
         return new Part(staying, once, modulation, rest, embeddings, largest);
+    }
+
+    private static long width(WeightRoles roles, String name, boolean inBlock, Precision precision) {
+        if (roles.fp32().matcher(name).matches()) {
+            return Float.BYTES;
+        }
+        return precision.isEightBit() && !inBlock ? Short.BYTES : precision.bytes();
+    }
+
+    /** Returns the phases of a generation, in order. */
+    public List<Phase> phases() {
+        return entries.stream()
+                .flatMap(entry -> entry.catalog().phases().stream())
+                .distinct()
+                .toList();
+    }
+
+    /** Returns whether the model has a component. */
+    public boolean has(Component component) {
+        return entries.stream().anyMatch(entry -> entry.component().equals(component));
+    }
+
+    /** Returns a component that the model has. */
+    public Entry entry(Component component) {
+        return entries.stream()
+                .filter(entry -> entry.component().equals(component))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("the model has no " + component));
     }
 
     /** Returns the weights of a component. */
     public Part part(Component component) {
-        return Objects.requireNonNull(parts.get(component));
+        return entry(component).part();
     }
 
     /** Returns how wide numbers are between the layers of a component. */
-    int typeBytes(Component component) {
-        return precisions.get(component) == Precision.FP32 ? Float.BYTES : Short.BYTES;
+    static int typeBytes(Precision precision) {
+        return precision == Precision.FP32 ? Float.BYTES : Short.BYTES;
+    }
+
+    /** A matrix of 8-bit integers that is packed is there column by column, row by row, and packed beside the one it is made of. */
+    static long copies(Precision precision) {
+        return precision == Precision.INT8 ? 3 : 1;
     }
 }

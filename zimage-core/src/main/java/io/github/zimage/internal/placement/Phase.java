@@ -2,23 +2,18 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
 
-/** The parts of a generation that need memory one after the other. */
-public enum Phase {
+/**
+ * A part of a generation. The parts need memory one after the other. The constants are those of a picture that is drawn from a prompt.
+ *
+ * @param id its name in plans and events, such as {@code text}
+ * @param doing what happens in it, for people, such as {@code encoding prompts}
+ * @param component the component whose device it runs on; others may run beside it
+ */
+public record Phase(String id, String doing, Component component) {
     /** Prompts to embeddings. */
-    TEXT(Component.TEXT_ENCODER),
+    public static final Phase TEXT = new Phase("text", "encoding prompts", Component.TEXT_ENCODER);
     /** Embeddings and noise to latents. */
-    DENOISE(Component.TRANSFORMER),
+    public static final Phase DENOISE = new Phase("denoise", "denoising", Component.TRANSFORMER);
     /** Latents to pictures. */
-    DECODE(Component.VAE);
-
-    private final Component component;
-
-    Phase(Component component) {
-        this.component = component;
-    }
-
-    /** Returns the component that runs. */
-    public Component component() {
-        return component;
-    }
+    public static final Phase DECODE = new Phase("decode", "decoding", Component.VAE);
 }

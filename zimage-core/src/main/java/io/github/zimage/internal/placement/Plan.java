@@ -2,6 +2,7 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
 import io.github.zimage.Device;
+import java.util.Comparator;
 import java.util.Map;
 import java.util.Objects;
 
@@ -49,7 +50,14 @@ public record Plan(
 
     /** Returns the most that any phase needs. */
     public long peak() {
-        return Math.max(peak(Phase.TEXT), Math.max(peak(Phase.DENOISE), peak(Phase.DECODE)));
+        return peak(fullest());
+    }
+
+    /** Returns the phase that needs most, the first of them if several do. */
+    public Phase fullest() {
+        return layout.phases().stream()
+                .max(Comparator.comparingLong(this::peak))
+                .orElseThrow();
     }
 
     /** Returns whether cuDNN may try its convolutions. */

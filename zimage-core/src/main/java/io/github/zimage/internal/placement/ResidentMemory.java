@@ -1,7 +1,7 @@
 package io.github.zimage.internal.placement;
 
 import java.nio.file.Path;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -15,27 +15,28 @@ public final class ResidentMemory implements AutoCloseable {
     private static final long PERIOD_MILLIS = 20;
 
     private final Path status;
-    private final Map<Phase, Long> peaks = new EnumMap<>(Phase.class);
+    private final Map<Phase, Long> peaks = new HashMap<>();
     private final Thread thread;
-    private Phase phase = Phase.TEXT;
+    private Phase phase;
     private boolean closed;
 
-    private ResidentMemory(Path status) {
+    private ResidentMemory(Path status, Phase first) {
         this.status = status;
+        phase = first;
         thread = new Thread(this::watch, "zimage-memory");
         thread.setDaemon(true);
     }
 
-    /** Starts to watch, in the first phase; nothing if the system does not tell. */
-    public static Optional<ResidentMemory> start() {
-        return start(STATUS);
+    /** Starts to watch, in a phase; nothing if the system does not tell. */
+    public static Optional<ResidentMemory> start(Phase first) {
+        return start(STATUS, first);
     }
 
-    static Optional<ResidentMemory> start(Path status) {
+    static Optional<ResidentMemory> start(Path status, Phase first) {
         if (resident(status) == 0) {
             return Optional.empty();
         }
-        ResidentMemory memory = new ResidentMemory(status);
+        ResidentMemory memory = new ResidentMemory(status, first);
         memory.look();
         memory.thread.start();
         return Optional.of(memory);
@@ -51,7 +52,7 @@ public final class ResidentMemory implements AutoCloseable {
     /** Returns the most bytes that were in memory in each phase that was entered. */
     public synchronized Map<Phase, Long> peaks() {
         look();
-        return new EnumMap<>(peaks);
+        return Map.copyOf(peaks);
     }
 
     private synchronized void look() {

@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Collection;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -22,7 +22,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** Reads profiles, and tells which model one belongs to. */
 public final class ProfileFile {
@@ -79,22 +78,22 @@ public final class ProfileFile {
     }
 
     private static Map<Component, Precision> precisions(ConfigFile formats) {
-        Set<String> folders =
-                Stream.of(Component.values()).map(Component::folder).collect(Collectors.toSet());
-        onlyKeys(formats, folders);
-        require(formats, folders);
+        onlyKeys(formats, Component.values().stream().map(Component::id).collect(Collectors.toSet()));
         Map<String, Precision> byName = new TreeMap<>();
         for (Precision precision : Precision.values()) {
             byName.put(precision.name().toLowerCase(Locale.ROOT), precision);
         }
-        Map<Component, Precision> precisions = new EnumMap<>(Component.class);
+        Map<Component, Precision> precisions = new HashMap<>();
         for (Component component : Component.values()) {
-            if (component == Component.VAE) {
+            if (!formats.has(component.id())) {
+                continue;
+            }
+            if (component.equals(Component.VAE)) {
                 byName.values().removeIf(Precision::isEightBit);
             }
-            Precision precision = byName.get(formats.text(component.folder(), ""));
+            Precision precision = byName.get(formats.text(component.id(), ""));
             if (precision == null) {
-                throw formats.wrong(component.folder(), "must be one of " + String.join(", ", byName.keySet()));
+                throw formats.wrong(component.id(), "must be one of " + String.join(", ", byName.keySet()));
             }
             precisions.put(component, precision);
         }
@@ -134,7 +133,7 @@ public final class ProfileFile {
             Map<String, TensorEntry> tensors =
                     new TreeMap<>(checkpoint.files(component).tensors());
             tensors.forEach((name, entry) -> {
-                String line = "%s %s %s\n".formatted(component, name, entry.shape());
+                String line = "%s %s %s\n".formatted(component.id().toUpperCase(Locale.ROOT), name, entry.shape());
                 digest.update(line.getBytes(StandardCharsets.UTF_8));
             });
         }

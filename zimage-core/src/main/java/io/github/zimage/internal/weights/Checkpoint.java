@@ -10,7 +10,7 @@ import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.io.ModelFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -38,8 +38,8 @@ public final class Checkpoint {
     private final TextEncoderConfig textEncoder;
     private final VaeConfig vae;
     private final SchedulerConfig scheduler;
-    private final Map<Component, WeightIndex> files = new EnumMap<>(Component.class);
-    private final Map<Component, WeightIndex> weights = new EnumMap<>(Component.class);
+    private final Map<Component, WeightIndex> files = new HashMap<>();
+    private final Map<Component, WeightIndex> weights = new HashMap<>();
 
     private Checkpoint(Path folder, @Nullable String variant) {
         this.folder = folder;
@@ -104,7 +104,7 @@ public final class Checkpoint {
     private static Map<Component, String> readClassNames(Path json) {
         ConfigFile file = ConfigFile.read(json);
         file.onlyText("_class_name", "ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline");
-        Map<Component, String> names = new EnumMap<>(Component.class);
+        Map<Component, String> names = new HashMap<>();
         names.put(Component.TEXT_ENCODER, componentClass(file, "text_encoder", "Qwen3Model", "Qwen3ForCausalLM"));
         names.put(Component.TRANSFORMER, componentClass(file, "transformer", "ZImageTransformer2DModel"));
         names.put(Component.VAE, componentClass(file, "vae", "AutoencoderKL"));
@@ -154,20 +154,15 @@ public final class Checkpoint {
         WeightIndex file = WeightFiles.open(folder.resolve(component.folder()), stem, variant);
         WeightIndex index;
         Map<String, List<Long>> expected;
-        switch (component) {
-            case TEXT_ENCODER -> {
-                index = file.renamed(name -> name.startsWith("model.") ? name.substring("model.".length()) : name);
-                expected = textEncoder.tensors();
-            }
-            case TRANSFORMER -> {
-                index = file;
-                expected = transformer.tensors();
-            }
-            case VAE -> {
-                index = modernized(file);
-                expected = vae.tensors();
-            }
-            default -> throw new AssertionError(component);
+        if (component.equals(Component.TEXT_ENCODER)) {
+            index = file.renamed(name -> name.startsWith("model.") ? name.substring("model.".length()) : name);
+            expected = textEncoder.tensors();
+        } else if (component.equals(Component.TRANSFORMER)) {
+            index = file;
+            expected = transformer.tensors();
+        } else {
+            index = modernized(file);
+            expected = vae.tensors();
         }
         index.check(expected);
         files.put(component, file);

@@ -103,7 +103,7 @@ public final class SyntheticCheckpoint {
 
     /** Returns how many bytes all weights take. */
     public long byteSize() {
-        return Stream.of(Component.values())
+        return Component.values().stream()
                 .flatMap(component -> tensors(component).stream())
                 .mapToLong(SafetensorsWriter.Tensor::byteSize)
                 .sum();
@@ -210,7 +210,7 @@ public final class SyntheticCheckpoint {
     }
 
     private void writeWeights(Path root, Component component, Weights weights, Deque<Path> made) throws IOException {
-        String stem = component == Component.TEXT_ENCODER ? "model" : "diffusion_pytorch_model";
+        String stem = component.equals(Component.TEXT_ENCODER) ? "model" : "diffusion_pytorch_model";
         Path folder = root.resolve(component.folder());
         makeFolders(folder, made);
         List<List<SafetensorsWriter.Tensor>> shards = shards(component);
@@ -241,7 +241,7 @@ public final class SyntheticCheckpoint {
 
     /** Returns what goes into each file: one after the other is filled up to a limit. */
     List<List<SafetensorsWriter.Tensor>> shards(Component component) {
-        long limitBytes = component == Component.TEXT_ENCODER ? TRANSFORMERS_SHARD_BYTES : DIFFUSERS_SHARD_BYTES;
+        long limitBytes = component.equals(Component.TEXT_ENCODER) ? TRANSFORMERS_SHARD_BYTES : DIFFUSERS_SHARD_BYTES;
         List<List<SafetensorsWriter.Tensor>> shards = new ArrayList<>();
         List<SafetensorsWriter.Tensor> shard = new ArrayList<>();
         long bytes = 0;
@@ -260,13 +260,13 @@ public final class SyntheticCheckpoint {
 
     private List<SafetensorsWriter.Tensor> tensors(Component component) {
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
-        switch (component) {
-            case TEXT_ENCODER -> textEncoder.fileTensors().forEach((name, shape) -> shapes.put("model." + name, shape));
-            case TRANSFORMER -> shapes.putAll(transformer.tensors());
-            case VAE -> {
-                shapes.putAll(vae.encoderTensors(vae.outChannels(), false));
-                shapes.putAll(vae.tensors());
-            }
+        if (component.equals(Component.TEXT_ENCODER)) {
+            textEncoder.fileTensors().forEach((name, shape) -> shapes.put("model." + name, shape));
+        } else if (component.equals(Component.TRANSFORMER)) {
+            shapes.putAll(transformer.tensors());
+        } else {
+            shapes.putAll(vae.encoderTensors(vae.outChannels(), false));
+            shapes.putAll(vae.tensors());
         }
         StorageType type = storage == Precision.BF16 ? StorageType.BF16 : StorageType.F32;
         List<SafetensorsWriter.Tensor> tensors = new ArrayList<>();

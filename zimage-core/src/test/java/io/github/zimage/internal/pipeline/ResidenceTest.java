@@ -32,8 +32,8 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumMap;
-import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -50,6 +50,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -124,7 +125,7 @@ final class ResidenceTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Component.class)
+    @MethodSource("io.github.zimage.Component#values")
     void parkedPictures_areThoseOfResidentWeights(Component parked) throws Exception {
         List<GenerationRequest> requests =
                 List.of(request().build(), request().guidance(1).build());
@@ -159,7 +160,7 @@ final class ResidenceTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Component.class)
+    @MethodSource("io.github.zimage.Component#values")
     void loadingOfAParkedComponent_canBeCancelled(Component parked) throws Exception {
         DiffusionEngine engine = open(model(Precision.FP32), Precision.BF16, Map.of(parked, Residence.parked()));
         List<DrawnImage> expected = generate(engine, request().build());
@@ -193,7 +194,7 @@ final class ResidenceTest {
         DrawnImage expected = generate(counting, request, new GenerationListener() {}, looks::incrementAndGet)
                 .get(0);
         close(counting);
-        Set<Phase> failed = EnumSet.noneOf(Phase.class);
+        Set<Phase> failed = new HashSet<>();
         for (int look = 2; look <= looks.get(); look += 3) {
             DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, Map.of());
             Runnable once = exhaustedFrom(look, 1);
@@ -215,7 +216,7 @@ final class ResidenceTest {
             assertSame(generate(engine, request).get(0), expected);
             close(engine);
         }
-        assertThat(failed).containsExactlyInAnyOrder(Phase.values());
+        assertThat(failed).containsExactlyInAnyOrder(Phase.TEXT, Phase.DENOISE, Phase.DECODE);
     }
 
     private static Relief relief(Set<Phase> failed) {
@@ -330,7 +331,7 @@ final class ResidenceTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Component.class)
+    @MethodSource("io.github.zimage.Component#values")
     void fileThatIsDeleted_isNamed(Component component) throws Exception {
         Path model = copy(model(Precision.BF16), "deleted-" + component.folder());
         DiffusionEngine engine = open(model, Precision.BF16, Map.of(component, Residence.parked()));
@@ -480,7 +481,7 @@ final class ResidenceTest {
     }
 
     private static EngineOptions options(Precision precision, Map<Component, Residence> residences) {
-        Map<Component, Precision> precisions = new EnumMap<>(Component.class);
+        Map<Component, Precision> precisions = new HashMap<>();
         for (Component component : Component.values()) {
             precisions.put(component, precision);
         }

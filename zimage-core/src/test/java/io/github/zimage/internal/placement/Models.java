@@ -5,12 +5,16 @@ import io.github.zimage.Precision;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.config.VaeConfig;
-import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /** Models that are known by their shapes, so that a plan for 12 GB of weights needs no file. */
 final class Models {
+    /** The VAE of Z-Image. */
+    static final VaeConfig TURBO_VAE =
+            new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 0.3611, 0.1159, false, true, 3);
+
     private Models() {}
 
     /** Z-Image-Turbo, with its Qwen3-4B and its VAE. */
@@ -19,7 +23,7 @@ final class Models {
                 new TextEncoderConfig(2560, 36, 32, 8, 128, 9728, 1e-6, 1e6, 151_936, false),
                 new TransformerConfig(
                         3840, 30, 2, 30, 1e-5, true, 2560, 16, 256, 1000, List.of(32, 48, 48), List.of(1536, 512, 512)),
-                new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 0.3611, 0.1159, false, true, 3),
+                TURBO_VAE,
                 precisions(precision));
     }
 
@@ -34,7 +38,7 @@ final class Models {
     }
 
     private static Map<Component, Precision> precisions(Precision precision) {
-        Map<Component, Precision> precisions = new EnumMap<>(Component.class);
+        Map<Component, Precision> precisions = new HashMap<>();
         for (Component component : Component.values()) {
             precisions.put(component, precision);
         }

@@ -17,7 +17,7 @@ class ResidentMemoryTest {
     void peaks_belongToTheirPhase() throws IOException {
         Path status = folder.resolve("status");
         write(status, 100);
-        try (ResidentMemory memory = ResidentMemory.start(status).orElseThrow()) {
+        try (ResidentMemory memory = ResidentMemory.start(status, Phase.TEXT).orElseThrow()) {
             write(status, 300);
             memory.enter(Phase.DENOISE);
             write(status, 200);
@@ -31,9 +31,9 @@ class ResidentMemoryTest {
 
     @Test
     void unknown_isNothing() throws IOException {
-        assertThat(ResidentMemory.start(folder.resolve("missing"))).isEmpty();
+        assertThat(ResidentMemory.start(folder.resolve("missing"), Phase.TEXT)).isEmpty();
         Path status = Files.writeString(folder.resolve("status"), "Name:\tjava\n");
-        assertThat(ResidentMemory.start(status)).isEmpty();
+        assertThat(ResidentMemory.start(status, Phase.TEXT)).isEmpty();
     }
 
     private static void write(Path status, int kibibytes) throws IOException {

@@ -1,0 +1,64 @@
+package io.github.zimage.internal.placement;
+
+import io.github.zimage.Component;
+import io.github.zimage.internal.config.TextEncoderConfig;
+import io.github.zimage.internal.config.TransformerConfig;
+import io.github.zimage.internal.config.VaeConfig;
+import java.util.List;
+import java.util.regex.Pattern;
+
+/** The components that every model has, as entries of a list to which others can be added. */
+public final class Catalog {
+    private static final WeightRoles TEXT_ENCODER = new WeightRoles(
+            Pattern.compile("(layers\\.\\d+)\\..*"),
+            WeightRoles.NONE,
+            Pattern.compile(".*norm\\.weight"),
+            WeightRoles.NONE,
+            "embed_tokens.weight");
+
+    /** Norms, what the timestep passes, and pad tokens compute in FP32. */
+    private static final WeightRoles TRANSFORMER = new WeightRoles(
+            Pattern.compile("((?:noise_refiner|context_refiner|layers)\\.\\d+)\\."
+                    + "(?!adaLN_modulation|(attention|ffn)_norm).*"),
+            Pattern.compile("context_refiner\\..*"),
+            Pattern.compile(".*(norm|norm_[qk]|norm[12]|pad_token|cap_embedder\\.0)(\\.weight)?"
+                    + "|.*adaLN_modulation.*|t_embedder\\..*"),
+            Pattern.compile("(noise_refiner|layers)\\.\\d+\\.adaLN_modulation.*"),
+            null);
+
+    private static final WeightRoles VAE = new WeightRoles(
+            WeightRoles.NONE,
+            WeightRoles.NONE,
+            Pattern.compile("decoder\\.(conv_norm_out|conv_out)\\..*"),
+            WeightRoles.NONE,
+            null);
+
+    private Catalog() {}
+
+    /** Returns the entries of a model that is known by its configurations, in the order in which a generation uses them. */
+    public static List<CatalogEntry> of(TextEncoderConfig textEncoder, TransformerConfig transformer, VaeConfig vae) {
+        RequestMemory request = new RequestMemory(transformer, vae);
+        return List.of(
+                new CatalogEntry(
+                        Component.TEXT_ENCODER,
+                        textEncoder.tensors(),
+                        TEXT_ENCODER,
+                        Cadence.PROMPT,
+                        List.of(Phase.TEXT),
+                        (precision, weights) -> new TextEncoderMemory(textEncoder, precision, weights)),
+                new CatalogEntry(
+                        Component.TRANSFORMER,
+                        transformer.tensors(),
+                        TRANSFORMER,
+                        Cadence.STEP,
+                        List.of(Phase.DENOISE),
+                        (precision, weights) -> new TransformerMemory(request, precision, weights)),
+                new CatalogEntry(
+                        Component.VAE,
+                        vae.tensors(),
+                        VAE,
+                        Cadence.PICTURE,
+                        List.of(Phase.DECODE),
+                        (precision, weights) -> new DecoderMemory(request, precision, weights)));
+    }
+}
