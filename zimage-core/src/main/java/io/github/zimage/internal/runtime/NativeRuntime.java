@@ -22,7 +22,7 @@ public final class NativeRuntime {
     public static void load() {
         Failure failure = Holder.FAILURE;
         if (failure != null) {
-            throw new NativeLibraryException(explain(failure), failure.cause());
+            throw new NativeLibraryException(failure.message(), failure.cause());
         }
     }
 
@@ -40,40 +40,44 @@ public final class NativeRuntime {
         static final @Nullable Failure FAILURE = tryLoad();
     }
 
-    /**
-     * Why nothing could be loaded.
-     *
-     * @param otherBuilds why builds for other devices than the CPU were not even tried, one sentence each
-     */
-    private record Failure(Throwable cause, List<String> otherBuilds) {}
+    /** Why nothing could be loaded. */
+    private record Failure(String message, Throwable cause) {}
 
     private static @Nullable Failure tryLoad() {
         // JavaCPP counts tensor memory against the Java heap and throws a false OutOfMemoryError unless told not to.
         setUnlessSet("org.bytedeco.javacpp.maxPhysicalBytes", "0");
         setUnlessSet("org.bytedeco.javacpp.maxBytes", "0");
         List<String> otherBuilds = new ArrayList<>();
+        JavaCppLibraries libraries = null;
         try {
+            libraries = new JavaCppLibraries();
+            libraries.unpackCommon();
             ServiceLoader.load(NativeLibraries.class)
-                    .forEach(libraries -> libraries.choose().ifPresent(otherBuilds::add));
+                    .forEach(builds -> builds.choose().ifPresent(otherBuilds::add));
+            libraries.unpackTorch();
             Loader.load(torch.class);
             return null;
+        } catch (NativeLibraryException e) {
+            return new Failure(String.valueOf(e.getMessage()), e);
         } catch (LinkageError | RuntimeException | ServiceConfigurationError e) {
-            return new Failure(e, otherBuilds);
+            return new Failure(explain(libraries, e, otherBuilds), e);
         }
     }
 
-    private static String explain(Failure failure) {
+    private static String explain(@Nullable JavaCppLibraries libraries, Throwable cause, List<String> otherBuilds) {
         String platform = platform();
-        String first = NativeErrors.firstLine(failure.cause());
-        String cards = failure.otherBuilds().isEmpty()
+        if (libraries != null && libraries.areComplete()) {
+            return "LibTorch could not be loaded for %s (%s)".formatted(platform, libraries.explain(cause));
+        }
+        String cards = otherBuilds.isEmpty()
                 ? ""
                 : "No graphics card can be used (%s), and LibTorch's build for the CPU is not there either. "
-                        .formatted(String.join("; ", failure.otherBuilds()));
+                        .formatted(String.join("; ", otherBuilds));
         return cards
                 + ("LibTorch could not be loaded for %s (%s). Add the dependency org.bytedeco:pytorch-platform, or for this platform"
                                 + " only org.bytedeco:pytorch:2.10.0-1.5.13:%s with org.bytedeco:openblas:0.3.31-1.5.13:%s and"
                                 + " org.bytedeco:javacpp:1.5.13:%s; on the module path also pass --add-modules ALL-MODULE-PATH")
-                        .formatted(platform, first, platform, platform, platform);
+                        .formatted(platform, NativeErrors.firstLine(cause), platform, platform, platform);
     }
 
     private static String platform() {

@@ -1,7 +1,6 @@
 package io.github.zimage.internal.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.NativeLibraryException;
 import io.github.zimage.internal.runtime.NativeErrors;
@@ -34,20 +33,7 @@ public final class PromptTokenizer implements AutoCloseable {
         if (!Files.isRegularFile(file)) {
             throw new ModelLoadException("%s: the tokenizer is missing".formatted(file));
         }
-        // Without these, DJL looks for a GPU to download other natives for, reports where it runs, and cuts off at 512
-        // tokens.
-        setUnlessSet("RUST_FLAVOR", "cpu");
-        setUnlessSet("OPT_OUT_TRACKING", "true");
-        setUnlessSet("ai.djl.offline", "true");
-        try {
-            LibUtils.checkStatus();
-        } catch (LinkageError | RuntimeException e) {
-            Throwable cause = e.getCause() == null ? e : e.getCause();
-            throw new NativeLibraryException(
-                    "the tokenizer's native library could not be loaded (%s): it comes with ai.djl.huggingface:tokenizers for Linux x86-64, macOS on Apple silicon and Windows x86-64, and is unpacked to ~/.djl.ai or $DJL_CACHE_DIR, which must be writable"
-                            .formatted(NativeErrors.firstLine(cause)),
-                    e);
-        }
+        TokenizerLibrary.load();
         try {
             return new PromptTokenizer(HuggingFaceTokenizer.builder()
                     .optTokenizerPath(file)
@@ -58,12 +44,6 @@ public final class PromptTokenizer implements AutoCloseable {
         } catch (IOException | RuntimeException e) {
             throw new ModelLoadException(
                     "%s: not a tokenizer that can be read (%s)".formatted(file, NativeErrors.firstLine(e)), e);
-        }
-    }
-
-    private static void setUnlessSet(String property, String value) {
-        if (System.getProperty(property) == null && System.getenv(property) == null) {
-            System.setProperty(property, value);
         }
     }
 

@@ -1,0 +1,109 @@
+package io.github.zimage.internal.natives;
+
+import io.github.zimage.NativeLibraryException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A folder in which native libraries may be.
+ *
+ * @param path absolute
+ * @param named whether the user chose it, so that no other is tried
+ * @param temporary whether it is below a folder for temporary files, which is not made if it is missing
+ */
+record FolderCandidate(Path path, boolean named, boolean temporary) {
+    /** Where users say where the libraries shall be. */
+    static final String PROPERTY = "zimage.natives";
+
+    /** Likewise, where the property is not set. */
+    static final String VARIABLE = "ZIMAGE_NATIVES";
+
+    /** JavaCPP's own property, in both of its spellings; holds where neither of ours is set. */
+    private static final List<String> JAVACPP_PROPERTIES =
+            List.of("org.bytedeco.javacpp.cachedir", "org.bytedeco.javacpp.cacheDir");
+
+    /**
+     * Returns the folders to try, in their order.
+     *
+     * @param user number of the user, or -1 where users have none
+     */
+    static List<FolderCandidate> of(Map<String, String> environment, Properties properties, int user) {
+        String named = named(environment, properties);
+        if (named != null) {
+            try {
+                return List.of(
+                        new FolderCandidate(Path.of(named).toAbsolutePath().normalize(), true, false));
+            } catch (InvalidPathException e) {
+                throw new NativeLibraryException(
+                        "%s or %s must be a folder, but was %s".formatted(PROPERTY, VARIABLE, named), e);
+            }
+        }
+        String system = properties.getProperty("os.name", "").toLowerCase(Locale.ROOT);
+        List<FolderCandidate> found = new ArrayList<>();
+        for (Path cache : caches(system, environment, properties)) {
+            found.add(new FolderCandidate(cache.resolve("zimage").resolve("natives"), false, false));
+        }
+        String owner = user >= 0 ? Integer.toString(user) : plain(properties.getProperty("user.name", ""));
+        for (Path temporary : temporaries(system, properties)) {
+            found.add(new FolderCandidate(temporary.resolve("zimage-natives-" + owner), false, true));
+        }
+        return found;
+    }
+
+    private static @Nullable String named(Map<String, String> environment, Properties properties) {
+        List<String> chosen = new ArrayList<>();
+        chosen.add(properties.getProperty(PROPERTY, ""));
+        chosen.add(environment.getOrDefault(VARIABLE, ""));
+        JAVACPP_PROPERTIES.forEach(property -> chosen.add(properties.getProperty(property, "")));
+        return chosen.stream().filter(text -> !text.isBlank()).findFirst().orElse(null);
+    }
+
+    /** Returns the folders for caches of the user: Java's idea of the home, and the one that the environment names. */
+    private static Set<Path> caches(String system, Map<String, String> environment, Properties properties) {
+        Set<Path> found = new LinkedHashSet<>();
+        if (system.startsWith("windows")) {
+            addAbsolute(found, environment.getOrDefault("LOCALAPPDATA", ""), "");
+            return found;
+        }
+        if (!system.startsWith("mac")) {
+            addAbsolute(found, environment.getOrDefault("XDG_CACHE_HOME", ""), "");
+        }
+        String below = system.startsWith("mac") ? "Library/Caches" : ".cache";
+        // Java says "?" of a user whom the system does not know.
+        addAbsolute(found, properties.getProperty("user.home", ""), below);
+        addAbsolute(found, environment.getOrDefault("HOME", ""), below);
+        return found;
+    }
+
+    private static Set<Path> temporaries(String system, Properties properties) {
+        Set<Path> found = new LinkedHashSet<>();
+        addAbsolute(found, properties.getProperty("java.io.tmpdir", ""), "");
+        if (system.startsWith("linux")) {
+            addAbsolute(found, "/var/tmp", "");
+        }
+        return found;
+    }
+
+    private static void addAbsolute(Set<Path> found, String folder, String below) {
+        try {
+            Path path = Path.of(folder);
+            if (path.isAbsolute()) {
+                found.add(path.resolve(below).normalize());
+            }
+        } catch (InvalidPathException e) {
+            // No such folder, then.
+        }
+    }
+
+    private static String plain(String userName) {
+        return userName.replaceAll("[^A-Za-z0-9_-]", "_");
+    }
+}

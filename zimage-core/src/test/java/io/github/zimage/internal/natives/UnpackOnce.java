@@ -1,0 +1,24 @@
+package io.github.zimage.internal.natives;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** A process that unpacks libraries and then uses them: {@code FOLDER JAR}. */
+final class UnpackOnce {
+    private UnpackOnce() {}
+
+    public static void main(String[] arguments) throws IOException {
+        List<BundledLibrary> libraries = Libraries.in(Path.of(arguments[1]));
+        List<FolderCandidate> candidates = List.of(new FolderCandidate(Path.of(arguments[0]), false, false));
+        NativeFolder.Unpacked unpacked = new NativeFolder(candidates, FolderTrust.ofThisUser(), new Mounts(List.of()))
+                .unpack(Libraries.NAME, libraries, List.of());
+        UnpackedFolder folder = new UnpackedFolder(unpacked.path(), FolderTrust.ofThisUser());
+        for (BundledLibrary library : libraries) {
+            if (!folder.hasBytesOf(library)) {
+                throw new IllegalStateException(library.path());
+            }
+        }
+        System.out.println("whole");
+    }
+}
