@@ -1,7 +1,7 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.pipeline.Assembly;
-import io.github.zimage.internal.pipeline.RequestCheck;
 import io.github.zimage.internal.pipeline.Workers;
 import io.github.zimage.internal.request.Seeds;
 import java.lang.ref.WeakReference;

@@ -9,12 +9,16 @@ import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
+import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.LoadedModel;
+import io.github.zimage.internal.engine.Relief;
+import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.generation.Generation;
+import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
-import io.github.zimage.internal.pipeline.DiffusionEngine;
-import io.github.zimage.internal.pipeline.EngineOptions;
-import io.github.zimage.internal.pipeline.PromptTokens;
 import io.github.zimage.internal.runtime.DeviceThread;
+import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightStore;
@@ -129,8 +133,9 @@ final class Parts implements Callable<Integer> {
 
     private List<Double> withEngine() {
         PromptTokens tokens = PromptTokens.load(checkpoint, 4096, PromptOverflow.ERROR);
-        DiffusionEngine engine =
-                onDevice(() -> new DiffusionEngine(checkpoint, tokens, options(), new GenerationListener() {}));
+        Engine engine = new Engine(
+                onDevice(() -> new LoadedModel(checkpoint, options(), new GenerationListener() {}, Relief.NONE)),
+                tokens);
         try {
             return switch (part) {
                 case BLOCK -> measure(() -> block(engine));
@@ -143,6 +148,23 @@ final class Parts implements Callable<Integer> {
                 engine.close();
                 return part;
             });
+        }
+    }
+
+    /** A model and its tokenizer. */
+    private record Engine(LoadedModel model, PromptTokens tokens) {
+        void generate(GenerationRequest request, GenerationListener listener, Runnable cancellation) {
+            Generation.run(
+                    model,
+                    new RequestCheck(model.checkpoint(), tokens).order(request, 1),
+                    listener,
+                    cancellation,
+                    Relief.NONE);
+        }
+
+        void close() {
+            model.close();
+            tokens.close();
         }
     }
 
@@ -178,7 +200,7 @@ final class Parts implements Callable<Integer> {
         }
     }
 
-    private double block(DiffusionEngine engine) {
+    private double block(Engine engine) {
         int firstLayer = checkpoint.transformer().refinerLayers();
         long[] starts = new long[firstLayer + 2];
         int[] blocks = {0};
@@ -191,7 +213,7 @@ final class Parts implements Callable<Integer> {
         return (starts[firstLayer + 1] - starts[firstLayer]) / 1e9;
     }
 
-    private double forward(DiffusionEngine engine) {
+    private double forward(Engine engine) {
         double[] seconds = {0};
         GenerationListener listener = new GenerationListener() {
             @Override
@@ -204,14 +226,14 @@ final class Parts implements Callable<Integer> {
         return seconds[0];
     }
 
-    private void generate(DiffusionEngine engine, GenerationListener listener, Runnable cancellation) {
+    private void generate(Engine engine, GenerationListener listener, Runnable cancellation) {
         GenerationRequest request = GenerationRequest.builder()
                 .promptEmbeddings(List.of(embeddings()))
                 .size(given.size, given.size)
                 .steps(1)
                 .build();
         try {
-            engine.generate(request, 1, listener, cancellation);
+            engine.generate(request, listener, cancellation);
         } catch (Enough e) {
             return;
         }
@@ -235,11 +257,11 @@ final class Parts implements Callable<Integer> {
 
     /** Encodes another prompt each time, since the latest are remembered. */
     private final class Text implements Supplier<Double> {
-        private final DiffusionEngine engine;
+        private final Engine engine;
         private final PromptTokens tokens;
         private int runs;
 
-        private Text(DiffusionEngine engine, PromptTokens tokens) {
+        private Text(Engine engine, PromptTokens tokens) {
             this.engine = engine;
             this.tokens = tokens;
         }
@@ -248,7 +270,9 @@ final class Parts implements Callable<Integer> {
         public Double get() {
             String prompt = prompt(runs++);
             long start = System.nanoTime();
-            int encoded = engine.encode(prompt, () -> {}).tokens();
+            int encoded = engine.model()
+                    .encode(new TokenIds(tokens.of(prompt)), () -> {}, Relief.NONE)
+                    .tokens();
             double seconds = (System.nanoTime() - start) / 1e9;
             if (encoded != given.textTokens) {
                 throw new IllegalStateException("%d tokens were encoded, not %d".formatted(encoded, given.textTokens));
@@ -267,10 +291,10 @@ final class Parts implements Callable<Integer> {
 
     /** Draws a picture of another prompt each time. */
     private final class Picture implements Supplier<Double> {
-        private final DiffusionEngine engine;
+        private final Engine engine;
         private int runs;
 
-        private Picture(DiffusionEngine engine) {
+        private Picture(Engine engine) {
             this.engine = engine;
         }
 
@@ -280,7 +304,7 @@ final class Parts implements Callable<Integer> {
                     .prompt(PictureBenchmark.PROMPT + " " + runs++)
                     .build();
             long start = System.nanoTime();
-            engine.generate(request, 1, new GenerationListener() {}, () -> {});
+            engine.generate(request, new GenerationListener() {}, () -> {});
             return (System.nanoTime() - start) / 1e9;
         }
     }

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.schedule.NoiseSchedule;
 import io.github.zimage.internal.schedule.NoiseSource;
@@ -14,6 +15,16 @@ public interface InitialLatents {
         return request.latents().isEmpty() ? new InitialNoise() : new GivenLatents(request.latents());
     }
 
+    /** Does what has to be done before denoising, such as encoding pictures, in phases of its own; returns what to go on with. */
+    default InitialLatents prepared(Session session) {
+        return this;
+    }
+
+    /** Returns the start of a part of the pictures: those from one of them on. */
+    default InitialLatents from(int firstPicture) {
+        return firstPicture == 0 ? this : new LaterPictures(this, firstPicture);
+    }
+
     /** Returns the schedule that the pictures pass through, such as the rest of the whole one for those that start with less noise. */
     default NoiseSchedule schedule(NoiseSchedule whole) {
         return whole;
@@ -22,7 +33,7 @@ public interface InitialLatents {
     /**
      * Begins a picture. What is made here can be used until the pictures are done.
      *
-     * @param picture its index in the request
+     * @param picture its index in the order
      * @param schedule as {@link #schedule} returned it
      * @param noise that of the picture, of which nothing has been drawn
      * @param place where the latents shall lie

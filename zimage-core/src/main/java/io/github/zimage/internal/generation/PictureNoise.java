@@ -15,7 +15,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
  * The noise of a picture: what {@code torch.Generator("cpu").manual_seed(seed)} gives draw after draw, in FP32 and on every device the same.
  * Can be used until the scope ends in which it was made.
  */
-public final class PictureNoise implements NoiseSource {
+final class PictureNoise implements NoiseSource {
     private final Generator generator;
     private final int reduction;
     private final TensorPlace place;
@@ -30,7 +30,7 @@ public final class PictureNoise implements NoiseSource {
      * @param place where the noise shall lie
      * @param shape channels, height and width of the latents
      */
-    public PictureNoise(long seed, int reduction, TensorPlace place, long... shape) {
+    PictureNoise(long seed, int reduction, TensorPlace place, long... shape) {
         generator = torch.make_generator_cpu(seed);
         this.reduction = reduction;
         this.place = place;

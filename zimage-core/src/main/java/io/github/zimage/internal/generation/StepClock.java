@@ -15,7 +15,7 @@ import java.util.List;
  * Tells the listener of steps when they are done. On a GPU, a step is waited for only once the next one has been ordered, so that the GPU
  * never waits.
  */
-public final class StepClock {
+final class StepClock {
     private final ComputeDevice device;
     private final GenerationRequest request;
     private final int count;
@@ -32,7 +32,7 @@ public final class StepClock {
      * @param device where the steps are computed
      * @param count how many there will be
      */
-    public StepClock(ComputeDevice device, GenerationRequest request, int count, GenerationListener listener) {
+    StepClock(ComputeDevice device, GenerationRequest request, int count, GenerationListener listener) {
         this.device = device;
         this.request = request;
         this.count = count;
@@ -41,7 +41,7 @@ public final class StepClock {
     }
 
     /** All work of a step has been ordered. */
-    public void ordered() {
+    void ordered() {
         marks.add(device.mark());
         while (marks.size() > ahead) {
             await();
@@ -49,14 +49,14 @@ public final class StepClock {
     }
 
     /** Waits for the steps that are not done. */
-    public void finish() {
+    void finish() {
         while (!marks.isEmpty()) {
             await();
         }
     }
 
     /** Returns how long each step took. */
-    public List<Duration> durations() {
+    List<Duration> durations() {
         return List.copyOf(steps);
     }
 

@@ -18,7 +18,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Shows the listener what pictures look like between the steps, if it wants to see that. */
-public final class StepPreviews {
+final class StepPreviews {
     private static final Logger LOG = LoggerFactory.getLogger(StepPreviews.class);
 
     private final GenerationListener listener;
@@ -34,8 +34,7 @@ public final class StepPreviews {
      * @param vaeScale how many pixels a latent has on a side
      * @param cancellation called often; throws to cancel
      */
-    public StepPreviews(
-            GenerationListener listener, @Nullable PictureDecoder decoder, int vaeScale, Runnable cancellation) {
+    StepPreviews(GenerationListener listener, @Nullable PictureDecoder decoder, int vaeScale, Runnable cancellation) {
         this.listener = listener;
         this.decoder = decoder;
         this.vaeScale = vaeScale;
@@ -43,7 +42,7 @@ public final class StepPreviews {
     }
 
     /** Asks, before a step, how large its previews shall be. */
-    public void ask(Step step) {
+    void ask(Step step) {
         size = listener.previewSize(step.number());
     }
 
@@ -52,7 +51,7 @@ public final class StepPreviews {
      *
      * @param picture the picture's index in the request
      */
-    public void show(Evaluation at, int picture, Tensor latents, Tensor velocity) {
+    void show(Evaluation at, int picture, Tensor latents, Tensor velocity) {
         PictureDecoder used = decoder;
         if (size <= 0 || used == null || !at.endsStep()) {
             return;

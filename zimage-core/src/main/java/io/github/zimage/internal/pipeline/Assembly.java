@@ -10,7 +10,11 @@ import io.github.zimage.MemorySize;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.conversion.WeightConversion;
 import io.github.zimage.internal.device.Devices;
+import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.LoadedModel;
+import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.runtime.NativeRuntime;
+import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -79,7 +83,7 @@ public final class Assembly {
                 workers.add(worker(kept, each, images, heard));
             }
             for (Worker worker : workers) {
-                DiffusionEngine engine = Workers.await(worker.loading());
+                LoadedModel engine = Workers.await(worker.loading());
                 logChoices(worker, engine, Duration.ofNanos(System.nanoTime() - start));
                 logCompilation(worker, engine);
             }
@@ -157,7 +161,7 @@ public final class Assembly {
         }
     }
 
-    private void logChoices(Worker worker, DiffusionEngine engine, Duration elapsed) {
+    private void logChoices(Worker worker, LoadedModel engine, Duration elapsed) {
         EngineOptions options = worker.options();
         LOG.info(
                 "Using {} attention backend on {}; text encoder {}, transformer {}, VAE {}; {}; loaded {} in {} s",
@@ -180,7 +184,7 @@ public final class Assembly {
         return "the CPU with %d %s".formatted(used, used == 1 ? "thread" : "threads");
     }
 
-    private void logCompilation(Worker worker, DiffusionEngine engine) {
+    private void logCompilation(Worker worker, LoadedModel engine) {
         if (!settings.compileTransformer()) {
             return;
         }

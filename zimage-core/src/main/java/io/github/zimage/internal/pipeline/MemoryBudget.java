@@ -9,6 +9,8 @@ import io.github.zimage.MemorySize;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.device.Devices;
+import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.events.MemoryEvent;
 import io.github.zimage.internal.events.ReliefEvent;
 import io.github.zimage.internal.placement.MachineMemory;

@@ -8,6 +8,7 @@ import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
 import io.github.zimage.internal.conversion.WeightConversion;
 import io.github.zimage.internal.device.Devices;
+import io.github.zimage.internal.engine.Hardware;
 import io.github.zimage.internal.placement.Machine;
 import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.ModelLayout;

@@ -7,8 +7,14 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageParameters;
 import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.events.GenerationEvent;
+import io.github.zimage.internal.generation.DrawnImage;
+import io.github.zimage.internal.generation.Generation;
+import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.runtime.DeviceThread;
+import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,9 +31,9 @@ final class Worker {
     private final MemoryBudget memory;
     private final ImageMaker images;
     private final DeviceThread thread;
-    private final CompletableFuture<DiffusionEngine> loading = new CompletableFuture<>();
+    private final CompletableFuture<LoadedModel> loading = new CompletableFuture<>();
     /** Also there if the loading was cancelled too late. */
-    private volatile @Nullable DiffusionEngine loaded;
+    private volatile @Nullable LoadedModel loaded;
 
     private final AtomicInteger waiting = new AtomicInteger();
 
@@ -64,20 +70,19 @@ final class Worker {
         };
         thread.execute(loading, () -> {
             first.run();
-            DiffusionEngine engine = new DiffusionEngine(
-                    checkpoint, promptTokens, options, untilCancelled, memory.loadingRelief(listener));
+            LoadedModel engine = new LoadedModel(checkpoint, options, untilCancelled, memory.loadingRelief(listener));
             loaded = engine;
             return engine;
         });
     }
 
     /** Returns what completes when the model is loaded. Cancelling it ends the loading. */
-    CompletableFuture<DiffusionEngine> loading() {
+    CompletableFuture<LoadedModel> loading() {
         return loading;
     }
 
     /** Returns the engine, once it is loaded. */
-    DiffusionEngine engine() {
+    LoadedModel engine() {
         return loading.join();
     }
 
@@ -129,8 +134,12 @@ final class Worker {
                     watched -> described(
                             request,
                             seed,
-                            engine().generate(
-                                            request, seed, watched, cancellation, memory.reliefFor(request, listener))),
+                            Generation.run(
+                                    engine(),
+                                    new RequestCheck(checkpoint, promptTokens).order(request, seed),
+                                    watched,
+                                    cancellation,
+                                    memory.reliefFor(request, listener))),
                     engine()::devicePeaks);
             outcome = "done";
             return drawn;
@@ -176,12 +185,11 @@ final class Worker {
     /** Ends the thread once its tasks are done, and frees the model. */
     void close() {
         thread.close(() -> {
-            DiffusionEngine engine = loaded;
-            if (engine == null) {
-                promptTokens.close();
-            } else {
+            LoadedModel engine = loaded;
+            if (engine != null) {
                 engine.close();
             }
+            promptTokens.close();
         });
     }
 }

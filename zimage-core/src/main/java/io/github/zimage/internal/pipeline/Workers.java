@@ -7,6 +7,9 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.text.PromptTokens;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -120,7 +123,10 @@ public final class Workers implements AutoCloseable {
         return await(submit(
                 worker,
                 cancellation -> worker.engine()
-                        .encode(prompt, cancellation, worker.memory().relief())));
+                        .encode(
+                                new TokenIds(worker.promptTokens().of(prompt)),
+                                cancellation,
+                                worker.memory().relief())));
     }
 
     /** Frees what is kept only to be used again. Blocks until that is done. */

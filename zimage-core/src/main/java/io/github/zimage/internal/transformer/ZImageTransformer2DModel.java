@@ -13,8 +13,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
@@ -125,7 +123,13 @@ public final class ZImageTransformer2DModel {
             rotary.add(captionRotary((int) context.size(0)));
         }
         try (Blocks<ZImageTransformerBlock>.Pass pass = blocks.pass(captionRange, stepRange)) {
-            run(pass, contexts, rotary, norms.subList(captionRange.from(), captionRange.to()), betweenBlocks);
+            for (BlockNorms each : norms.subList(captionRange.from(), captionRange.to())) {
+                betweenBlocks.run();
+                ZImageTransformerBlock block = pass.next();
+                for (int i = 0; i < contexts.size(); i++) {
+                    block.forward(contexts.get(i), rotary.get(i), each);
+                }
+            }
         }
         List<Caption> captions = new ArrayList<>();
         for (int i = 0; i < contexts.size(); i++) {
@@ -198,6 +202,12 @@ public final class ZImageTransformer2DModel {
         return ropeEmbedder.forward(positions);
     }
 
+    /** As the other one, with nothing that joins in. */
+    public List<Tensor> forward(
+            List<TransformerInput> inputs, StepModulation step, boolean runsAgain, Runnable betweenBlocks) {
+        return forward(inputs, step, runsAgain, betweenBlocks, List.of());
+    }
+
     /**
      * Runs the transformer over several pictures.
      *
@@ -205,47 +215,27 @@ public final class ZImageTransformer2DModel {
      * @param step what the timestep gave
      * @param runsAgain whether this is expected to be called again soon
      * @param betweenBlocks called before each block; throws to cancel
+     * @param hooks what joins in between the blocks
      * @return for each picture the velocity towards it, [C, h, w] fp32
      */
     public List<Tensor> forward(
-            List<TransformerInput> inputs, StepModulation step, boolean runsAgain, Runnable betweenBlocks) {
-        List<Tensor> hidden = new ArrayList<>();
-        List<RotaryEmbedding> rotary = new ArrayList<>();
+            List<TransformerInput> inputs,
+            StepModulation step,
+            boolean runsAgain,
+            Runnable betweenBlocks,
+            List<BlockHook.Pass> hooks) {
+        List<PictureStream> streams = new ArrayList<>();
         for (TransformerInput input : inputs) {
-            hidden.add(Tensors.scoped(() -> padded(xEmbedder.forward(patchify(input.latents())), xPadToken)));
-            rotary.add(input.imageRotary());
+            streams.add(new PictureStream(
+                    input, Tensors.scoped(() -> padded(xEmbedder.forward(patchify(input.latents())), xPadToken))));
         }
-        int refiners = config.refinerLayers();
-        try (Blocks<ZImageTransformerBlock>.Pass pass = blocks.pass(stepRange, runsAgain ? stepRange : Range.NONE)) {
-            run(pass, hidden, rotary, step.blocks().subList(0, refiners), betweenBlocks);
-            for (int i = 0; i < inputs.size(); i++) {
-                Caption caption = inputs.get(i).caption();
-                hidden.set(i, torch.cat(new TensorVector(hidden.get(i), caption.context()))); // [N, dim] -> [S, dim]
-                rotary.set(i, RotaryEmbedding.concat(rotary.get(i), caption.rotary()));
-            }
-            run(pass, hidden, rotary, step.blocks().subList(refiners, stepBlocks.size()), betweenBlocks);
-        }
+        new StepRun(blocks, config.refinerLayers(), stepBlocks.size(), runsAgain, betweenBlocks, hooks, streams)
+                .run(step.blocks());
         List<Tensor> velocities = new ArrayList<>();
-        for (int i = 0; i < inputs.size(); i++) {
-            velocities.add(velocity(hidden.get(i), inputs.get(i).latents(), step.finalLayer()));
+        for (PictureStream each : streams) {
+            velocities.add(velocity(each.hidden(), each.input().latents(), step.finalLayer()));
         }
         return velocities;
-    }
-
-    /** Runs as many blocks as there are norms. */
-    private static void run(
-            Blocks<ZImageTransformerBlock>.Pass pass,
-            List<Tensor> hidden,
-            List<RotaryEmbedding> rotary,
-            List<BlockNorms> norms,
-            Runnable betweenBlocks) {
-        for (BlockNorms each : norms) {
-            betweenBlocks.run();
-            ZImageTransformerBlock block = pass.next();
-            for (int i = 0; i < hidden.size(); i++) {
-                block.forward(hidden.get(i), rotary.get(i), each);
-            }
-        }
     }
 
     private Tensor velocity(Tensor hidden, Tensor latents, Tensor scale) {

@@ -1,4 +1,4 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.engine;
 
 import io.github.zimage.Component;
 import io.github.zimage.Device;
@@ -31,7 +31,7 @@ public record Hardware(
     }
 
     /** Returns the same where cuDNN may try its convolutions, or not. */
-    Hardware tryingConvolutions(boolean tries) {
+    public Hardware tryingConvolutions(boolean tries) {
         return new Hardware(device, devices, inMemory, limit, tries);
     }
 

@@ -1,4 +1,4 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.engine;
 
 import io.github.zimage.internal.device.Recorder;
 import io.github.zimage.internal.runtime.NativeErrors;
@@ -31,11 +31,11 @@ import org.slf4j.LoggerFactory;
  *
  * <p>If something cannot be recorded, that is said once, and all goes on as without.
  */
-final class CompiledTransformer implements AutoCloseable {
+final class TransformerRecordings implements AutoCloseable {
     /** How many shapes are kept; {@code placement.Activations} counts with as many. */
     static final int SHAPES = 8;
 
-    private static final Logger LOG = LoggerFactory.getLogger(CompiledTransformer.class);
+    private static final Logger LOG = LoggerFactory.getLogger(TransformerRecordings.class);
 
     private final ZImageTransformer2DModel model;
     private final TensorPlace place;
@@ -47,7 +47,7 @@ final class CompiledTransformer implements AutoCloseable {
     private boolean failed;
 
     /** Records nothing yet. Closes the recorder in the end. */
-    CompiledTransformer(ZImageTransformer2DModel model, TensorPlace place, Recorder recorder) {
+    TransformerRecordings(ZImageTransformer2DModel model, TensorPlace place, Recorder recorder) {
         this.model = model;
         this.place = place;
         this.recorder = recorder;
@@ -124,7 +124,7 @@ final class CompiledTransformer implements AutoCloseable {
 
     /** Gives back the memory of all that was recorded. It is recorded again when it is needed. */
     void clear() {
-        shapes.values().forEach(CompiledTransformer::close);
+        shapes.values().forEach(TransformerRecordings::close);
         shapes.clear();
         if (step != null) {
             step.close();

@@ -1,9 +1,8 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.text;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.PromptOverflow;
-import io.github.zimage.internal.text.PromptTokenizer;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.Arrays;
 import org.slf4j.Logger;
@@ -41,7 +40,7 @@ public final class PromptTokens implements AutoCloseable {
      * @throws IllegalArgumentException if there are too many, unless they are to be cut off
      * @throws ModelLoadException if the text encoder does not know one of them
      */
-    int[] of(String prompt) {
+    public int[] of(String prompt) {
         int[] ids = check(prompt);
         if (ids.length <= limit) {
             return ids;
@@ -52,7 +51,7 @@ public final class PromptTokens implements AutoCloseable {
 
     /** As {@link #of}, but returns all tokens, also those to be cut off, and logs nothing. */
     @CanIgnoreReturnValue
-    int[] check(String prompt) {
+    public int[] check(String prompt) {
         int[] ids = tokenizer.encodePrompt(prompt);
         for (int id : ids) {
             if (id < 0 || id >= vocabSize) {

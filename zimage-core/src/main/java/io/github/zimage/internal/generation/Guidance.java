@@ -1,6 +1,11 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.internal.engine.Denoiser;
+import io.github.zimage.internal.schedule.Evaluation;
+import io.github.zimage.internal.transformer.TransformerInput;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -25,6 +30,26 @@ record Guidance(double scale, double normalization, double truncation) {
     /** Tells whether a step at a timestep, from 0 (noise) to 1 (picture), is guided. */
     boolean actsAt(float timestep) {
         return isOn() && timestep <= truncation;
+    }
+
+    /**
+     * Returns the velocities of a group of pictures, guided where this acts.
+     *
+     * @return for each picture [C, h, w] fp32
+     */
+    List<Tensor> velocities(Denoiser denoiser, Conditions.Group group, Evaluation at) {
+        if (!actsAt(at.timestep())) {
+            return denoiser.velocities(group.positive(), at, group.isLast());
+        }
+        List<TransformerInput> both = new ArrayList<>(group.positive());
+        both.addAll(group.negative());
+        List<Tensor> predicted = denoiser.velocities(both, at, group.isLast());
+        int pictures = group.positive().size();
+        List<Tensor> guided = new ArrayList<>();
+        for (int i = 0; i < pictures; i++) {
+            guided.add(combine(predicted.get(i), predicted.get(pictures + i)));
+        }
+        return guided;
     }
 
     /** Combines two predictions of any one shape, fp32. */

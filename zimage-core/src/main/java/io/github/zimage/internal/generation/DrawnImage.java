@@ -1,4 +1,4 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationTimings;
 import io.github.zimage.Latents;

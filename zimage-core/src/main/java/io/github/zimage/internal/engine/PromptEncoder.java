@@ -1,6 +1,7 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.engine;
 
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.engine.LoadedModel.Lease;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.text.Qwen3Model;
 import java.util.ArrayList;
@@ -10,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -18,30 +20,25 @@ import org.bytedeco.pytorch.Tensor;
 final class PromptEncoder {
     private static final int CACHE_SIZE = 32;
 
-    private final PromptTokens tokens;
-    private final Map<String, PromptEmbeddings> cache = new LinkedHashMap<>(16, 0.75f, true) {
+    private final Map<TokenIds, PromptEmbeddings> cache = new LinkedHashMap<>(16, 0.75f, true) {
         private static final long serialVersionUID = 1L;
 
         @Override
-        protected boolean removeEldestEntry(Map.Entry<String, PromptEmbeddings> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<TokenIds, PromptEmbeddings> eldest) {
             return size() > CACHE_SIZE;
         }
     };
 
-    PromptEncoder(PromptTokens tokens) {
-        this.tokens = tokens;
-    }
-
     /**
-     * Returns prompts' embeddings. Runs native code.
+     * Returns the embeddings of prompts, one for each. Runs native code.
      *
-     * @param model gives the text encoder; not asked unless a prompt is new
+     * @param textEncoder gives the text encoder; not asked unless a prompt is new
      */
-    Map<String, PromptEmbeddings> encode(
-            Collection<String> prompts, Supplier<Qwen3Model> model, Runnable betweenLayers) {
-        Map<String, PromptEmbeddings> embeddings = new HashMap<>();
-        List<String> unknown = new ArrayList<>();
-        for (String prompt : new LinkedHashSet<>(prompts)) {
+    List<PromptEmbeddings> encode(
+            Collection<TokenIds> prompts, Supplier<Lease<Qwen3Model>> textEncoder, Runnable betweenLayers) {
+        Map<TokenIds, PromptEmbeddings> embeddings = new HashMap<>();
+        List<TokenIds> unknown = new ArrayList<>();
+        for (TokenIds prompt : new LinkedHashSet<>(prompts)) {
             PromptEmbeddings known = cache.get(prompt);
             if (known != null) {
                 embeddings.put(prompt, known);
@@ -50,16 +47,19 @@ final class PromptEncoder {
             }
         }
         if (!unknown.isEmpty()) {
-            List<int[]> ids = unknown.stream().map(tokens::of).toList();
-            try (PointerScope scope = new PointerScope()) {
-                List<Tensor> hidden = model.get().forward(ids, betweenLayers); // [T, hidden] each
+            try (PointerScope scope = new PointerScope();
+                    Lease<Qwen3Model> lease = textEncoder.get()) {
+                List<int[]> ids = unknown.stream().map(TokenIds::ids).toList();
+                List<Tensor> hidden = lease.model().forward(ids, betweenLayers); // [T, hidden] each
                 for (int i = 0; i < unknown.size(); i++) {
                     embeddings.put(unknown.get(i), embeddings(hidden.get(i)));
                 }
             }
         }
         cache.putAll(embeddings);
-        return embeddings;
+        return prompts.stream()
+                .map(each -> Objects.requireNonNull(embeddings.get(each)))
+                .toList();
     }
 
     /** Forgets the prompts it has seen. */

@@ -1,4 +1,4 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
@@ -12,10 +12,11 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.Precision;
-import io.github.zimage.PromptOverflow;
 import io.github.zimage.SyntheticModel;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.Workload;
@@ -113,12 +114,12 @@ final class ResidenceTest {
                 all.smaller(all.vaeTiling(), all.residences(), false, new EngineOptions.Limits(atOnce, Long.MAX_VALUE));
         AtomicInteger looks = new AtomicInteger();
         AtomicInteger looksOfAll = new AtomicInteger();
-        DiffusionEngine engine = open(model(Precision.BF16), fewer, new GenerationListener() {});
+        TestEngine engine = open(model(Precision.BF16), fewer, new GenerationListener() {});
         assertSame(
                 List.of(generate(engine, requests.get(0), new GenerationListener() {}, looks::incrementAndGet)),
                 expected);
         close(engine);
-        DiffusionEngine four = open(model(Precision.BF16), all, new GenerationListener() {});
+        TestEngine four = open(model(Precision.BF16), all, new GenerationListener() {});
         generate(four, requests.get(0), new GenerationListener() {}, looksOfAll::incrementAndGet);
         close(four);
         assertThat(looks.get()).as("more runs through the blocks").isGreaterThan(looksOfAll.get());
@@ -130,14 +131,14 @@ final class ResidenceTest {
         List<GenerationRequest> requests =
                 List.of(request().build(), request().guidance(1).build());
         List<List<DrawnImage>> expected = drawAll(open(model(Precision.BF16), Precision.BF16, Map.of()), requests);
-        DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, Map.of(parked, Residence.parked()));
+        TestEngine engine = open(model(Precision.BF16), Precision.BF16, Map.of(parked, Residence.parked()));
         assertSame(drawAll(engine, requests), expected);
     }
 
     @Test
     void cancelledAnywhere_theNextPictureIsRight() throws Exception {
         GenerationRequest request = request().guidance(1).build();
-        DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
+        TestEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
         DrawnImage expected = generate(engine, request).get(0);
         AtomicInteger looks = new AtomicInteger();
         generate(engine, request, new GenerationListener() {}, looks::incrementAndGet);
@@ -162,7 +163,7 @@ final class ResidenceTest {
     @ParameterizedTest
     @MethodSource("io.github.zimage.Component#values")
     void loadingOfAParkedComponent_canBeCancelled(Component parked) throws Exception {
-        DiffusionEngine engine = open(model(Precision.FP32), Precision.BF16, Map.of(parked, Residence.parked()));
+        TestEngine engine = open(model(Precision.FP32), Precision.BF16, Map.of(parked, Residence.parked()));
         List<DrawnImage> expected = generate(engine, request().build());
         AtomicBoolean cancelled = new AtomicBoolean();
         GenerationListener atLoading = new GenerationListener() {
@@ -189,14 +190,14 @@ final class ResidenceTest {
     @Test
     void allocationThatFailsAnywhere_isRetriedOnce_andThePictureIsTheSame() throws Exception {
         GenerationRequest request = request().guidance(1).build();
-        DiffusionEngine counting = open(model(Precision.BF16), Precision.BF16, Map.of());
+        TestEngine counting = open(model(Precision.BF16), Precision.BF16, Map.of());
         AtomicInteger looks = new AtomicInteger();
         DrawnImage expected = generate(counting, request, new GenerationListener() {}, looks::incrementAndGet)
                 .get(0);
         close(counting);
         Set<Phase> failed = new HashSet<>();
         for (int look = 2; look <= looks.get(); look += 3) {
-            DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, Map.of());
+            TestEngine engine = open(model(Precision.BF16), Precision.BF16, Map.of());
             Runnable once = exhaustedFrom(look, 1);
             assertSame(
                     onDevice(() -> engine.generate(request, 7, new GenerationListener() {}, once, relief(failed)))
@@ -255,7 +256,7 @@ final class ResidenceTest {
 
     @Test
     void closeDuringARun_endsIt() throws Exception {
-        DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
+        TestEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
         AtomicBoolean closed = new AtomicBoolean();
         AtomicInteger steps = new AtomicInteger();
         Runnable cancellation = () -> {
@@ -281,7 +282,7 @@ final class ResidenceTest {
     // Interrupting a thread that reads a channel closes it. A listener can leave its thread interrupted.
     @Test
     void interruptedDeviceThread_goesOnReading() throws Exception {
-        DiffusionEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
+        TestEngine engine = open(model(Precision.BF16), Precision.BF16, allStreamed());
         List<DrawnImage> expected = generate(engine, request().build());
         GenerationListener interrupting = new GenerationListener() {
             @Override
@@ -301,7 +302,7 @@ final class ResidenceTest {
         Path file = model.resolve("transformer/diffusion_pytorch_model.safetensors");
         byte[] whole = Files.readAllBytes(file);
         var modified = Files.getLastModifiedTime(file);
-        DiffusionEngine engine = open(model, Precision.BF16, allStreamed());
+        TestEngine engine = open(model, Precision.BF16, allStreamed());
         List<DrawnImage> expected = generate(engine, request().build());
         GenerationListener cutting = new GenerationListener() {
             @Override
@@ -334,7 +335,7 @@ final class ResidenceTest {
     @MethodSource("io.github.zimage.Component#values")
     void fileThatIsDeleted_isNamed(Component component) throws Exception {
         Path model = copy(model(Precision.BF16), "deleted-" + component.folder());
-        DiffusionEngine engine = open(model, Precision.BF16, Map.of(component, Residence.parked()));
+        TestEngine engine = open(model, Precision.BF16, Map.of(component, Residence.parked()));
         List<DrawnImage> expected = generate(engine, request().build());
         Path file;
         try (var files = Files.list(model.resolve(component.folder()))) {
@@ -364,7 +365,7 @@ final class ResidenceTest {
     void scheduleThatComesAgain_readsNoModulation(Residence.Kind kind) throws Exception {
         Path model = copy(model(Precision.BF16), "modulation-" + kind);
         Residence residence = kind == Residence.Kind.STREAMED ? Residence.streamed(1, 2) : new Residence(kind, 0, 0);
-        DiffusionEngine engine = open(model, Precision.BF16, Map.of(Component.TRANSFORMER, residence));
+        TestEngine engine = open(model, Precision.BF16, Map.of(Component.TRANSFORMER, residence));
         GenerationRequest request = request().build();
         GenerationRequest other = request().steps(5).build();
         DrawnImage expected = generate(engine, request).get(0);
@@ -422,7 +423,7 @@ final class ResidenceTest {
                 }
             }
         };
-        DiffusionEngine engine = open(
+        TestEngine engine = open(
                 model(Precision.BF16),
                 Precision.BF16,
                 Map.of(
@@ -488,24 +489,22 @@ final class ResidenceTest {
         return new EngineOptions(precisions, AttentionBackend.BLOCKWISE, VaeTiling.auto(), residences);
     }
 
-    private DiffusionEngine open(Path model, Precision precision, Map<Component, Residence> residences)
-            throws Exception {
+    private TestEngine open(Path model, Precision precision, Map<Component, Residence> residences) throws Exception {
         return open(model, precision, residences, new GenerationListener() {});
     }
 
-    private DiffusionEngine open(
+    private TestEngine open(
             Path model, Precision precision, Map<Component, Residence> residences, GenerationListener listener)
             throws Exception {
         return open(model, options(precision, residences), listener);
     }
 
-    private DiffusionEngine open(Path model, EngineOptions options, GenerationListener listener) throws Exception {
+    private TestEngine open(Path model, EngineOptions options, GenerationListener listener) throws Exception {
         Checkpoint checkpoint = Checkpoint.open(model, null);
-        PromptTokens tokens = PromptTokens.load(checkpoint, 512, PromptOverflow.ERROR);
-        return onDevice(() -> new DiffusionEngine(checkpoint, tokens, options, listener));
+        return onDevice(() -> new TestEngine(checkpoint, options, listener));
     }
 
-    private List<List<DrawnImage>> drawAll(DiffusionEngine engine, List<GenerationRequest> requests) throws Exception {
+    private List<List<DrawnImage>> drawAll(TestEngine engine, List<GenerationRequest> requests) throws Exception {
         List<List<DrawnImage>> drawn = new ArrayList<>();
         for (GenerationRequest request : requests) {
             drawn.add(generate(engine, request));
@@ -514,17 +513,17 @@ final class ResidenceTest {
         return drawn;
     }
 
-    private List<DrawnImage> generate(DiffusionEngine engine, GenerationRequest request) throws Exception {
+    private List<DrawnImage> generate(TestEngine engine, GenerationRequest request) throws Exception {
         return generate(engine, request, new GenerationListener() {}, () -> {});
     }
 
     private List<DrawnImage> generate(
-            DiffusionEngine engine, GenerationRequest request, GenerationListener listener, Runnable cancellation)
+            TestEngine engine, GenerationRequest request, GenerationListener listener, Runnable cancellation)
             throws Exception {
         return onDevice(() -> engine.generate(request, 7, listener, cancellation));
     }
 
-    private void close(DiffusionEngine engine) throws Exception {
+    private void close(TestEngine engine) throws Exception {
         onDevice(() -> {
             engine.close();
             return true;

@@ -1,4 +1,4 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.engine;
 
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;

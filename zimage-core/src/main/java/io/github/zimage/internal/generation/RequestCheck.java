@@ -1,12 +1,18 @@
-package io.github.zimage.internal.pipeline;
+package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.config.TransformerConfig;
+import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Checks what only the model can tell about a request. Needs no weights, so that a request can be refused before they are loaded.
@@ -34,10 +40,37 @@ public record RequestCheck(Checkpoint checkpoint, PromptTokens promptTokens) {
             throw new IllegalArgumentException(String.join("; ", problems));
         }
         request.prompts().forEach(promptTokens::check);
-        String negativePrompt = request.negativePrompt();
-        if (Guidance.of(request).isOn() && negativePrompt != null) {
+        String negativePrompt = negativePrompt(request);
+        if (negativePrompt != null) {
             promptTokens.check(negativePrompt);
         }
+    }
+
+    /**
+     * Returns what a request, which has been checked, comes to. Each prompt is tokenized once.
+     *
+     * @param firstSeed the seed of the first picture, if the request does not say it
+     * @throws IllegalArgumentException if a prompt is too long
+     */
+    public Order order(GenerationRequest request, long firstSeed) {
+        Map<String, TokenIds> known = new HashMap<>();
+        List<TokenIds> prompts = new ArrayList<>();
+        for (String prompt : request.prompts()) {
+            prompts.add(known.computeIfAbsent(prompt, each -> new TokenIds(promptTokens.of(each))));
+        }
+        String negative = negativePrompt(request);
+        return Order.of(
+                request,
+                firstSeed,
+                prompts,
+                negative == null ? null : known.computeIfAbsent(negative, each -> new TokenIds(promptTokens.of(each))));
+    }
+
+    /** Returns the negative prompt if guidance needs one; that is empty unless the request has another. */
+    private static @Nullable String negativePrompt(GenerationRequest request) {
+        return Guidance.of(request).isOn() && request.negativeEmbeddings() == null
+                ? Objects.requireNonNullElse(request.negativePrompt(), "")
+                : null;
     }
 
     private static void checkMultiple(List<String> problems, String name, int value, int multiple) {

@@ -1,0 +1,131 @@
+package io.github.zimage.internal.engine;
+
+import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.engine.LoadedModel.Lease;
+import io.github.zimage.internal.runtime.TensorPlace;
+import io.github.zimage.internal.schedule.Evaluation;
+import io.github.zimage.internal.transformer.BlockHook;
+import io.github.zimage.internal.transformer.Caption;
+import io.github.zimage.internal.transformer.RotaryEmbedding;
+import io.github.zimage.internal.transformer.StepModulation;
+import io.github.zimage.internal.transformer.TransformerInput;
+import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.bytedeco.pytorch.Tensor;
+
+/** Orders the transformer's operations one by one, block by block, with all that is attached to it. */
+final class EagerDenoiser implements Denoiser {
+    private final Lease<ZImageTransformer2DModel> lease;
+    private final ZImageTransformer2DModel transformer;
+    private final TensorPlace place;
+    private final List<Evaluation> evaluations;
+    private final Runnable cancellation;
+    private final List<BlockHook> hooks = new ArrayList<>();
+    /** By timestep, since several evaluations may have the same. */
+    private final Map<Float, StepModulation> modulations = new LinkedHashMap<>();
+
+    /**
+     * Computes nothing yet.
+     *
+     * @param lease ends with this
+     * @param place where the transformer's tensors lie
+     * @param cancellation called before each block; throws to cancel
+     */
+    EagerDenoiser(
+            Lease<ZImageTransformer2DModel> lease,
+            TensorPlace place,
+            List<Evaluation> evaluations,
+            Runnable cancellation) {
+        this.lease = lease;
+        transformer = lease.model();
+        this.place = place;
+        this.evaluations = evaluations;
+        this.cancellation = cancellation;
+    }
+
+    /** Lets a hook join in, behind those that do already. It is closed with this. */
+    void attach(BlockHook hook) {
+        hooks.add(hook);
+    }
+
+    @Override
+    public List<Caption> captions(List<PromptEmbeddings> prompts) {
+        return transformer.captions(
+                prompts.stream()
+                        .map(each -> place.of(each.values(), each.tokens(), each.features()))
+                        .toList(),
+                cancellation);
+    }
+
+    @Override
+    public RotaryEmbedding imageRotary(int latentHeight, int latentWidth, Caption caption) {
+        return transformer.imageRotary(latentHeight, latentWidth, caption);
+    }
+
+    @Override
+    public void prepare() {
+        evaluations.forEach(each -> modulations.put(each.timestep(), null));
+        float[] timesteps = new float[modulations.size()];
+        int count = 0;
+        for (float timestep : modulations.keySet()) {
+            timesteps[count++] = timestep;
+        }
+        List<StepModulation> made = transformer.modulations(timesteps);
+        for (int i = 0; i < timesteps.length; i++) {
+            modulations.put(timesteps[i], made.get(i));
+        }
+    }
+
+    /** Returns what an evaluation's timestep gave. */
+    StepModulation modulation(Evaluation at) {
+        return Objects.requireNonNull(modulations.get(at.timestep()), "prepare() comes first");
+    }
+
+    /** Asks all hooks for what they do in an evaluation; empty if none does anything. What comes is closed by {@link #forward}. */
+    List<BlockHook.Pass> passes(List<TransformerInput> pictures, Evaluation at) {
+        if (hooks.isEmpty()) {
+            return List.of();
+        }
+        List<BlockHook.Pass> passes = new ArrayList<>();
+        try {
+            for (BlockHook hook : hooks) {
+                BlockHook.Pass pass = hook.begin(at, pictures);
+                if (pass != null) {
+                    passes.add(pass);
+                }
+            }
+        } catch (RuntimeException | Error e) {
+            passes.forEach(BlockHook.Pass::close);
+            throw e;
+        }
+        return passes;
+    }
+
+    @Override
+    public List<Tensor> velocities(List<TransformerInput> pictures, Evaluation at, boolean last) {
+        return forward(pictures, at, last, passes(pictures, at));
+    }
+
+    /** As {@link #velocities}, with what the hooks do. */
+    List<Tensor> forward(List<TransformerInput> pictures, Evaluation at, boolean last, List<BlockHook.Pass> passes) {
+        boolean runsAgain = !last || !at.isLast();
+        try {
+            return transformer.forward(pictures, modulation(at), runsAgain, cancellation, passes);
+        } finally {
+            passes.forEach(BlockHook.Pass::close);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            hooks.forEach(BlockHook::close);
+        } finally {
+            lease.close();
+        }
+    }
+}

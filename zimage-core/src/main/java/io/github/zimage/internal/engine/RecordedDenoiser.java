@@ -1,0 +1,72 @@
+package io.github.zimage.internal.engine;
+
+import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.schedule.Evaluation;
+import io.github.zimage.internal.transformer.BlockHook;
+import io.github.zimage.internal.transformer.Caption;
+import io.github.zimage.internal.transformer.RotaryEmbedding;
+import io.github.zimage.internal.transformer.TransformerInput;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Replays what was recorded of the transformer. A hook changes what is computed from one evaluation to the next, so that where one joins in,
+ * operations are ordered one by one.
+ */
+final class RecordedDenoiser implements Denoiser {
+    private static final Logger LOG = LoggerFactory.getLogger(RecordedDenoiser.class);
+
+    private final EagerDenoiser eager;
+    private final TransformerRecordings recordings;
+    private final Runnable cancellation;
+    private boolean told;
+
+    /**
+     * Records nothing yet.
+     *
+     * @param eager closed with this
+     * @param recordings those of the transformer, which stay
+     */
+    RecordedDenoiser(EagerDenoiser eager, TransformerRecordings recordings, Runnable cancellation) {
+        this.eager = eager;
+        this.recordings = recordings;
+        this.cancellation = cancellation;
+    }
+
+    @Override
+    public List<Caption> captions(List<PromptEmbeddings> prompts) {
+        return eager.captions(prompts);
+    }
+
+    @Override
+    public RotaryEmbedding imageRotary(int latentHeight, int latentWidth, Caption caption) {
+        return eager.imageRotary(latentHeight, latentWidth, caption);
+    }
+
+    @Override
+    public void prepare() {
+        eager.prepare();
+    }
+
+    @Override
+    public List<Tensor> velocities(List<TransformerInput> pictures, Evaluation at, boolean last) {
+        List<BlockHook.Pass> passes = eager.passes(pictures, at);
+        if (passes.isEmpty()) {
+            return recordings.forward(pictures, eager.modulation(at), cancellation);
+        }
+        if (!told) {
+            told = true;
+            LOG.debug(
+                    "Something joins in between the blocks from step {} on: those are not replayed",
+                    at.step().number());
+        }
+        return eager.forward(pictures, at, last, passes);
+    }
+
+    @Override
+    public void close() {
+        eager.close();
+    }
+}

@@ -1,0 +1,88 @@
+package io.github.zimage.internal.engine;
+
+import io.github.zimage.GenerationListener;
+import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.engine.LoadedModel.Lease;
+import io.github.zimage.internal.placement.Phase;
+import io.github.zimage.internal.schedule.Evaluation;
+import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
+import java.util.Collection;
+import java.util.List;
+import java.util.function.Supplier;
+
+/** What one request does with the model: phases, one after the other, and in them components. */
+public final class Session {
+    private final LoadedModel model;
+    private final Phases phases;
+    private final GenerationListener listener;
+    private final Runnable cancellation;
+
+    /**
+     * Begins.
+     *
+     * @param listener hears what is loaded
+     * @param cancellation called often; throws to cancel
+     * @param relief asked when an allocation fails
+     */
+    public Session(LoadedModel model, GenerationListener listener, Runnable cancellation, Relief relief) {
+        this.model = model;
+        this.listener = listener;
+        this.cancellation = cancellation;
+        phases = model.phases(relief);
+    }
+
+    /** Returns the model. */
+    public LoadedModel model() {
+        return model;
+    }
+
+    /** Returns what hears of the request. */
+    public GenerationListener listener() {
+        return listener;
+    }
+
+    /** Returns what is called often and throws to cancel the request. */
+    public Runnable cancellation() {
+        return cancellation;
+    }
+
+    /**
+     * Runs a phase on the device of its component.
+     *
+     * @param work runs a second time if an allocation fails, with less in memory; once for all phases
+     */
+    public <T> T run(Phase phase, Supplier<T> work) {
+        return phases.run(phase, work);
+    }
+
+    /** Returns a component's model, after loading it if it is not there, until the lease is closed; in a phase. */
+    public <M> Lease<M> use(ComponentLoader<M> loader) {
+        return model.use(loader, listener, cancellation);
+    }
+
+    /** Encodes prompts, in the phase for that. Returns one for each. */
+    public List<PromptEmbeddings> encode(Collection<TokenIds> prompts) {
+        return model.prompts().encode(prompts, () -> use(TextEncoderLoader.INSTANCE), cancellation);
+    }
+
+    /**
+     * Leases the transformer for a schedule, in the phase for that.
+     *
+     * @param evaluations all that will be asked for, in order
+     * @param attachments what joins in between its blocks, in order
+     */
+    public Denoiser denoiser(List<Evaluation> evaluations, List<Attachment> attachments) {
+        Lease<ZImageTransformer2DModel> lease = use(TransformerLoader.INSTANCE);
+        EagerDenoiser eager = new EagerDenoiser(lease, model.place(), evaluations, cancellation);
+        try {
+            for (Attachment each : attachments) {
+                eager.attach(each.open(this, lease.model(), evaluations));
+            }
+        } catch (RuntimeException | Error e) {
+            eager.close();
+            throw e;
+        }
+        TransformerRecordings recordings = model.recordings();
+        return recordings == null ? eager : new RecordedDenoiser(eager, recordings, cancellation);
+    }
+}

@@ -1,0 +1,93 @@
+package io.github.zimage.internal.generation;
+
+import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.engine.Denoiser;
+import io.github.zimage.internal.transformer.Caption;
+import io.github.zimage.internal.transformer.RotaryEmbedding;
+import io.github.zimage.internal.transformer.TransformerInput;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.bytedeco.pytorch.Tensor;
+
+/** What each picture shall show, and shall not, as the transformer takes it: the same in all evaluations. */
+final class Conditions {
+    private final List<Picture> pictures;
+    private final List<TransformerInput> positive;
+    private final List<TransformerInput> negative;
+
+    private Conditions(List<Picture> pictures, List<TransformerInput> positive, List<TransformerInput> negative) {
+        this.pictures = pictures;
+        this.positive = positive;
+        this.negative = negative;
+    }
+
+    /** Turns embeddings into captions and rotary embeddings, each once. */
+    static Conditions of(Denoiser denoiser, Embeddings text, List<Picture> pictures) {
+        Inputs inputs = new Inputs(denoiser, text.distinct());
+        List<TransformerInput> positive = new ArrayList<>();
+        List<TransformerInput> negative = new ArrayList<>();
+        for (Picture picture : pictures) {
+            positive.add(inputs.of(picture.latents(), text.positive().get(picture.index())));
+            if (text.negative() != null) {
+                negative.add(inputs.of(picture.latents(), text.negative()));
+            }
+        }
+        return new Conditions(pictures, positive, negative);
+    }
+
+    /**
+     * Returns the pictures in groups that go through the transformer together.
+     *
+     * @param most how many pictures a group may have
+     */
+    List<Group> groups(int most) {
+        List<Group> groups = new ArrayList<>();
+        for (int first = 0; first < pictures.size(); first += most) {
+            int end = Math.min(first + most, pictures.size());
+            groups.add(new Group(
+                    pictures.subList(first, end),
+                    positive.subList(first, end),
+                    negative.isEmpty() ? List.of() : negative.subList(first, end),
+                    end == pictures.size()));
+        }
+        return groups;
+    }
+
+    /**
+     * Some pictures.
+     *
+     * @param pictures the pictures
+     * @param positive for each what it shall show
+     * @param negative for each what it shall not show; empty without guidance
+     * @param isLast whether it is the last group
+     */
+    record Group(
+            List<Picture> pictures, List<TransformerInput> positive, List<TransformerInput> negative, boolean isLast) {}
+
+    /** Makes inputs of which those with the same embeddings share what they can: all pictures have the same size. */
+    private static final class Inputs {
+        private final Denoiser denoiser;
+        private final Map<PromptEmbeddings, Caption> captions = new HashMap<>();
+        private final Map<PromptEmbeddings, RotaryEmbedding> rotary = new HashMap<>();
+
+        Inputs(Denoiser denoiser, List<PromptEmbeddings> distinct) {
+            this.denoiser = denoiser;
+            List<Caption> made = denoiser.captions(distinct);
+            for (int i = 0; i < distinct.size(); i++) {
+                captions.put(distinct.get(i), made.get(i));
+            }
+        }
+
+        TransformerInput of(Tensor latents, PromptEmbeddings text) {
+            Caption caption = Objects.requireNonNull(captions.get(text));
+            RotaryEmbedding shared = rotary.computeIfAbsent(
+                    text,
+                    each -> denoiser.imageRotary(
+                            Math.toIntExact(latents.size(1)), Math.toIntExact(latents.size(2)), caption));
+            return new TransformerInput(latents, caption, shared);
+        }
+    }
+}

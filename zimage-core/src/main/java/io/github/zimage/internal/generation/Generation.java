@@ -1,0 +1,177 @@
+package io.github.zimage.internal.generation;
+
+import io.github.zimage.Component;
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.GenerationTimings;
+import io.github.zimage.internal.config.TransformerConfig;
+import io.github.zimage.internal.engine.Attachment;
+import io.github.zimage.internal.engine.Denoiser;
+import io.github.zimage.internal.engine.LoadedModel;
+import io.github.zimage.internal.engine.Relief;
+import io.github.zimage.internal.engine.Session;
+import io.github.zimage.internal.engine.VaeDecoderLoader;
+import io.github.zimage.internal.placement.Phase;
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.schedule.Evaluation;
+import io.github.zimage.internal.schedule.NoiseSchedule;
+import io.github.zimage.internal.weights.Checkpoint;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * One order on its way to pictures, on the device thread. The steps are those of diffusers' {@code ZImagePipeline.__call__}. Each component is
+ * let go, if it has to be, before the next is loaded.
+ */
+public final class Generation {
+    private final long start = System.nanoTime();
+    private final Order order;
+    private final GenerationRequest request;
+    private final Session session;
+    private final Checkpoint checkpoint;
+    private final GenerationListener listener;
+    private final int latentHeight;
+    private final int latentWidth;
+    private Duration encode = Duration.ZERO;
+    private Duration denoise = Duration.ZERO;
+    private List<Duration> steps = List.of();
+
+    private Generation(Order order, Session session) {
+        this.order = order;
+        this.session = session;
+        request = order.request();
+        checkpoint = session.model().checkpoint();
+        listener = session.listener();
+        latentHeight = request.height() / checkpoint.vae().scale();
+        latentWidth = request.width() / checkpoint.vae().scale();
+    }
+
+    /**
+     * Generates all pictures of an order.
+     *
+     * @param cancellation called often; throws to cancel
+     * @param relief asked when an allocation fails
+     */
+    public static List<DrawnImage> run(
+            LoadedModel model, Order order, GenerationListener listener, Runnable cancellation, Relief relief) {
+        try (PointerScope scope = new PointerScope()) {
+            return new Generation(order, new Session(model, listener, cancellation, relief)).run();
+        }
+    }
+
+    private List<DrawnImage> run() {
+        // 1. Prompts to embeddings, and what starts and attachments need
+        Embeddings text = session.run(Phase.TEXT, () -> Embeddings.of(order, session));
+        InitialLatents begin = order.start().prepared(session);
+        List<Attachment> attachments =
+                order.attachments().stream().map(each -> each.prepared(session)).toList();
+
+        // 2. to 6. Schedule, latents, conditions, steps
+        List<Tensor> latents =
+                session.run(Phase.DENOISE, () -> Tensors.allScoped(() -> denoised(text, begin, attachments)));
+
+        // 7. Latents to pictures
+        GenerationTimings timings = new GenerationTimings(encode, denoise, Duration.ZERO, steps);
+        return session.run(Phase.DECODE, () -> new Decoding(session).images(latents, timings));
+    }
+
+    private List<Tensor> denoised(Embeddings text, InitialLatents begin, List<Attachment> attachments) {
+        // 2. Noise levels, and where the transformer is evaluated
+        NoiseSchedule schedule = begin.schedule(wholeSchedule());
+        List<Evaluation> evaluations = schedule.evaluations(order.sampler());
+
+        // 3. Noise, given latents, or a picture with noise
+        List<Picture> pictures = pictures(begin, schedule);
+        try (Denoiser denoiser = session.denoiser(evaluations, attachments)) {
+            // 4. Captions and rotary embeddings
+            Conditions conditions = Conditions.of(denoiser, text, pictures);
+            encode = since(start);
+            listener.onEncode(encode);
+
+            long begun = System.nanoTime();
+            denoiser.prepare();
+            denoise(denoiser, conditions, schedule, evaluations);
+            denoise = since(begun);
+        }
+        return pictures.stream().map(Picture::latents).toList();
+    }
+
+    private void denoise(
+            Denoiser denoiser, Conditions conditions, NoiseSchedule schedule, List<Evaluation> evaluations) {
+        Guidance guidance = Guidance.of(request);
+        StepClock clock = new StepClock(
+                session.model().device(Component.TRANSFORMER),
+                request,
+                schedule.steps().size(),
+                listener);
+        StepPreviews previews = new StepPreviews(
+                listener,
+                session.model().resident(VaeDecoderLoader.INSTANCE),
+                checkpoint.vae().scale(),
+                session.cancellation());
+        List<Conditions.Group> groups =
+                conditions.groups(session.model().options().limits().picturesAtOnce());
+        for (Evaluation at : evaluations) { // 5. Steps
+            if (at.beginsStep()) {
+                previews.ask(at.step());
+            }
+            for (Conditions.Group group : groups) {
+                try (PointerScope scope = new PointerScope()) {
+                    List<Tensor> velocities = guidance.velocities(denoiser, group, at);
+                    for (int i = 0; i < velocities.size(); i++) {
+                        Picture picture = group.pictures().get(i);
+                        previews.show(at, picture.index(), picture.latents(), velocities.get(i));
+                        picture.advance(at, velocities.get(i));
+                    }
+                }
+            }
+            if (at.endsStep()) {
+                clock.ordered(); // 6. On a GPU, told one step later
+            }
+        }
+        clock.finish();
+        steps = clock.durations();
+    }
+
+    private NoiseSchedule wholeSchedule() {
+        int patch = TransformerConfig.PATCH_SIZE;
+        int imageTokens = latentHeight / patch * (latentWidth / patch);
+        return NoiseSchedule.flowMatch(checkpoint.scheduler(), levels(), imageTokens);
+    }
+
+    private float[] levels() {
+        if (request.sigmas().isEmpty()) {
+            return NoiseSchedule.evenLevels(request.steps());
+        }
+        float[] levels = new float[request.steps()];
+        for (int i = 0; i < levels.length; i++) {
+            levels[i] = request.sigmas().get(i);
+        }
+        return levels;
+    }
+
+    private List<Picture> pictures(InitialLatents begin, NoiseSchedule schedule) {
+        List<Picture> pictures = new ArrayList<>();
+        for (int i = 0; i < order.seeds().size(); i++) {
+            PictureNoise noise = new PictureNoise(
+                    order.seeds().get(i),
+                    request.noiseReduction(),
+                    session.model().place(),
+                    checkpoint.transformer().inChannels(),
+                    latentHeight,
+                    latentWidth);
+            InitialLatents.Start first =
+                    begin.begin(i, schedule, noise, session.model().place());
+            Tensor latents = first.latents();
+            pictures.add(new Picture(i, latents, first, order.sampler().begin(latents, schedule, noise)));
+        }
+        return pictures;
+    }
+
+    private static Duration since(long nanoTime) {
+        return Duration.ofNanos(System.nanoTime() - nanoTime);
+    }
+}

@@ -1,0 +1,97 @@
+package io.github.zimage.internal.generation;
+
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.internal.engine.Attachment;
+import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.schedule.EulerSampler;
+import io.github.zimage.internal.schedule.Sampler;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A request, resolved once, before it waits for a device: nothing in it is left to chance, and nothing has to be looked up on the device's
+ * thread. {@link RequestCheck#order} makes it.
+ *
+ * @param request what was asked for
+ * @param seeds one for each picture
+ * @param prompts the tokens of each of the request's prompts
+ * @param negativePrompt those of the negative one, if guidance needs it and it is not given as embeddings
+ * @param start where the pictures start
+ * @param sampler how they get from one noise level to the next
+ * @param attachments what joins in between the transformer's blocks, in order
+ */
+public record Order(
+        GenerationRequest request,
+        List<Long> seeds,
+        List<TokenIds> prompts,
+        @Nullable TokenIds negativePrompt,
+        InitialLatents start,
+        Sampler sampler,
+        List<Attachment> attachments) {
+
+    /** Copies the lists, and checks that they have an entry for each picture or prompt. */
+    public Order {
+        seeds = List.copyOf(seeds);
+        prompts = List.copyOf(prompts);
+        attachments = List.copyOf(attachments);
+        checkCount("seeds", seeds.size(), request.totalCount());
+        checkCount("prompts", prompts.size(), request.prompts().size());
+    }
+
+    private static void checkCount(String what, int count, int expected) {
+        if (count != expected) {
+            throw new IllegalArgumentException("an order must have %d %s, but had %d".formatted(expected, what, count));
+        }
+    }
+
+    /**
+     * Returns the order of a request that starts as it says, takes Euler's steps and has nothing attached.
+     *
+     * @param firstSeed the seed of the first picture, if the request does not say it
+     */
+    static Order of(
+            GenerationRequest request, long firstSeed, List<TokenIds> prompts, @Nullable TokenIds negativePrompt) {
+        List<Long> seeds = IntStream.range(0, request.totalCount())
+                .mapToObj(picture -> request.seedOf(picture, firstSeed))
+                .toList();
+        return new Order(
+                request, seeds, prompts, negativePrompt, InitialLatents.of(request), new EulerSampler(), List.of());
+    }
+
+    /**
+     * Returns a part of this, for another device.
+     *
+     * @param part the request for some of the pictures, with the same settings
+     * @param firstPicture the index in this order of the part's first picture
+     */
+    public Order part(GenerationRequest part, int firstPicture) {
+        int firstPrompt = firstPicture / request.count();
+        return new Order(
+                part,
+                seeds.subList(firstPicture, firstPicture + part.totalCount()),
+                prompts.isEmpty()
+                        ? List.of()
+                        : prompts.subList(
+                                firstPrompt, firstPrompt + part.prompts().size()),
+                negativePrompt,
+                start.from(firstPicture),
+                sampler,
+                attachments);
+    }
+
+    /** Returns the same with another start. */
+    public Order startingFrom(InitialLatents other) {
+        return new Order(request, seeds, prompts, negativePrompt, other, sampler, attachments);
+    }
+
+    /** Returns the same with another sampler. */
+    public Order sampledBy(Sampler other) {
+        return new Order(request, seeds, prompts, negativePrompt, start, other, attachments);
+    }
+
+    /** Returns the same with other attachments. */
+    public Order with(List<Attachment> others) {
+        return new Order(request, seeds, prompts, negativePrompt, start, sampler, others);
+    }
+}

@@ -1,0 +1,54 @@
+package io.github.zimage.internal.transformer;
+
+import org.bytedeco.pytorch.Tensor;
+
+/** A picture between two blocks. */
+public final class PictureStream {
+    private final TransformerInput input;
+    private Tensor hidden;
+    private RotaryEmbedding rotary;
+    /** The first main block that it runs through. */
+    private int firstBlock;
+
+    PictureStream(TransformerInput input, Tensor hidden) {
+        this.input = input;
+        this.hidden = hidden;
+        rotary = input.imageRotary();
+    }
+
+    /** Returns the picture: the same object in all evaluations. */
+    public TransformerInput input() {
+        return input;
+    }
+
+    /**
+     * Returns the residual stream, which may be changed in place: [N, dim] fp32 among the noise refiner's blocks, where N is a multiple of 32,
+     * and [N + T, dim] among the main ones, with the caption behind the picture.
+     */
+    public Tensor hidden() {
+        return hidden;
+    }
+
+    /** Returns the rotary embedding of the stream's tokens. */
+    public RotaryEmbedding rotary() {
+        return rotary;
+    }
+
+    /**
+     * Leaves out main blocks. The stream has been changed to what it would be like before the block to go on with.
+     *
+     * @param block the main block to go on with, from 0; their number if none of those that are left shall run
+     */
+    public void skipTo(int block) {
+        firstBlock = block;
+    }
+
+    int firstBlock() {
+        return firstBlock;
+    }
+
+    void append(Tensor joined, RotaryEmbedding joinedRotary) {
+        hidden = joined;
+        rotary = joinedRotary;
+    }
+}

@@ -1,0 +1,68 @@
+package io.github.zimage.internal.generation;
+
+import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.PromptOverflow;
+import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.LoadedModel;
+import io.github.zimage.internal.engine.Relief;
+import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.text.PromptTokens;
+import io.github.zimage.internal.weights.Checkpoint;
+import java.util.List;
+
+/** A model and its tokenizer, for tests that go around the pipeline's queue. Belongs to one thread. */
+final class TestEngine implements AutoCloseable {
+    private final PromptTokens tokens;
+    private final RequestCheck requests;
+    private final LoadedModel model;
+
+    TestEngine(Checkpoint checkpoint, EngineOptions options, GenerationListener listener) {
+        tokens = PromptTokens.load(checkpoint, 512, PromptOverflow.ERROR);
+        requests = new RequestCheck(checkpoint, tokens);
+        try {
+            model = new LoadedModel(checkpoint, options, listener, Relief.NONE);
+        } catch (RuntimeException | Error e) {
+            tokens.close();
+            throw e;
+        }
+    }
+
+    LoadedModel model() {
+        return model;
+    }
+
+    Order order(GenerationRequest request, long seed) {
+        requests.check(request);
+        return requests.order(request, seed);
+    }
+
+    List<DrawnImage> generate(Order order) {
+        return Generation.run(model, order, new GenerationListener() {}, () -> {}, Relief.NONE);
+    }
+
+    List<DrawnImage> generate(
+            GenerationRequest request, long seed, GenerationListener listener, Runnable cancellation) {
+        return generate(request, seed, listener, cancellation, Relief.NONE);
+    }
+
+    List<DrawnImage> generate(
+            GenerationRequest request, long seed, GenerationListener listener, Runnable cancellation, Relief relief) {
+        return Generation.run(model, order(request, seed), listener, cancellation, relief);
+    }
+
+    PromptEmbeddings encode(String prompt, Runnable cancellation) {
+        return model.encode(new TokenIds(tokens.of(prompt)), cancellation, Relief.NONE);
+    }
+
+    void forget() {
+        model.forget();
+    }
+
+    @Override
+    public void close() {
+        model.close();
+        tokens.close();
+    }
+}
