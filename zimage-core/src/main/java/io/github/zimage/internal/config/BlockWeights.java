@@ -5,9 +5,11 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import java.util.function.ToLongFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -127,12 +129,14 @@ public final class BlockWeights {
                     Entry.of("post_attention_layernorm.weight", Role.NORM, Size.HIDDEN)),
             "embed_tokens\\.weight");
 
+    private final String kinds;
     private final Pattern block;
     private final List<Entry> entries;
     private final Map<String, Role> roles = new HashMap<>();
     private final Pattern outer;
 
     private BlockWeights(String kinds, List<Entry> entries, String outer) {
+        this.kinds = kinds;
         this.block = Pattern.compile("(?<block>(" + kinds + ")\\.\\d+)\\.(?<rest>.*)");
         this.entries = entries;
         this.outer = Pattern.compile(outer);
@@ -158,6 +162,20 @@ public final class BlockWeights {
                 .sorted(Comparator.comparing(Entry::role))
                 .map(Entry::name)
                 .toList();
+    }
+
+    /** Returns what the names of blocks' weights of some roles look like; the first group is the name of the block. */
+    public Pattern names(Predicate<Role> wanted) {
+        String names = entries.stream()
+                .filter(entry -> wanted.test(entry.role()))
+                .map(entry -> Pattern.quote(entry.name()))
+                .collect(Collectors.joining("|"));
+        return Pattern.compile("((?:" + kinds + ")\\.\\d+)\\.(?:" + names + ")");
+    }
+
+    /** Returns what the names of weights look like that compute in FP32 always. */
+    public Pattern exactNames() {
+        return Pattern.compile("(?!(?:" + names(Role::isInPrecision) + "|" + outer + ")$).*");
     }
 
     /** Returns the name of the block that a weight belongs to, or null if it is outside of all. */

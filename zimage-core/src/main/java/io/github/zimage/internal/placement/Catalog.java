@@ -1,6 +1,7 @@
 package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
+import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.config.VaeConfig;
@@ -10,20 +11,18 @@ import java.util.regex.Pattern;
 /** The components that every model has, as entries of a list to which others can be added. */
 public final class Catalog {
     private static final WeightRoles TEXT_ENCODER = new WeightRoles(
-            Pattern.compile("(layers\\.\\d+)\\..*"),
+            BlockWeights.TEXT_ENCODER.names(BlockWeights.Role::isStreamed),
             WeightRoles.NONE,
-            Pattern.compile(".*norm\\.weight"),
+            BlockWeights.TEXT_ENCODER.exactNames(),
             WeightRoles.NONE,
             "embed_tokens.weight");
 
     /** Norms, what the timestep passes, and pad tokens compute in FP32. */
     private static final WeightRoles TRANSFORMER = new WeightRoles(
-            Pattern.compile("((?:noise_refiner|context_refiner|layers)\\.\\d+)\\."
-                    + "(?!adaLN_modulation|(attention|ffn)_norm).*"),
+            BlockWeights.TRANSFORMER.names(BlockWeights.Role::isStreamed),
             Pattern.compile("context_refiner\\..*"),
-            Pattern.compile(".*(norm|norm_[qk]|norm[12]|pad_token|cap_embedder\\.0)(\\.weight)?"
-                    + "|.*adaLN_modulation.*|t_embedder\\..*"),
-            Pattern.compile("(noise_refiner|layers)\\.\\d+\\.adaLN_modulation.*"),
+            BlockWeights.TRANSFORMER.exactNames(),
+            BlockWeights.TRANSFORMER.names(role -> role == BlockWeights.Role.MODULATION),
             null);
 
     private static final WeightRoles VAE = new WeightRoles(
