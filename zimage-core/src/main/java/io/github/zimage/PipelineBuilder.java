@@ -344,6 +344,7 @@ public final class PipelineBuilder {
      * loaded each time.
      *
      * @throws IllegalStateException if no model was set
+     * @throws IllegalArgumentException if the prompt has more than 65,536 characters
      * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
      */
     public int countTokens(String prompt) {

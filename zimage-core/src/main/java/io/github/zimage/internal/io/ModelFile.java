@@ -49,7 +49,8 @@ public final class ModelFile {
     /** Returns in one line what was wrong with a JSON text, and where. */
     public static String reason(JsonProcessingException e) {
         String message = printable(e.getOriginalMessage().lines().findFirst().orElse("damaged"));
-        String shortened = message.length() <= 200 ? message : message.substring(0, 200) + "…";
+        String shortened =
+                message.length() <= QUOTED_CHARACTERS ? message : message.substring(0, QUOTED_CHARACTERS) + "…";
         JsonLocation at = e.getLocation();
         return at == null
                 ? shortened
