@@ -2,7 +2,7 @@ import org.jspecify.annotations.NullMarked;
 
 /** Z-Image for the JVM: text in, picture out. */
 @NullMarked
-@SuppressWarnings({"requires-automatic", "module"}) // the module for graphics cards is built after this one
+@SuppressWarnings({"requires-automatic", "module"}) // the modules that see more are built after this one
 module io.github.zimage.core {
     requires transitive java.desktop;
     requires transitive org.bytedeco.pytorch;
@@ -18,18 +18,22 @@ module io.github.zimage.core {
     exports io.github.zimage.prompt;
     exports io.github.zimage.spi;
     exports io.github.zimage.tuning;
+    exports io.github.zimage.internal.config to
+            io.github.zimage.demo;
     exports io.github.zimage.internal.device to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.nn to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.numbers to
-            io.github.zimage.cuda;
+            io.github.zimage.cuda,
+            io.github.zimage.demo;
     exports io.github.zimage.internal.placement to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.runtime to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.safetensors to
-            io.github.zimage.cuda;
+            io.github.zimage.cuda,
+            io.github.zimage.demo;
     exports io.github.zimage.internal.weights to
             io.github.zimage.cuda;
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.image.Psnr;
 import java.nio.file.Path;
 import java.util.Objects;

@@ -2,6 +2,7 @@ package io.github.zimage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.zimage.demo.SyntheticModel;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

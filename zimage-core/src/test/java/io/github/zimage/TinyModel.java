@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.demo.SyntheticModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 

@@ -1,7 +1,7 @@
 package io.github.zimage.bench;
 
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
+import io.github.zimage.demo.SyntheticModel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
+import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.CpuDevice;
 import io.github.zimage.internal.nn.AtenKernels;

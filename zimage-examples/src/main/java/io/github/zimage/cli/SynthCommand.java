@@ -1,7 +1,7 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
+import io.github.zimage.demo.SyntheticModel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;

@@ -3,7 +3,7 @@ package io.github.zimage.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
+import io.github.zimage.demo.SyntheticModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
+import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.safetensors.Safetensors;

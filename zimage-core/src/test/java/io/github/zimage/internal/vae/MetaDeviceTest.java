@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
+import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.nn.AtenKernels;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.BlockSource;

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.zimage.Component;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
+import io.github.zimage.demo.SyntheticModel;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;

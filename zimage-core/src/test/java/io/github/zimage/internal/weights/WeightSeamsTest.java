@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
+import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.conversion.WeightCache;
 import io.github.zimage.internal.numbers.RowRounding;

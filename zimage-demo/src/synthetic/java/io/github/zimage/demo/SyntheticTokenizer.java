@@ -1,6 +1,6 @@
-package io.github.zimage.internal.weights;
+package io.github.zimage.demo;
 
-import static io.github.zimage.internal.weights.SyntheticCheckpoint.ordered;
+import static io.github.zimage.demo.SyntheticConfigs.ordered;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -1,8 +1,11 @@
-package io.github.zimage;
+package io.github.zimage.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.zimage.Component;
+import io.github.zimage.ModelInfo;
+import io.github.zimage.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,11 +1,9 @@
-package io.github.zimage.internal.weights;
+package io.github.zimage.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.SyntheticModel;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.safetensors.SafetensorsWriter;
 import java.nio.file.Path;
@@ -17,8 +15,8 @@ import org.junit.jupiter.api.Test;
 /** Protects the shapes and shards of the published model, as far as they are known. */
 class SyntheticCheckpointTest {
 
-    private static List<Double> gigabytes(Precision storage, Component component) {
-        return SyntheticCheckpoint.of(SyntheticModel.Size.TURBO, storage).shards(component).stream()
+    private static List<Double> gigabytes(SyntheticCheckpoint.Part part) {
+        return part.shards().stream()
                 .map(shard -> shard.stream()
                                 .mapToLong(SafetensorsWriter.Tensor::byteSize)
                                 .sum()
@@ -29,9 +27,11 @@ class SyntheticCheckpointTest {
 
     @Test
     void turboShards_areThoseOfThePublishedModel() {
-        assertThat(gigabytes(Precision.FP32, Component.TRANSFORMER)).containsExactly(9.97, 9.97, 4.67);
-        assertThat(gigabytes(Precision.BF16, Component.TEXT_ENCODER)).containsExactly(3.96, 3.99, 0.1);
-        assertThat(gigabytes(Precision.BF16, Component.VAE)).containsExactly(0.17);
+        SyntheticCheckpoint fp32 = SyntheticCheckpoint.of(SyntheticModel.Size.TURBO, Precision.FP32);
+        SyntheticCheckpoint bf16 = SyntheticCheckpoint.of(SyntheticModel.Size.TURBO, Precision.BF16);
+        assertThat(gigabytes(fp32.transformer())).containsExactly(9.97, 9.97, 4.67);
+        assertThat(gigabytes(bf16.textEncoder())).containsExactly(3.96, 3.99, 0.1);
+        assertThat(gigabytes(bf16.vae())).containsExactly(0.17);
         assertThat(SyntheticModel.byteSize(SyntheticModel.Size.TURBO, Precision.BF16))
                 .isEqualTo(SyntheticModel.byteSize(SyntheticModel.Size.TURBO, Precision.FP32) / 2);
     }

@@ -1,6 +1,7 @@
-package io.github.zimage;
+package io.github.zimage.demo;
 
-import io.github.zimage.internal.weights.SyntheticCheckpoint;
+import io.github.zimage.Precision;
+import io.github.zimage.ZImageException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.function.LongConsumer;
