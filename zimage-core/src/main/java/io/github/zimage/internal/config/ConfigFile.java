@@ -3,7 +3,7 @@ package io.github.zimage.internal.config;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectReader;
@@ -22,18 +22,18 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON object from a file, read strictly: its values have the asked type and lie in the asked range, or there is a
- * {@link ModelLoadException} that names file, key, rule and value. A key that is absent takes the given default.
+ * A JSON object from a file. Values that are asked for are read strictly: they have the asked type and lie in the asked range, or there
+ * is a {@link ModelLoadException} that names file, key, rule and value. A key that is absent takes the given default. What is not asked
+ * for may be anything that Python's {@code json} reads, NaN and infinities among it; of a key that is there twice, the last counts.
  */
 public final class ConfigFile {
-    private static final int MAX_BYTES = 1_000_000;
+    private static final int MAX_BYTES = 16_000_000;
 
     private static final ObjectReader READER = JsonMapper.builder(JsonFactory.builder()
-                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
                     .streamReadConstraints(StreamReadConstraints.builder()
-                            .maxNestingDepth(64)
-                            .maxNumberLength(100)
-                            .maxTokenCount(200_000)
+                            .maxNestingDepth(500)
+                            .maxNumberLength(4300)
                             .build())
                     .build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -60,7 +60,7 @@ public final class ConfigFile {
         long size = ModelFile.size(path);
         if (size > MAX_BYTES) {
             throw new ModelLoadException(
-                    name + ": a configuration must have at most " + MAX_BYTES + " bytes, but this has " + size);
+                    name + ": zimage reads configurations of at most " + MAX_BYTES + " bytes, but this has " + size);
         }
         JsonNode node;
         try (InputStream in = Files.newInputStream(path)) {
@@ -245,21 +245,20 @@ public final class ConfigFile {
     /** Returns the refusal of the value under a key. */
     public ModelLoadException wrong(String key, String rule) {
         JsonNode node = object.get(key);
-        return new ModelLoadException(file + ": " + prefix + ModelFile.printable(key) + " " + rule + ", but was "
+        return new ModelLoadException(file + ": " + prefix + ModelFile.shown(key) + " " + rule + ", but was "
                 + (node == null ? "absent" : shown(node)));
     }
 
     /** Returns a refusal that names a value of its own. */
     public ModelLoadException wrong(String key, String rule, Object value) {
-        return new ModelLoadException(file + ": " + prefix + ModelFile.printable(key) + " " + rule + ", but was "
-                + (value instanceof JsonNode node ? shown(node) : value));
+        return new ModelLoadException(file + ": " + prefix + ModelFile.shown(key) + " " + rule + ", but was "
+                + (value instanceof JsonNode node ? shown(node) : ModelFile.shown(value)));
     }
 
     private static String shown(JsonNode node) {
         if (node.isTextual()) {
             return ModelFile.quote(node.textValue());
         }
-        String json = ModelFile.printable(node.toString());
-        return json.length() <= 100 ? json : json.substring(0, 100) + "…";
+        return ModelFile.shown(node);
     }
 }

@@ -1,14 +1,8 @@
 package io.github.zimage.internal.safetensors;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.io.ModelFile;
-import io.github.zimage.internal.numbers.StorageType;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -22,11 +16,7 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -39,24 +29,9 @@ public final class SafetensorsHeader {
     static final long MAX_BYTES = 100_000_000;
 
     /** The most tensors in a checkpoint's files. */
-    public static final int MAX_TENSORS = 50_000;
-
-    private static final int MAX_RANK = 8;
-    private static final int MAX_METADATA_ENTRIES = 10_000;
-    /** Bounds the memory that names and metadata take. */
-    private static final int MAX_CHARACTERS = 4_000_000;
+    public static final int MAX_TENSORS = HeaderParser.MAX_TENSORS;
 
     private static final int PREFIX_BYTES = 8;
-
-    private static final JsonFactory JSON = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNestingDepth(16)
-                    .maxNumberLength(40)
-                    .maxNameLength(10_000)
-                    .maxStringLength(MAX_CHARACTERS)
-                    .build())
-            .build();
 
     private final Map<String, TensorEntry> tensors;
     private final Map<String, String> metadata;
@@ -71,7 +46,7 @@ public final class SafetensorsHeader {
         return tensors;
     }
 
-    /** Returns the free-form texts that the file carries, in the order of the header. */
+    /** Returns the free-form texts that the file carries, in the order of the header, but for very long ones, which are left out. */
     public Map<String, String> metadata() {
         return metadata;
     }
@@ -118,16 +93,17 @@ public final class SafetensorsHeader {
                         + (start.get(PREFIX_BYTES) & 0xff) + ": not a safetensors file");
             }
             channel.position(PREFIX_BYTES);
-            Parse parse = new Parse(file, name, PREFIX_BYTES + headerBytes, fileSize - PREFIX_BYTES - headerBytes);
             try (InputStream bytes = new Bounded(Channels.newInputStream(channel), headerBytes);
                     Reader text = new InputStreamReader(
                             bytes,
                             StandardCharsets.UTF_8
                                     .newDecoder()
                                     .onMalformedInput(CodingErrorAction.REPORT)
-                                    .onUnmappableCharacter(CodingErrorAction.REPORT));
-                    JsonParser parser = JSON.createParser(text)) {
-                return parse.header(parser);
+                                    .onUnmappableCharacter(CodingErrorAction.REPORT))) {
+                HeaderParser parser =
+                        new HeaderParser(file, PREFIX_BYTES + headerBytes, fileSize - PREFIX_BYTES - headerBytes);
+                parser.read(text);
+                return new SafetensorsHeader(parser.tensors(), parser.metadata());
             }
         } catch (JsonProcessingException e) {
             throw new ModelLoadException(name + ": the header is not sound JSON: " + ModelFile.reason(e), e);
@@ -158,184 +134,6 @@ public final class SafetensorsHeader {
             return "an HTML or XML page: download the file itself";
         }
         return null;
-    }
-
-    /** What one header is being parsed into. */
-    private static final class Parse {
-        private final Path file;
-        private final String fileName;
-        private final long dataOffset;
-        private final long dataBytes;
-        private final Map<String, TensorEntry> tensors = new LinkedHashMap<>();
-        private final Map<String, String> metadata = new LinkedHashMap<>();
-        private long characters;
-
-        Parse(Path file, String fileName, long dataOffset, long dataBytes) {
-            this.file = file;
-            this.fileName = fileName;
-            this.dataOffset = dataOffset;
-            this.dataBytes = dataBytes;
-        }
-
-        SafetensorsHeader header(JsonParser parser) throws IOException {
-            parser.nextToken();
-            while (parser.nextToken() == JsonToken.FIELD_NAME) {
-                String name = parser.currentName();
-                count(name);
-                if (parser.nextToken() != JsonToken.START_OBJECT) {
-                    throw wrong(name, "must be an object", shown(parser));
-                }
-                if (name.equals("__metadata__")) {
-                    readMetadata(parser);
-                } else {
-                    if (tensors.size() == MAX_TENSORS) {
-                        throw new ModelLoadException(fileName + ": more than " + MAX_TENSORS + " tensors");
-                    }
-                    tensors.put(name, tensor(name, parser));
-                }
-            }
-            if (parser.nextToken() != null) {
-                throw new ModelLoadException(fileName + ": the header must be one JSON object, but more follows it");
-            }
-            checkCoverage();
-            return new SafetensorsHeader(tensors, metadata);
-        }
-
-        private void readMetadata(JsonParser parser) throws IOException {
-            while (parser.nextToken() == JsonToken.FIELD_NAME) {
-                String key = parser.currentName();
-                if (parser.nextToken() != JsonToken.VALUE_STRING) {
-                    throw wrong("__metadata__", ModelFile.quote(key) + " must be a text", shown(parser));
-                }
-                String value = parser.getText();
-                count(key);
-                count(value);
-                if (metadata.size() == MAX_METADATA_ENTRIES) {
-                    throw new ModelLoadException(
-                            fileName + ": more than " + MAX_METADATA_ENTRIES + " entries of metadata");
-                }
-                metadata.put(key, value);
-            }
-        }
-
-        private void count(String text) {
-            characters += text.length();
-            if (characters > MAX_CHARACTERS) {
-                throw new ModelLoadException(
-                        fileName + ": more than " + MAX_CHARACTERS + " characters of names and metadata");
-            }
-        }
-
-        private TensorEntry tensor(String name, JsonParser parser) throws IOException {
-            StorageType type = null;
-            List<Long> shape = null;
-            List<Long> offsets = null;
-            while (parser.nextToken() == JsonToken.FIELD_NAME) {
-                String field = parser.currentName();
-                parser.nextToken();
-                switch (field) {
-                    case "dtype" -> {
-                        if (!parser.hasToken(JsonToken.VALUE_STRING)) {
-                            throw wrong(name, "dtype must be a text", shown(parser));
-                        }
-                        type = StorageType.named(parser.getText());
-                        if (type == null) {
-                            throw wrong(
-                                    name,
-                                    "dtype must be one of the format's (F32, BF16, …)",
-                                    ModelFile.quote(parser.getText()));
-                        }
-                    }
-                    case "shape" -> shape = integers(name, "shape", MAX_RANK, parser);
-                    case "data_offsets" -> offsets = integers(name, "data_offsets", 2, parser);
-                    default ->
-                        throw wrong(name, "must have only dtype, shape and data_offsets", ModelFile.quote(field));
-                }
-            }
-            if (type == null || shape == null || offsets == null) {
-                String missing = type == null ? "dtype" : shape == null ? "shape" : "data_offsets";
-                throw new ModelLoadException(
-                        fileName + ": tensor " + ModelFile.quote(name) + " must have " + missing + ", but has none");
-            }
-            if (offsets.size() != 2 || offsets.get(0) > offsets.get(1) || offsets.get(1) > dataBytes) {
-                String hint = offsets.size() == 2 && offsets.get(1) > dataBytes ? ": the file is cut off" : "";
-                throw wrong(
-                        name,
-                        "data_offsets must be a begin and an end within the " + dataBytes + " bytes of data",
-                        offsets + hint);
-            }
-            long size = offsets.get(1) - offsets.get(0);
-            long expected = type.bytes();
-            try {
-                for (long length : shape) {
-                    expected = Math.multiplyExact(expected, length);
-                }
-            } catch (ArithmeticException e) {
-                throw wrong(name, "shape must multiply to less than 2^63 bytes", shape.toString());
-            }
-            if (size != expected) {
-                throw wrong(name, type + " of shape " + shape + " must take " + expected + " bytes", "given " + size);
-            }
-            return new TensorEntry(name, type, shape, file, dataOffset + offsets.get(0), size);
-        }
-
-        private List<Long> integers(String name, String field, int most, JsonParser parser) throws IOException {
-            if (!parser.hasToken(JsonToken.START_ARRAY)) {
-                throw wrong(name, field + " must be a list", shown(parser));
-            }
-            List<Long> values = new ArrayList<>(4);
-            while (parser.nextToken() != JsonToken.END_ARRAY) {
-                boolean fits = parser.hasToken(JsonToken.VALUE_NUMBER_INT)
-                        && parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER
-                        && parser.getLongValue() >= 0;
-                if (!fits) {
-                    throw wrong(name, field + " must hold integers from 0 to 2^63 - 1", shown(parser));
-                }
-                if (values.size() == most) {
-                    throw wrong(name, field + " must have at most " + most + " entries", "longer");
-                }
-                values.add(parser.getLongValue());
-            }
-            return values;
-        }
-
-        private void checkCoverage() {
-            List<TensorEntry> byOffset = new ArrayList<>(tensors.values());
-            byOffset.sort(Comparator.comparingLong(TensorEntry::offset).thenComparingLong(TensorEntry::byteSize));
-            long position = dataOffset;
-            for (TensorEntry tensor : byOffset) {
-                if (tensor.offset() != position) {
-                    throw wrong(
-                            tensor.name(),
-                            "must start where the tensor before it ends, at " + (position - dataOffset),
-                            "at " + (tensor.offset() - dataOffset)
-                                    + (tensor.offset() < position ? ", which overlaps it" : ", which leaves a hole"));
-                }
-                position += tensor.byteSize();
-            }
-            if (position != dataOffset + dataBytes) {
-                throw new ModelLoadException(fileName + ": the tensors must fill the " + dataBytes
-                        + " bytes of data, but take " + (position - dataOffset));
-            }
-        }
-
-        private ModelLoadException wrong(String tensor, String rule, String value) {
-            return new ModelLoadException(
-                    fileName + ": tensor " + ModelFile.quote(tensor) + ": " + rule + ", but was " + value);
-        }
-
-        private static String shown(JsonParser parser) throws IOException {
-            JsonToken token = parser.currentToken();
-            if (token == null) {
-                return "cut off";
-            }
-            return switch (token) {
-                case START_OBJECT -> "an object";
-                case START_ARRAY -> "a list";
-                case VALUE_STRING -> "a text";
-                default -> ModelFile.printable(parser.getText());
-            };
-        }
     }
 
     /** The first bytes of another stream. */

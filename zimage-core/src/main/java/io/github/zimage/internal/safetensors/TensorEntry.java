@@ -31,7 +31,7 @@ public record TensorEntry(
 
     /** Returns how many numbers the tensor has. */
     public long elements() {
-        return byteSize / type.bytes();
+        return byteSize * Byte.SIZE / type.bits();
     }
 
     /** Returns the file that has the tensor's bytes as they are, or null if they are made while they are read. */

@@ -89,14 +89,8 @@ public final class Checkpoint {
      */
     public static Checkpoint open(Path folder, @Nullable String variant) {
         Path absolute = folder.toAbsolutePath().normalize();
-        String shown = ModelFile.printable(absolute.toString());
-        if (!Files.isDirectory(absolute)) {
-            throw new ModelLoadException(shown + ": must be a checkpoint folder, but "
-                    + (Files.exists(absolute) ? "is a file" : "is missing"));
-        }
         if (!Files.exists(absolute.resolve("model_index.json"))) {
-            throw new ModelLoadException(
-                    shown + ": must be a checkpoint folder as diffusers makes them, but has no model_index.json");
+            throw NoCheckpoint.at(folder);
         }
         return new Checkpoint(absolute, variant);
     }
@@ -131,6 +125,8 @@ public final class Checkpoint {
                 throw new ModelLoadException(ModelFile.name(tokenizer) + ": a tokenizer must have at most "
                         + MAX_TOKENIZER_BYTES + " bytes, but this has " + size);
             }
+        } else if (Files.isSymbolicLink(tokenizer)) {
+            throw ModelFile.missing(tokenizer);
         } else if (Files.exists(tokenizer.resolveSibling("vocab.json"))) {
             throw new ModelLoadException(ModelFile.name(tokenizer)
                     + ": the file is missing and vocab.json is not enough: make it with AutoTokenizer.save_pretrained");

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.io.ModelFile;
 import io.github.zimage.internal.safetensors.SafetensorsHeader;
@@ -20,6 +20,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -44,13 +45,11 @@ public final class WeightFiles {
     private static final Pattern SHARD = Pattern.compile("[^/\\\\:\\p{Cntrl}]{1,240}\\.safetensors");
 
     private static final JsonFactory JSON = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNestingDepth(16)
-                    .maxNumberLength(100)
+                    .maxNestingDepth(500)
+                    .maxNumberLength(4300)
                     .maxNameLength(10_000)
-                    .maxStringLength(10_000)
-                    .maxTokenCount(500_000)
                     .build())
             .build();
 
@@ -78,16 +77,20 @@ public final class WeightFiles {
             shards.put(shard, SafetensorsHeader.read(shard(folder, file, shard)));
         }
         Map<String, TensorEntry> tensors = new LinkedHashMap<>();
+        Map<String, String> absent = new HashMap<>();
         weightMap.forEach((name, shard) -> {
             SafetensorsHeader header = shards.get(shard);
             TensorEntry tensor = header == null ? null : header.tensors().get(name);
             if (tensor == null) {
-                throw new ModelLoadException(ModelFile.name(file) + ": tensor " + ModelFile.quote(name) + " must be in "
-                        + ModelFile.quote(shard) + ", but is not");
+                absent.put(
+                        name,
+                        ModelFile.name(file) + ": tensor " + ModelFile.quote(name) + " must be in "
+                                + ModelFile.quote(shard) + ", but is not");
+            } else {
+                tensors.put(name, tensor);
             }
-            tensors.put(name, tensor);
         });
-        return WeightIndex.of(label, tensors);
+        return WeightIndex.of(label, tensors, absent);
     }
 
     /** Returns whether a folder has weights of a variant. */
@@ -101,7 +104,9 @@ public final class WeightFiles {
                     "variant must consist of letters, digits, '_' and '-', but was " + ModelFile.quote(variant));
         }
         if (!Files.isDirectory(folder)) {
-            throw new ModelLoadException(ModelFile.name(folder) + ": the folder is missing");
+            throw Files.isSymbolicLink(folder)
+                    ? ModelFile.missing(folder)
+                    : new ModelLoadException(ModelFile.name(folder) + ": the folder is missing");
         }
         Path plain = firstOf(folder, candidates(stem, null));
         if (variant != null) {
@@ -120,6 +125,7 @@ public final class WeightFiles {
         }
         Set<String> names = names(folder);
         Set<String> variants = variants(names, stem);
+        requireTargets(folder, stem, names);
         if (variants.size() == 1) {
             String only = variants.iterator().next();
             Path file = firstOf(folder, candidates(stem, only));
@@ -132,7 +138,7 @@ public final class WeightFiles {
                 + ".safetensors.index.json, but ";
         if (variants.size() > 1) {
             throw new ModelLoadException(wanted + "holds several variants, of which one must be chosen: "
-                    + ModelFile.printable(String.join(", ", variants)));
+                    + ModelFile.shown(String.join(", ", variants)));
         }
         if (names.stream().anyMatch(name -> name.startsWith(stem) && name.endsWith(".safetensors"))) {
             throw new ModelLoadException(wanted + "holds only parts of sharded weights, without their index");
@@ -142,6 +148,16 @@ public final class WeightFiles {
                     + " safetensors, for instance with save_pretrained(..., safe_serialization=True)");
         }
         throw new ModelLoadException(wanted + "holds " + (names.isEmpty() ? "nothing" : "neither"));
+    }
+
+    /** Refuses links to what is missing, of which nothing else can be said. */
+    private static void requireTargets(Path folder, String stem, Set<String> names) {
+        for (String name : names) {
+            Path file = folder.resolve(name);
+            if (name.startsWith(stem) && Files.isSymbolicLink(file) && !Files.exists(file)) {
+                throw ModelFile.missing(file);
+            }
+        }
     }
 
     private static List<String> candidates(String stem, @Nullable String variant) {
@@ -230,7 +246,7 @@ public final class WeightFiles {
         long size = ModelFile.size(file);
         if (size > MAX_INDEX_BYTES) {
             throw new ModelLoadException(
-                    fileName + ": an index must have at most " + MAX_INDEX_BYTES + " bytes, but this has " + size);
+                    fileName + ": zimage reads indices of at most " + MAX_INDEX_BYTES + " bytes, but this has " + size);
         }
         Map<String, String> weightMap = null;
         try (InputStream in = new BufferedInputStream(Files.newInputStream(file));
@@ -274,9 +290,13 @@ public final class WeightFiles {
                         + ModelFile.quote(name) + ", but does not");
             }
             if (weightMap.size() == SafetensorsHeader.MAX_TENSORS) {
-                throw new ModelLoadException(fileName + ": more than " + SafetensorsHeader.MAX_TENSORS + " tensors");
+                throw new ModelLoadException(fileName + ": more than " + SafetensorsHeader.MAX_TENSORS
+                        + " tensors, which is zimage's limit");
             }
-            weightMap.put(name, parser.getText());
+            if (weightMap.put(name, parser.getText()) != null) {
+                throw new ModelLoadException(
+                        fileName + ": not sound JSON: Duplicate field '" + ModelFile.shown(name) + "' in weight_map");
+            }
         }
         return weightMap;
     }

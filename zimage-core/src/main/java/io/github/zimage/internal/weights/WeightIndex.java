@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,10 +25,13 @@ public final class WeightIndex {
 
     private final String label;
     private final Map<String, TensorEntry> tensors;
+    /** Why tensors are not there that should be, by name. */
+    private final Map<String, String> absent;
 
-    private WeightIndex(String label, Map<String, TensorEntry> tensors) {
+    private WeightIndex(String label, Map<String, TensorEntry> tensors, Map<String, String> absent) {
         this.label = label;
         this.tensors = Collections.unmodifiableMap(tensors);
+        this.absent = absent;
     }
 
     /**
@@ -37,7 +41,12 @@ public final class WeightIndex {
      * @param tensors by name, which has to be that of the entry
      */
     public static WeightIndex of(String label, Map<String, TensorEntry> tensors) {
-        return new WeightIndex(label, new LinkedHashMap<>(tensors));
+        return of(label, tensors, Map.of());
+    }
+
+    /** As the other one, with the reasons why further tensors are not there, which matter only if one of them is needed. */
+    static WeightIndex of(String label, Map<String, TensorEntry> tensors, Map<String, String> absent) {
+        return new WeightIndex(label, new LinkedHashMap<>(tensors), Map.copyOf(absent));
     }
 
     /** Returns the tensors by name. */
@@ -73,9 +82,14 @@ public final class WeightIndex {
     public TensorEntry get(String name) {
         TensorEntry tensor = tensors.get(name);
         if (tensor == null) {
-            throw new ModelLoadException(label + ": tensor " + ModelFile.quote(name) + " is missing");
+            throw missing(name);
         }
         return tensor;
+    }
+
+    private ModelLoadException missing(String name) {
+        return new ModelLoadException(
+                absent.getOrDefault(name, label + ": tensor " + ModelFile.quote(name) + " is missing"));
     }
 
     /**
@@ -85,6 +99,8 @@ public final class WeightIndex {
      */
     public WeightIndex renamed(UnaryOperator<String> rename) {
         Map<String, TensorEntry> renamed = new LinkedHashMap<>();
+        Map<String, String> absentRenamed = new HashMap<>();
+        absent.forEach((name, reason) -> absentRenamed.put(rename.apply(name), reason));
         tensors.forEach((name, tensor) -> {
             String newName = rename.apply(name);
             if (renamed.put(newName, tensor.withName(newName)) != null) {
@@ -92,21 +108,21 @@ public final class WeightIndex {
                         + " is there twice, under an old and a new name");
             }
         });
-        return new WeightIndex(label, renamed);
+        return new WeightIndex(label, renamed, absentRenamed);
     }
 
     /** Returns an index in which other entries take the place of these. */
     public WeightIndex with(BiFunction<String, TensorEntry, TensorEntry> replacement) {
         Map<String, TensorEntry> replaced = new LinkedHashMap<>();
         tensors.forEach((name, tensor) -> replaced.put(name, replacement.apply(name, tensor)));
-        return new WeightIndex(label, replaced);
+        return new WeightIndex(label, replaced, absent);
     }
 
     /** Returns an index with further tensors behind these. */
     public WeightIndex with(Map<String, TensorEntry> further) {
         Map<String, TensorEntry> all = new LinkedHashMap<>(tensors);
         all.putAll(further);
-        return new WeightIndex(label, all);
+        return new WeightIndex(label, all, absent);
     }
 
     /** Returns an index of the same tensors with other shapes of as many elements. */
@@ -123,7 +139,7 @@ public final class WeightIndex {
                 names.add(RowRounding.scales(name));
             }
         }
-        return new WeightIndex(label, places).selected(names);
+        return new WeightIndex(label, places, absent).selected(names);
     }
 
     /**
@@ -134,7 +150,7 @@ public final class WeightIndex {
     WeightIndex selected(Collection<String> names) {
         Map<String, TensorEntry> selected = new LinkedHashMap<>();
         names.forEach(name -> selected.put(name, get(name)));
-        return new WeightIndex(label, selected);
+        return new WeightIndex(label, selected, absent);
     }
 
     /**
@@ -149,9 +165,13 @@ public final class WeightIndex {
         expected.forEach((name, shape) -> {
             TensorEntry tensor = tensors.get(name);
             if (tensor == null) {
+                if (absent.containsKey(name)) {
+                    throw missing(name);
+                }
                 problems.add(ModelFile.printable(name) + " is missing");
             } else if (!tensor.shape().equals(shape)) {
-                problems.add(ModelFile.printable(name) + " must have shape " + shape + ", but has " + tensor.shape());
+                problems.add(ModelFile.printable(name) + " must have shape " + shape + ", but has "
+                        + ModelFile.shown(tensor.shape()));
             } else if (!tensor.type().isSupportedWeight()) {
                 problems.add(
                         ModelFile.printable(name) + " must be stored as F32, F16 or BF16, but is " + tensor.type());

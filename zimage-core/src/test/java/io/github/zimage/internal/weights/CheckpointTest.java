@@ -12,6 +12,8 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -123,9 +125,55 @@ class CheckpointTest {
                 .hasMessage(parent.resolve("none") + ": must be a checkpoint folder, but is missing");
         assertThatThrownBy(() -> Checkpoint.open(folder.resolve("model_index.json"), null))
                 .isInstanceOf(ModelLoadException.class)
-                .hasMessageEndingWith("model_index.json: must be a checkpoint folder, but is a file");
+                .hasMessageEndingWith(
+                        "model_index.json: must be a checkpoint folder, but is a file: give its folder, " + folder);
         Files.delete(folder.resolve("model_index.json"));
         assertRefused("must be a checkpoint folder as diffusers makes them, but has no model_index.json");
+    }
+
+    private static void assertAdvice(Path given, String advice) {
+        assertThatThrownBy(() -> Checkpoint.open(given, null))
+                .isInstanceOf(ModelLoadException.class)
+                .hasMessageContaining(advice)
+                .message()
+                .hasLineCount(1);
+    }
+
+    // Whoever gives something else should not have to guess what is wanted.
+    @Test
+    void whatIsNoCheckpoint_isCalledWhatItIs() throws IOException {
+        assertAdvice(folder.resolve("transformer"), "it is a component's folder; give the checkpoint's, " + folder);
+        assertAdvice(
+                folder.resolve("vae/config.json"),
+                "it belongs to a component; give the checkpoint's folder, " + folder);
+        Path snapshots = Objects.requireNonNull(folder.getParent());
+        assertAdvice(snapshots, "give the folder in it, " + folder);
+        assertAdvice(
+                Objects.requireNonNull(snapshots.getParent()),
+                "it is a model's folder in Hugging Face's cache; give the folder below snapshots, " + folder);
+        assertAdvice(parent, "it is Hugging Face's cache; give the folder below snapshots of a model in it");
+        assertAdvice(
+                Path.of("Some-Org/Some-Model"),
+                "fetch it first, with `hf download Some-Org/Some-Model --local-dir Some-Model`");
+        Path files = Files.createDirectory(parent.resolve("files"));
+        assertAdvice(Files.writeString(files.resolve("a.safetensors"), "x"), "is a file: single files are not read");
+        assertAdvice(Files.writeString(files.resolve("a.ckpt"), "x"), "is a file: PyTorch files are not read");
+        assertAdvice(Files.writeString(files.resolve("model"), "GGUF"), "is a file: GGUF is not read");
+        assertAdvice(files, "it holds single files or those of one component");
+    }
+
+    @Test
+    void linksToWhatIsMissing_areNamedWithTheirTarget() throws IOException {
+        assertAdvice(
+                Files.createSymbolicLink(parent.resolve("gone"), Path.of("elsewhere")),
+                "gone: is a link to " + parent.resolve("elsewhere") + ", which is missing");
+        for (String file : List.of("tokenizer/tokenizer.json", "vae/config.json", "model_index.json")) {
+            Path link = folder.resolve(file);
+            Files.delete(link);
+            Files.createSymbolicLink(link, Path.of("/nowhere/blobs/0123"));
+            assertRefused("is a link to /nowhere/blobs/0123, which is missing. Either the download is not complete");
+            assertRefused("the folder blobs is needed, too");
+        }
     }
 
     // It is read by native code, which ends the JVM when memory runs out.

@@ -167,7 +167,6 @@ class WeightIndexTest {
             quoteCharacter = '`',
             value = {
                 "{'weight_map':{'a':'gone.safetensors'}}|gone.safetensors: the file is missing",
-                "{'weight_map':{'x':'shard.safetensors'}}|tensor 'x' must be in 'shard.safetensors', but is not",
                 "{'weight_map':{'a':1}}|weight_map must give a file's name for 'a', but does not",
                 "{'weight_map':[]}|weight_map must be an object, but is not",
                 "{'weight_map':{}}|must have a weight_map, but it is empty",
@@ -185,7 +184,43 @@ class WeightIndexTest {
         assertRefused(null, expected.replace("file\"s", "file's"));
     }
 
-    /** Skipped parts of the index are checked for duplicate keys, which must not fill the memory. */
+    // As for diffusers, which loads what the shards hold and then asks for what it needs.
+    @Test
+    void tensorThatIsNotInItsShard_isRefusedIfItIsNeeded() throws IOException {
+        single("shard.safetensors", "a");
+        index(STEM + ".safetensors.index.json", "{'a':'shard.safetensors','x':'shard.safetensors'}");
+        WeightIndex index = WeightFiles.open(folder, STEM, null).renamed(name -> "model." + name);
+        index.check(Map.of("model.a", List.of(2L)));
+        assertThatThrownBy(() -> index.check(Map.of("model.x", List.of(2L))))
+                .isInstanceOf(ModelLoadException.class)
+                .hasMessageEndingWith(": tensor \"x\" must be in \"shard.safetensors\", but is not");
+    }
+
+    @Test
+    void whatAnIndexSaysBesideItsMap_mayBeAnythingThatPythonReads() throws IOException {
+        single("shard.safetensors", "a");
+        Files.writeString(
+                folder.resolve(STEM + ".safetensors.index.json"),
+                "{\"metadata\":{\"loss\":NaN,\"x\":" + "[".repeat(100) + "]".repeat(100)
+                        + ",\"x\":2},\"weight_map\":{\"a\":\"shard.safetensors\"}}");
+        assertThat(opened(STEM, null)).isEqualTo("a");
+    }
+
+    @Test
+    void linksToWhatIsMissing_areNamedWithTheirTarget() throws IOException {
+        Path blob = parent.resolve("blobs/0123");
+        Files.createSymbolicLink(folder.resolve(STEM + ".safetensors"), Path.of("../blobs/0123"));
+        assertRefused(
+                null,
+                "transformer/" + STEM + ".safetensors: is a link to " + blob
+                        + ", which is missing. Either the download is not complete");
+        Files.delete(folder.resolve(STEM + ".safetensors"));
+        Files.createSymbolicLink(folder.resolve("shard.safetensors"), Path.of("../blobs/0123"));
+        index(STEM + ".safetensors.index.json", "{'a':'shard.safetensors'}");
+        assertRefused(null, "shard.safetensors: is a link to " + blob);
+    }
+
+    /** Skipped parts of the index must not fill the memory. */
     @Test
     void indexThatIsTooLarge_isRefused() throws IOException {
         StringBuilder keys = new StringBuilder("{\"junk\":{\"k\":0");
@@ -193,9 +228,9 @@ class WeightIndexTest {
             keys.append(",\"").append(i).append("\":0");
         }
         Path file = Files.writeString(folder.resolve(STEM + ".safetensors.index.json"), keys + "}}");
-        assertRefused(null, "Token count");
+        assertRefused(null, "must have a weight_map, but it is absent");
         Files.writeString(file, " ".repeat(16_000_001));
-        assertRefused(null, "an index must have at most 16000000 bytes, but this has 16000001");
+        assertRefused(null, "zimage reads indices of at most 16000000 bytes, but this has 16000001");
     }
 
     @Test
