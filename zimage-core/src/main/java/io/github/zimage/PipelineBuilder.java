@@ -32,6 +32,7 @@ public final class PipelineBuilder {
     private List<Device> devices = List.of();
     private List<ImageSize> warmUp = List.of();
     private boolean compileTransformer;
+    private boolean readWeights;
     private @Nullable MemorySize memoryBudget;
     private @Nullable Integer threads;
     private boolean closesAtShutdown = true;
@@ -189,6 +190,18 @@ public final class PipelineBuilder {
     @CanIgnoreReturnValue
     public PipelineBuilder warmUp(ImageSize... sizes) {
         this.warmUp = List.of(sizes);
+        return this;
+    }
+
+    /**
+     * Sets whether weights are read into memory of their own instead of being mapped from their files, false unless set. A page of a
+     * mapped file that cannot be read ends the process; a file that cannot be read ends in a {@link ModelLoadException}. Files on
+     * another machine, or served by a program (NFS, SMB, FUSE and the like), are always read; set this where a disk cannot be trusted,
+     * or other programs may cut files short. Loading takes longer, and memory that a mapping shares with other processes is not shared.
+     */
+    @CanIgnoreReturnValue
+    public PipelineBuilder readWeights(boolean read) {
+        this.readWeights = read;
         return this;
     }
 
@@ -373,6 +386,7 @@ public final class PipelineBuilder {
                 placements,
                 devices,
                 compileTransformer,
+                readWeights,
                 memoryBudget,
                 threads,
                 plannedRequest,

@@ -36,7 +36,9 @@ final class ArchitectureTest {
             Set.of("config"),
             Set.of("safetensors"),
             Set.of("numbers"),
-            Set.of("image", "events", "runtime", "io", "request"));
+            Set.of("image", "events", "runtime", "request"),
+            Set.of("natives"),
+            Set.of("io"));
 
     /** What files are read by. */
     private static final List<String> FILES =

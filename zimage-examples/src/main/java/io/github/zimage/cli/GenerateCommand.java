@@ -61,6 +61,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private CacheOptions cache;
 
+    @Mixin
+    private ReadOptions reading;
+
     @Option(
             names = "--plan",
             description = "Print where the weights would be and how much memory that would need, and draw nothing.")
@@ -96,6 +99,7 @@ final class GenerateCommand implements Callable<Integer> {
         compute.apply(builder);
         threads.apply(builder);
         cache.apply(builder);
+        reading.apply(builder);
         memory.apply(builder);
         places.apply(builder);
         return builder;

@@ -151,6 +151,9 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private CacheOptions cache;
 
+    @Mixin
+    private ReadOptions reading;
+
     @Override
     public Integer call() throws Exception {
         System.setProperty("zimage.log.date", "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ");
@@ -240,6 +243,7 @@ final class ServeCommand implements Callable<Integer> {
         memory.apply(builder);
         places.apply(builder);
         cache.apply(builder);
+        reading.apply(builder);
         return builder;
     }
 

@@ -236,6 +236,7 @@ final class MainTest {
                         "--compile",
                         "--cache=DIR",
                         "--no-cache",
+                        "--read-weights",
                         "--plan",
                         "--out=F.png",
                         "--latents-out=F.safetensors",

@@ -81,7 +81,7 @@ final class ConvertedFile {
         NumberConversion conversion = new NumberConversion();
         CRC32C checksum = new CRC32C();
         long done = 0;
-        try (SafetensorsWriter writer = new SafetensorsWriter(target, withChecksums(layout), metadata);
+        try (SafetensorsWriter writer = SafetensorsWriter.ofPrivateFile(target, withChecksums(layout), metadata);
                 PieceReader pieces = new PieceReader(entries)) {
             ByteBuffer scales = littleEndian(0);
             for (SafetensorsWriter.Tensor tensor : layout) {

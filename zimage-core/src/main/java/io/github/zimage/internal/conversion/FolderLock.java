@@ -1,6 +1,7 @@
 package io.github.zimage.internal.conversion;
 
 import io.github.zimage.internal.io.AtomicFile;
+import io.github.zimage.internal.io.PrivateFiles;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.channels.FileChannel;
@@ -9,11 +10,13 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,7 +45,19 @@ final class FolderLock implements AutoCloseable {
 
     /** Waits for the lock as long as who holds it gets on. */
     static FolderLock await(Path folder) throws IOException {
-        FileChannel channel = FileChannel.open(file(folder), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        Path file = file(folder);
+        if (Files.exists(file, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+            throw new IOException(file + " must be a file, but is a folder, a link or a special file");
+        }
+        // Opened for reading, too: that waits for nobody, even if it has become a pipe meanwhile.
+        FileChannel channel = FileChannel.open(
+                file,
+                Set.of(
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.READ,
+                        StandardOpenOption.WRITE,
+                        LinkOption.NOFOLLOW_LINKS),
+                PrivateFiles.fileMode());
         boolean done = false;
         try {
             FolderLock held = new FolderLock(folder, channel, await(folder, channel));
@@ -112,10 +127,11 @@ final class FolderLock implements AutoCloseable {
 
     private static void sweepOne(Path folder) throws IOException {
         Path lockFile = file(folder);
-        if (!Files.isRegularFile(lockFile) || list(folder, "*").stream().noneMatch(AtomicFile::isTemporary)) {
+        if (!Files.isRegularFile(lockFile, LinkOption.NOFOLLOW_LINKS)
+                || list(folder, "*").stream().noneMatch(AtomicFile::isTemporary)) {
             return;
         }
-        try (FileChannel channel = FileChannel.open(lockFile, StandardOpenOption.WRITE);
+        try (FileChannel channel = FileChannel.open(lockFile, StandardOpenOption.READ, StandardOpenOption.WRITE);
                 FileLock lock = tryLock(channel)) {
             if (lock != null) {
                 removeTemporaries(folder);

@@ -29,10 +29,12 @@ public final class WeightCache {
     private static final long SPARE_BYTES = 256_000_000;
 
     private final Path root;
+    private final CacheTrust trust;
 
     /** Makes a cache that lies in a folder, which need not exist. */
     public WeightCache(Path root) {
         this.root = root.toAbsolutePath().normalize();
+        this.trust = new CacheTrust(this.root);
     }
 
     /** What a component's weights are converted to, and where that lies. */
@@ -71,7 +73,11 @@ public final class WeightCache {
         }
         Entry entry = entry(component, weights, precision);
         try {
-            return Files.exists(entry.file()) ? open(entry, weights) : null;
+            if (!Files.exists(entry.file())) {
+                return null;
+            }
+            trust.requireOwn(entry.folder(), entry.file());
+            return open(entry, weights);
         } catch (ModelLoadException | IOException e) {
             if (mended) {
                 LOG.debug("converted weights cannot be used", e);
@@ -110,14 +116,15 @@ public final class WeightCache {
             Component component, WeightIndex weights, Precision precision, boolean thorough, LongConsumer progress)
             throws IOException {
         Entry entry = entry(component, weights, precision);
-        Files.createDirectories(entry.folder());
+        trust.makeOwn(entry.folder());
         try (FolderLock lock = FolderLock.await(entry.folder())) {
             if (Files.exists(entry.file())) {
                 try {
+                    trust.requireOwn(entry.folder(), entry.file());
                     return thorough ? check(entry, weights, progress) : open(entry, weights);
                 } catch (ModelLoadException e) {
                     LOG.warn(
-                            "Converted weights of {} are damaged and made anew: {}",
+                            "Converted weights of {} are damaged, or could be, and are made anew: {}",
                             component.folder(),
                             e.getMessage());
                 }

@@ -77,6 +77,9 @@ final class ModelHolder<M> implements AutoCloseable {
     M get(LongConsumer progress) {
         if (!inUse && residence.kind() != Residence.Kind.RESIDENT) {
             files.requireUnchanged();
+        } else if (store != null && store.isMapped()) {
+            // A page of a mapped file that is no longer there ends the process.
+            files.requireUntouched();
         }
         inUse = true;
         M there = model;

@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.util.Set;
 import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,10 +31,16 @@ public final class AtomicFile implements Closeable {
     private final FileChannel channel;
     private boolean closed;
 
-    private AtomicFile(Path target) throws IOException {
+    private AtomicFile(Path target, boolean isPrivate) throws IOException {
         this.target = target;
         this.temporary = target.resolveSibling(PREFIX + UUID.randomUUID() + SUFFIX);
-        this.channel = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        this.channel = FileChannel.open(
+                temporary,
+                Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+                isPrivate ? PrivateFiles.fileMode() : new FileAttribute<?>[0]);
+        if (isPrivate) {
+            PrivateFiles.restrictFile(temporary);
+        }
     }
 
     /**
@@ -42,6 +50,15 @@ public final class AtomicFile implements Closeable {
      * @throws IOException if nothing can be written there; the message says why
      */
     public static AtomicFile create(Path file) throws IOException {
+        return create(file, false);
+    }
+
+    /** As the other one, of a file that only its owner may read and write, whatever the umask. */
+    public static AtomicFile createPrivate(Path file) throws IOException {
+        return create(file, true);
+    }
+
+    private static AtomicFile create(Path file, boolean isPrivate) throws IOException {
         Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
         if (Files.isDirectory(target)) {
             throw new IOException("it is a folder");
@@ -57,7 +74,7 @@ public final class AtomicFile implements Closeable {
         } else if (!Files.isDirectory(target.resolveSibling(""))) {
             throw new IOException("there is no folder " + target.resolveSibling(""));
         }
-        return new AtomicFile(target);
+        return new AtomicFile(target, isPrivate);
     }
 
     /**
@@ -66,7 +83,16 @@ public final class AtomicFile implements Closeable {
      * @throws IOException if the file cannot be written; the message names it and says why
      */
     public static void write(Path file, byte[] content) throws IOException {
-        try (AtomicFile written = create(file)) {
+        write(file, content, false);
+    }
+
+    /** As the other one, of a file that only its owner may read and write, whatever the umask. */
+    public static void writePrivate(Path file, byte[] content) throws IOException {
+        write(file, content, true);
+    }
+
+    private static void write(Path file, byte[] content, boolean isPrivate) throws IOException {
+        try (AtomicFile written = create(file, isPrivate)) {
             written.write(ByteBuffer.wrap(content));
             written.commit();
         } catch (IOException e) {

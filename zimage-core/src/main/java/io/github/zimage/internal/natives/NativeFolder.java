@@ -1,6 +1,8 @@
 package io.github.zimage.internal.natives;
 
 import io.github.zimage.NativeLibraryException;
+import io.github.zimage.internal.io.FolderTrust;
+import io.github.zimage.internal.io.PrivateFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

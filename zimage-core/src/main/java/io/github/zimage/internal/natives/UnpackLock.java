@@ -1,5 +1,6 @@
 package io.github.zimage.internal.natives;
 
+import io.github.zimage.internal.io.PrivateFiles;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.FileChannel;

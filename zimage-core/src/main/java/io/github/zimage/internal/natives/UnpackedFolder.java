@@ -1,5 +1,7 @@
 package io.github.zimage.internal.natives;
 
+import io.github.zimage.internal.io.FolderTrust;
+import io.github.zimage.internal.io.PrivateFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.numbers;
 
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -74,6 +75,22 @@ public enum StorageType {
             throw new IllegalStateException("a number of type " + this + " takes " + bits + " bits");
         }
         return bits / Byte.SIZE;
+    }
+
+    /**
+     * Returns how many bytes a tensor takes.
+     *
+     * @param shape its dimensions, none of them negative
+     * @throws ArithmeticException if they are too many for a {@code long}
+     * @throws IllegalArgumentException if its last byte would not be full
+     */
+    public long bytes(List<Long> shape) {
+        long elements = shape.stream().reduce(1L, Math::multiplyExact);
+        long restBits = elements % Byte.SIZE * bits;
+        if (restBits % Byte.SIZE != 0) {
+            throw new IllegalArgumentException("numbers of type " + this + " must fill whole bytes");
+        }
+        return Math.addExact(Math.multiplyExact(elements / Byte.SIZE, bits), restBits / Byte.SIZE);
     }
 
     /** Returns whether weights stored so can be loaded. */

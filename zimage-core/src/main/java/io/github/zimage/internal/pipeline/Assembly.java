@@ -35,7 +35,7 @@ public final class Assembly {
 
     /** Prepares a pipeline. Reads nothing. */
     public Assembly(Checkpoint checkpoint, PipelineSettings settings) {
-        this.checkpoint = checkpoint;
+        this.checkpoint = settings.readWeights() ? checkpoint.read() : checkpoint;
         this.settings = settings;
     }
 

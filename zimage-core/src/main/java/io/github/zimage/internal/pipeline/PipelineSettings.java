@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param placements where weights are, of components for which the user said so
  * @param devices what computes; empty to take the best there is
  * @param compileTransformer whether the transformer's work is recorded and replayed
+ * @param readWeights whether weights are read into memory instead of being mapped
  * @param memoryBudget how much memory may be used; null for what is available
  * @param threads how many threads compute; null for LibTorch's choice
  * @param plannedRequest what the memory is planned for
@@ -45,6 +46,7 @@ public record PipelineSettings(
         Map<Component, Placement> placements,
         List<Device> devices,
         boolean compileTransformer,
+        boolean readWeights,
         @Nullable MemorySize memoryBudget,
         @Nullable Integer threads,
         GenerationRequest plannedRequest,

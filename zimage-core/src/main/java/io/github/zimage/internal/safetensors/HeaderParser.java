@@ -198,22 +198,13 @@ final class HeaderParser {
     }
 
     private long bytes(String name, StorageType type, List<Long> shape) {
-        long elements = 1;
-        long bits;
         try {
-            for (long length : shape) {
-                elements = Math.multiplyExact(elements, length);
-            }
-            bits = Math.multiplyExact(elements % Byte.SIZE, type.bits());
-            elements = Math.multiplyExact(elements / Byte.SIZE, type.bits());
-            elements = Math.addExact(elements, bits / Byte.SIZE);
+            return type.bytes(shape);
         } catch (ArithmeticException e) {
             throw wrong(name, "shape must multiply to less than 2^63 bytes", ModelFile.shown(shape));
+        } catch (IllegalArgumentException e) {
+            throw wrong(name, String.valueOf(e.getMessage()), ModelFile.shown(shape));
         }
-        if (bits % Byte.SIZE != 0) {
-            throw wrong(name, "numbers of type " + type + " must fill whole bytes", ModelFile.shown(shape));
-        }
-        return elements;
     }
 
     private List<Long> integers(String name, String field, int most, JsonParser parser) throws IOException {

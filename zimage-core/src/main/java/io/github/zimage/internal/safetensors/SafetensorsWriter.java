@@ -47,14 +47,12 @@ public final class SafetensorsWriter implements Closeable {
 
         /** Returns its size in bytes. */
         public long byteSize() {
-            long size = type.bytes();
             for (long length : shape) {
                 if (length < 0) {
                     throw new IllegalArgumentException("shape must not be negative, but was " + shape);
                 }
-                size = Math.multiplyExact(size, length);
             }
-            return size;
+            return type.bytes(shape);
         }
     }
 
@@ -68,11 +66,21 @@ public final class SafetensorsWriter implements Closeable {
      * @throws IllegalArgumentException if two tensors have the same name
      */
     public SafetensorsWriter(Path target, List<Tensor> tensors, Map<String, String> metadata) throws IOException {
-        byte[] header = header(tensors, metadata);
-        this.dataBytes = tensors.stream().mapToLong(Tensor::byteSize).reduce(0, Math::addExact);
-        this.file = AtomicFile.create(target);
+        this(AtomicFile.create(target), tensors, metadata);
+    }
+
+    /** Starts a file that only its owner may read and write, whatever the umask; else as the constructor. */
+    public static SafetensorsWriter ofPrivateFile(Path target, List<Tensor> tensors, Map<String, String> metadata)
+            throws IOException {
+        return new SafetensorsWriter(AtomicFile.createPrivate(target), tensors, metadata);
+    }
+
+    private SafetensorsWriter(AtomicFile file, List<Tensor> tensors, Map<String, String> metadata) throws IOException {
+        this.file = file;
         boolean done = false;
         try {
+            byte[] header = header(tensors, metadata);
+            this.dataBytes = tensors.stream().mapToLong(Tensor::byteSize).reduce(0, Math::addExact);
             file.write(ByteBuffer.wrap(header));
             done = true;
         } finally {

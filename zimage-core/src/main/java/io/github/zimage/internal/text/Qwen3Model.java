@@ -10,10 +10,8 @@ import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
 import java.util.List;
-import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The text encoder: a Qwen3 language model without its last layer, final norm and head, because Z-Image takes
@@ -26,9 +24,6 @@ public final class Qwen3Model {
     private final TextEncoderConfig config;
     private final Kernels kernels;
     private final WeightStore weights;
-    /** As it is stored; null if it is opened for each use, so that the pages with the rows that were used go. */
-    private final @Nullable Tensor embedTokens;
-
     private final Blocks<Qwen3DecoderLayer> layers;
     private final Range allLayers;
 
@@ -42,7 +37,6 @@ public final class Qwen3Model {
         this.config = config;
         this.kernels = kernels;
         this.weights = weights;
-        embedTokens = residence.kind() == Residence.Kind.STREAMED ? null : weights.getStored(EMBED_TOKENS);
         List<String> names = new ArrayList<>();
         for (int i = 0; i < config.layers() - 1; i++) {
             names.add("layers." + i);
@@ -85,20 +79,8 @@ public final class Qwen3Model {
     }
 
     private Tensor embedded(int[] ids) {
-        if (embedTokens != null) {
-            return rows(embedTokens, ids);
-        }
-        try (WeightStore passing = weights.reopened()) {
-            return rows(passing.getStored(EMBED_TOKENS), ids);
-        }
-    }
-
-    /** Takes rows from a table: [T] -> [T, hidden]. */
-    private Tensor rows(Tensor table, int[] ids) {
         return Tensors.scoped(() -> {
-            Tensor index = Tensors.empty(ScalarType.Int, ids.length);
-            new IntPointer(index.data_ptr()).put(ids, 0, ids.length);
-            Tensor rows = kernels.place().take(table.index_select(0, index));
+            Tensor rows = kernels.place().take(weights.rows(EMBED_TOKENS, ids)); // [T] -> [T, hidden]
             return Tensors.cast(Tensors.cast(rows, kernels.type()), ScalarType.Float);
         });
     }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.config.ConfigFile;
 import io.github.zimage.internal.io.AtomicFile;
+import io.github.zimage.internal.io.PrivateFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -112,8 +113,8 @@ public final class ProcessorChoices {
         Map<String, String> all = new TreeMap<>(read());
         all.putAll(known);
         try {
-            Files.createDirectories(file.resolveSibling(""));
-            AtomicFile.write(file, json(all).getBytes(StandardCharsets.UTF_8));
+            PrivateFiles.createFolders(file.resolveSibling("").toAbsolutePath());
+            AtomicFile.writePrivate(file, json(all).getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             LOG.debug("what was measured of the processor is not kept", e);
         }

@@ -233,6 +233,15 @@ public final class Checkpoint {
         return new Checkpoint(this, component, index);
     }
 
+    /** Returns the same checkpoint for whoever shall read all weights into memory and map no file. */
+    public Checkpoint read() {
+        Checkpoint result = this;
+        for (Map.Entry<Component, WeightIndex> each : weights.entrySet()) {
+            result = result.withWeights(each.getKey(), each.getValue().read());
+        }
+        return result;
+    }
+
     /** Returns where everything lies that the files of a component hold, under the files' names. */
     public WeightIndex files(Component component) {
         return entry(files, component);

@@ -5,22 +5,31 @@ import io.github.zimage.internal.io.ModelFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** What files were like when their headers were read, for those that are opened again later. */
 public final class FileState {
     private final Map<Path, State> states = new LinkedHashMap<>();
 
-    private record State(long size, FileTime modified) {
+    private record State(
+            long size, FileTime modified, @Nullable Object identity) {
         static State of(Path file) {
-            long size = ModelFile.size(file);
+            ModelFile.size(file);
             try {
-                return new State(size, Files.getLastModifiedTime(file));
+                BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+                return new State(attributes.size(), attributes.lastModifiedTime(), attributes.fileKey());
             } catch (IOException e) {
                 throw ModelFile.unreadable(file, e);
             }
+        }
+
+        boolean isAs(State other) {
+            return size == other.size && modified.equals(other.modified);
         }
     }
 
@@ -41,16 +50,32 @@ public final class FileState {
     public void requireUnchanged() {
         states.forEach((file, then) -> {
             State now = State.of(file);
-            if (!now.equals(then)) {
-                throw new ModelLoadException(
-                        "%s: the file must stay as it was when the pipeline was built, %d bytes of %s, but has %d bytes of %s: build the pipeline anew"
-                                .formatted(
-                                        ModelFile.name(file),
-                                        then.size(),
-                                        then.modified(),
-                                        now.size(),
-                                        now.modified()));
+            if (!now.isAs(then)) {
+                throw changed(file, then, now);
             }
         });
+    }
+
+    /**
+     * Makes sure that nobody writes to the files, or has cut them, for whoever still reads those that were opened then. One that was
+     * removed or replaced by another does no harm to them.
+     *
+     * @throws ModelLoadException if one has changed
+     */
+    public void requireUntouched() {
+        states.forEach((file, then) -> {
+            if (Files.exists(file)) {
+                State now = State.of(file);
+                if (Objects.equals(now.identity(), then.identity()) && !now.isAs(then)) {
+                    throw changed(file, then, now);
+                }
+            }
+        });
+    }
+
+    private static ModelLoadException changed(Path file, State then, State now) {
+        return new ModelLoadException(
+                "%s: the file must stay as it was when the pipeline was built, %d bytes of %s, but has %d bytes of %s: build the pipeline anew"
+                        .formatted(ModelFile.name(file), then.size(), then.modified(), now.size(), now.modified()));
     }
 }

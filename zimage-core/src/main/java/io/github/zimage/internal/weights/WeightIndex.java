@@ -28,10 +28,13 @@ public final class WeightIndex {
     /** Why tensors are not there that should be, by name. */
     private final Map<String, String> absent;
 
-    private WeightIndex(String label, Map<String, TensorEntry> tensors, Map<String, String> absent) {
+    private final boolean read;
+
+    private WeightIndex(String label, Map<String, TensorEntry> tensors, Map<String, String> absent, boolean read) {
         this.label = label;
         this.tensors = Collections.unmodifiableMap(tensors);
         this.absent = absent;
+        this.read = read;
     }
 
     /**
@@ -46,7 +49,7 @@ public final class WeightIndex {
 
     /** As the other one, with the reasons why further tensors are not there, which matter only if one of them is needed. */
     static WeightIndex of(String label, Map<String, TensorEntry> tensors, Map<String, String> absent) {
-        return new WeightIndex(label, new LinkedHashMap<>(tensors), Map.copyOf(absent));
+        return new WeightIndex(label, new LinkedHashMap<>(tensors), Map.copyOf(absent), false);
     }
 
     /** Returns the tensors by name. */
@@ -67,6 +70,16 @@ public final class WeightIndex {
     /** Returns the size of all tensors in bytes, as they are stored. */
     public long byteSize() {
         return tensors.values().stream().mapToLong(TensorEntry::byteSize).sum();
+    }
+
+    /** Returns the same index for whoever shall read all weights into memory and map no file. */
+    public WeightIndex read() {
+        return new WeightIndex(label, tensors, absent, true);
+    }
+
+    /** Returns whether no file shall be mapped. */
+    public boolean isRead() {
+        return read;
     }
 
     /** Returns whether there is a tensor of a name. */
@@ -108,21 +121,21 @@ public final class WeightIndex {
                         + " is there twice, under an old and a new name");
             }
         });
-        return new WeightIndex(label, renamed, absentRenamed);
+        return new WeightIndex(label, renamed, absentRenamed, read);
     }
 
     /** Returns an index in which other entries take the place of these. */
     public WeightIndex with(BiFunction<String, TensorEntry, TensorEntry> replacement) {
         Map<String, TensorEntry> replaced = new LinkedHashMap<>();
         tensors.forEach((name, tensor) -> replaced.put(name, replacement.apply(name, tensor)));
-        return new WeightIndex(label, replaced, absent);
+        return new WeightIndex(label, replaced, absent, read);
     }
 
     /** Returns an index with further tensors behind these. */
     public WeightIndex with(Map<String, TensorEntry> further) {
         Map<String, TensorEntry> all = new LinkedHashMap<>(tensors);
         all.putAll(further);
-        return new WeightIndex(label, all, absent);
+        return new WeightIndex(label, all, absent, read);
     }
 
     /** Returns an index of the same tensors with other shapes of as many elements. */
@@ -139,7 +152,7 @@ public final class WeightIndex {
                 names.add(RowRounding.scales(name));
             }
         }
-        return new WeightIndex(label, places, absent).selected(names);
+        return new WeightIndex(label, places, absent, read).selected(names);
     }
 
     /**
@@ -150,7 +163,7 @@ public final class WeightIndex {
     WeightIndex selected(Collection<String> names) {
         Map<String, TensorEntry> selected = new LinkedHashMap<>();
         names.forEach(name -> selected.put(name, get(name)));
-        return new WeightIndex(label, selected, absent);
+        return new WeightIndex(label, selected, absent, read);
     }
 
     /**

@@ -1,6 +1,7 @@
 package io.github.zimage.internal.weights;
 
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.io.FileSystemType;
 import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.TensorPlace;
@@ -33,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The weights of a component as tensors. One that is stored in the type it is wanted in is a view of the mapped file and takes no
- * memory of its own; any other is converted while it is read, a piece at a time. Owns all tensors it gives out.
+ * memory of its own, unless files shall be read or lie on another machine; any other is converted while it is read, a piece at a time. Owns all tensors it gives out.
  */
 public final class WeightStore implements TensorSource, AutoCloseable {
     private static final int PIECE_BYTES = 32 << 20;
@@ -46,6 +47,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     private final TensorPlace place;
     private final LongConsumer progress;
     private final Map<Path, Tensor> mappings = new HashMap<>();
+    private final Map<Path, Boolean> remote = new HashMap<>();
     private final List<Tensor> tensors = new ArrayList<>();
     private final List<Owned> owned = new ArrayList<>();
     private final List<TensorEntry> mapped = new ArrayList<>();
@@ -105,7 +107,7 @@ public final class WeightStore implements TensorSource, AutoCloseable {
 
     @Override
     public Tensor get(String name, ScalarType type) {
-        if (place.isCpu() && isStored(index.get(name), type)) {
+        if (place.isCpu() && isStored(index.get(name), type) && isMapped(index.get(name))) {
             mapped.add(index.get(name));
         }
         return get(name, type, UnaryOperator.identity());
@@ -116,6 +118,17 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         return List.copyOf(mapped);
     }
 
+    /** Returns whether files are mapped, which must not become shorter then. */
+    public boolean isMapped() {
+        return !mappings.isEmpty();
+    }
+
+    /** Where reading may fail, files are not mapped: a page that cannot be read would end the process. */
+    private boolean isMapped(TensorEntry entry) {
+        Path file = entry.file();
+        return file != null && !index.isRead() && !remote.computeIfAbsent(file, FileSystemType::isRemote);
+    }
+
     private static boolean isStored(TensorEntry entry, ScalarType type) {
         return entry.file() != null
                 && entry.type() == storageType(type)
@@ -123,11 +136,22 @@ public final class WeightStore implements TensorSource, AutoCloseable {
     }
 
     /**
-     * Returns a weight in the type it is stored in, in the machine's memory wherever others lie, so that only those parts of it are read
-     * that are used.
+     * Reads some rows of a table in the type they are stored in, in the machine's memory wherever others lie, in the current scope.
+     *
+     * @param name the table's, [count, columns]
+     * @param rows their numbers
+     * @return [rows, columns]
      */
-    public Tensor getStored(String name) {
-        return own(name, () -> stored(name, scalarType(index.get(name).type())));
+    public Tensor rows(String name, int[] rows) {
+        TensorEntry table = index.get(name);
+        Tensor result = Tensors.empty(
+                scalarType(table.type()), rows.length, table.shape().get(1));
+        ByteBuffer bytes = bytes(result);
+        int rowBytes = Math.toIntExact(table.rowBytes());
+        for (int i = 0; i < rows.length; i++) {
+            read(table, rows[i] * (long) rowBytes, bytes.slice(i * rowBytes, rowBytes));
+        }
+        return result;
     }
 
     /** Returns the weight of a convolution [out, in, k, k] in a type, with its channels last in memory. */
@@ -152,8 +176,11 @@ public final class WeightStore implements TensorSource, AutoCloseable {
         TensorEntry entry = index.get(name);
         boolean asStored = isStored(entry, type);
         convertedBytes += asStored ? 0 : entry.byteSize();
-        return asStored
-                ? view(entry, type)
+        if (asStored && isMapped(entry)) {
+            return view(entry, type);
+        }
+        return entry.type() == storageType(type)
+                ? readAsStored(entry)
                 : read(entry, type, 0, entry.elements()).view(shape(entry));
     }
 

@@ -386,8 +386,7 @@ final class ResidenceTest {
 
         Files.setLastModifiedTime(spoilt, FileTime.fromMillis(0));
         if (kind == Residence.Kind.RESIDENT) {
-            assertDiffers(generate(engine, other).get(0), expectedOther);
-            assertThatThrownBy(() -> generate(engine, request().steps(9).build()))
+            assertThatThrownBy(() -> generate(engine, other))
                     .as("a file that was changed")
                     .cause()
                     .isInstanceOf(ModelLoadException.class)

@@ -2,6 +2,7 @@ package io.github.zimage.internal.natives;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.zimage.internal.io.PrivateFiles;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.NativeLibraryException;
+import io.github.zimage.internal.io.FolderTrust;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.natives;
 
+import io.github.zimage.internal.io.FolderTrust;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

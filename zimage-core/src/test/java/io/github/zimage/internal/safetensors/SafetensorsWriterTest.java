@@ -38,6 +38,9 @@ class SafetensorsWriterTest {
             for (int i = 0; i < count; i++) {
                 Long[] shape = random.longs(random.nextInt(5), 0, 6).boxed().toArray(Long[]::new);
                 StorageType type = StorageType.values()[random.nextInt(StorageType.values().length)];
+                if (Stream.of(shape).reduce((long) type.bits(), (a, b) -> a * b) % 8 != 0) {
+                    type = StorageType.U8;
+                }
                 tensors.add(new Tensor("層." + i + "\"\\\n" + random.nextInt(), type, List.of(shape)));
             }
             Map<String, String> metadata = round % 2 == 0 ? Map.of() : Map.of("emoji 🦊", "a\"b\n" + round);

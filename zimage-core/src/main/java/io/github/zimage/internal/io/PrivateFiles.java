@@ -1,4 +1,4 @@
-package io.github.zimage.internal.natives;
+package io.github.zimage.internal.io;
 
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
@@ -16,7 +16,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Files and folders that only their owner may read and write, whatever the umask. */
-final class PrivateFiles {
+public final class PrivateFiles {
     private static final boolean POSIX =
             FileSystems.getDefault().supportedFileAttributeViews().contains("posix");
     private static final Set<PosixFilePermission> FILE = PosixFilePermissions.fromString("rw-------");
@@ -25,26 +25,26 @@ final class PrivateFiles {
     private PrivateFiles() {}
 
     /** Returns what a new file is created with: mode 0600. */
-    static FileAttribute<?>[] fileMode() {
+    public static FileAttribute<?>[] fileMode() {
         return POSIX ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(FILE)} : new FileAttribute<?>[0];
     }
 
     /** Gives a file of ours the mode 0600. */
-    static void restrictFile(Path file) throws IOException {
+    public static void restrictFile(Path file) throws IOException {
         if (POSIX) {
             Files.setPosixFilePermissions(file, FILE);
         }
     }
 
     /** Gives a folder of ours the mode 0700. */
-    static void restrictFolder(Path folder) throws IOException {
+    public static void restrictFolder(Path folder) throws IOException {
         if (POSIX) {
             Files.setPosixFilePermissions(folder, FOLDER);
         }
     }
 
     /** Makes a folder and those above it, with the mode 0700, unless they are there. */
-    static void createFolders(Path folder) throws IOException {
+    public static void createFolders(Path folder) throws IOException {
         if (Files.isDirectory(folder)) {
             return;
         }
@@ -56,7 +56,7 @@ final class PrivateFiles {
     }
 
     /** Makes one folder, with the mode 0700, unless it is there. */
-    static void createFolder(Path folder) throws IOException {
+    public static void createFolder(Path folder) throws IOException {
         try {
             Files.createDirectory(
                     folder,
@@ -72,7 +72,7 @@ final class PrivateFiles {
     }
 
     /** Deletes a file, a link or a folder with all that is in it, if it is there. */
-    static void deleteAll(Path path) throws IOException {
+    public static void deleteAll(Path path) throws IOException {
         if (!Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
             Files.deleteIfExists(path);
             return;

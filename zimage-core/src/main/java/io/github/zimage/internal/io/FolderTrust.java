@@ -1,4 +1,4 @@
-package io.github.zimage.internal.natives;
+package io.github.zimage.internal.io;
 
 import java.io.IOException;
 import java.nio.file.FileSystems;
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * Who else could change what is loaded from a folder. Trusted are this user, root, and whoever owns the root of the file system, who
  * is root under another number where user namespaces are used. On systems without POSIX's owners and modes, everything is trusted.
  */
-final class FolderTrust {
+public final class FolderTrust {
     private static final int GROUP_WRITES = 0020;
     private static final int OTHERS_WRITE = 0002;
     private static final int STICKY = 01000;
@@ -29,7 +29,7 @@ final class FolderTrust {
     }
 
     /** Returns the trust of the user that this process runs as. */
-    static FolderTrust ofThisUser() {
+    public static FolderTrust ofThisUser() {
         if (!HAS_MODES) {
             return new FolderTrust(Set.of());
         }
@@ -37,7 +37,7 @@ final class FolderTrust {
     }
 
     /** Returns the trust of a user by number. */
-    static FolderTrust ofUser(int user) {
+    public static FolderTrust ofUser(int user) {
         try {
             return new FolderTrust(
                     new HashSet<>(List.of(0, user, Owner.of(Path.of("/")).user())));
@@ -47,7 +47,7 @@ final class FolderTrust {
     }
 
     /** Returns the number of the user that this process runs as; -1 where that cannot be told. */
-    static int userNumber() {
+    public static int userNumber() {
         if (!HAS_MODES) {
             return -1;
         }
@@ -72,8 +72,7 @@ final class FolderTrust {
     }
 
     /** Returns whose a file, folder or link is, as the end of a sentence, or null if the owner is trusted. */
-    @Nullable
-    String foreign(Path path) throws IOException {
+    public @Nullable String foreign(Path path) throws IOException {
         if (!HAS_MODES) {
             return null;
         }
@@ -82,7 +81,7 @@ final class FolderTrust {
     }
 
     /** Returns whether others than the owner may write to a file or folder. */
-    boolean open(Path path) throws IOException {
+    public boolean open(Path path) throws IOException {
         return HAS_MODES && (Owner.of(path).mode() & (GROUP_WRITES | OTHERS_WRITE)) != 0;
     }
 
@@ -92,8 +91,7 @@ final class FolderTrust {
      *
      * @param folder without links
      */
-    @Nullable
-    String problemAbove(Path folder) throws IOException {
+    public @Nullable String problemAbove(Path folder) throws IOException {
         if (!HAS_MODES) {
             return null;
         }
