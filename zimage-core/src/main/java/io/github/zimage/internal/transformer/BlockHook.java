@@ -33,8 +33,9 @@ public interface BlockHook extends AutoCloseable {
      */
     interface Pass extends AutoCloseable {
         /**
-         * Returns main blocks that are known to be left out by all pictures, so that their weights need not come. {@link PictureStream#skipTo}
-         * must still be called for each picture.
+         * Returns main blocks that are known to be left out by all pictures, so that their weights need not come; those that were on their way
+         * when the evaluation began do, as many as there are slots, from the noise refiner on. {@link PictureStream#skipTo} must still be
+         * called for each picture.
          */
         default Range skips() {
             return Range.NONE;

@@ -13,12 +13,13 @@ import io.github.zimage.internal.weights.Checkpoint;
 import java.util.List;
 
 /** A model and its tokenizer, for tests that go around the pipeline's queue. Belongs to one thread. */
-final class TestEngine implements AutoCloseable {
+public final class TestEngine implements AutoCloseable {
     private final PromptTokens tokens;
     private final RequestCheck requests;
     private final LoadedModel model;
 
-    TestEngine(Checkpoint checkpoint, EngineOptions options, GenerationListener listener) {
+    /** Loads a model. */
+    public TestEngine(Checkpoint checkpoint, EngineOptions options, GenerationListener listener) {
         tokens = PromptTokens.load(checkpoint, 512, PromptOverflow.ERROR);
         requests = new RequestCheck(checkpoint, tokens);
         try {
@@ -29,16 +30,19 @@ final class TestEngine implements AutoCloseable {
         }
     }
 
-    LoadedModel model() {
+    /** Returns the model. */
+    public LoadedModel model() {
         return model;
     }
 
-    Order order(GenerationRequest request, long seed) {
+    /** Returns what a request comes to. */
+    public Order order(GenerationRequest request, long seed) {
         requests.check(request);
         return requests.order(request, seed);
     }
 
-    List<DrawnImage> generate(Order order) {
+    /** Draws. */
+    public List<DrawnImage> generate(Order order) {
         return Generation.run(model, order, new GenerationListener() {}, () -> {}, Relief.NONE);
     }
 
@@ -52,7 +56,8 @@ final class TestEngine implements AutoCloseable {
         return Generation.run(model, order(request, seed), listener, cancellation, relief);
     }
 
-    PromptEmbeddings encode(String prompt, Runnable cancellation) {
+    /** Encodes a prompt. */
+    public PromptEmbeddings encode(String prompt, Runnable cancellation) {
         return model.encode(new TokenIds(tokens.of(prompt)), cancellation, Relief.NONE);
     }
 
