@@ -195,6 +195,7 @@ def main():
     parser.add_argument("--alpha", type=float, default=8)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--fresh", type=int, default=4, help="steps between two deliveries of new scenes")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="ends sooner if the steps take longer")
     a = parser.parse_args()
     os.makedirs(a.out, exist_ok=True)
     device = torch.device(a.device)
@@ -212,6 +213,9 @@ def main():
     print("parameters", sum(p.numel() for p in params), "in", len(layers), "layers", flush=True)
     begun, shown, losses = time.time(), time.time(), []
     for step in range(a.steps):
+        done = max(step / a.steps, (time.time() - begun) / 60 / a.minutes)
+        if done >= 1:
+            break
         if step % a.fresh == 0:
             kept = (kept + [batches.take(r, a.batch)])[-64:]
         w, h, clean, ids, mask = r.choice(kept)
@@ -226,7 +230,7 @@ def main():
         loss.backward()
         torch.nn.utils.clip_grad_norm_(params, 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = a.rate * min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * step / a.steps))
+            group["lr"] = a.rate * min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * done))
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.detach())
