@@ -22,6 +22,8 @@ module io.github.zimage.core {
             io.github.zimage.demo;
     exports io.github.zimage.internal.device to
             io.github.zimage.cuda;
+    exports io.github.zimage.internal.io to
+            io.github.zimage.demo;
     exports io.github.zimage.internal.nn to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.numbers to

@@ -1,9 +1,11 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.FileNames;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,6 +20,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class ConversionCache {
     private static final Logger LOG = LoggerFactory.getLogger(ConversionCache.class);
+
+    private static final String VARIABLE = "ZIMAGE_CACHE";
+    private static final AtomicBoolean WARNED = new AtomicBoolean();
 
     /** Less is converted in memory sooner than it is worth a place on somebody's disk. */
     private static final long AUTOMATIC_BYTES = 256_000_000;
@@ -53,10 +58,10 @@ public final class ConversionCache {
     /** Returns the platform's place, or null if the user has none. */
     static @Nullable Path place(Map<String, String> environment, String system, String home) {
         String name = system.toLowerCase(Locale.ROOT);
-        String own = environment.getOrDefault("ZIMAGE_CACHE", "");
+        String own = environment.getOrDefault(VARIABLE, "");
         try {
             if (!own.isBlank()) {
-                return Path.of(own).toAbsolutePath().normalize();
+                return FileNames.parse(VARIABLE, own).toAbsolutePath().normalize();
             }
             Path parent;
             if (name.startsWith("windows")) {
@@ -64,13 +69,19 @@ public final class ConversionCache {
             } else if (name.startsWith("mac")) {
                 parent = Path.of(home, "Library", "Caches");
             } else {
-                Path xdg = Path.of(environment.getOrDefault("XDG_CACHE_HOME", ""));
-                parent = xdg.isAbsolute() ? xdg : Path.of(home, ".cache");
+                String xdg = environment.getOrDefault("XDG_CACHE_HOME", "");
+                parent = FileNames.isAbsolute(xdg) ? Path.of(xdg) : Path.of(home, ".cache");
             }
             // Java says "?" where a user has no home.
             return parent.isAbsolute() ? parent.resolve("zimage").normalize() : null;
-        } catch (InvalidPathException e) {
-            LOG.warn("Converted weights are not kept: {}", e.getMessage());
+        } catch (IllegalArgumentException e) { // also from paths that cannot be here
+            if (WARNED.compareAndSet(false, true)) {
+                LOG.warn(
+                        "Converted weights are not kept: {}",
+                        e instanceof InvalidPathException invalid
+                                ? FileNames.problem(invalid.getInput())
+                                : e.getMessage());
+            }
             return null;
         }
     }

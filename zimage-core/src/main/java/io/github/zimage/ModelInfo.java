@@ -4,6 +4,7 @@ import io.github.zimage.internal.config.SchedulerConfig;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.config.VaeConfig;
+import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightIndex;
@@ -143,7 +144,7 @@ public record ModelInfo(String name, Path folder, List<Part> parts, double sched
         for (Part part : parts) {
             rows.add(new String[] {
                 part.component().folder(),
-                part.className(),
+                ShownText.cut(part.className()),
                 decimal(part.parameters()),
                 decimal(part.bytes()) + "B",
                 String.join(", ", part.storageTypes()),
@@ -155,7 +156,7 @@ public record ModelInfo(String name, Path folder, List<Part> parts, double sched
         for (String[] row : rows) {
             Arrays.setAll(widths, i -> Math.max(widths[i], row[i].length()));
         }
-        StringBuilder text = new StringBuilder(name).append(" (").append(folder).append(")\n");
+        StringBuilder text = new StringBuilder(ShownText.line(name + " (" + folder + ")")).append('\n');
         for (String[] row : rows) {
             for (int i = 0; i < row.length; i++) {
                 boolean number = i == 2 || i == 3 || i == 5;

@@ -1,5 +1,6 @@
 package io.github.zimage.demo;
 
+import io.github.zimage.internal.io.FileNames;
 import java.io.FileNotFoundException;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -67,10 +68,10 @@ public final class DemoModel {
 
     /** Returns the folder for caches, by the rules of the XDG Base Directory Specification. */
     static Path cache(@Nullable String xdg, String home) throws IOException {
-        if (xdg != null && Path.of(xdg).isAbsolute()) {
+        if (xdg != null && FileNames.isAbsolute(xdg)) {
             return Path.of(xdg, "zimage");
         }
-        if (!Path.of(home).isAbsolute()) {
+        if (!FileNames.isAbsolute(home)) {
             throw new FileNotFoundException("no home folder, but '%s'".formatted(home));
         }
         return Path.of(home, ".cache", "zimage");

@@ -1,6 +1,7 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.RuntimeInfo;
+import io.github.zimage.internal.io.ShownText;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
@@ -16,6 +17,6 @@ final class DoctorCommand implements Runnable {
 
     @Override
     public void run() {
-        spec.commandLine().getOut().println(RuntimeInfo.probe());
+        spec.commandLine().getOut().println(ShownText.lines(RuntimeInfo.probe().toString()));
     }
 }

@@ -5,6 +5,7 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.io.ShownText;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -83,7 +84,7 @@ final class GenerateCommand implements Callable<Integer> {
         GenerationRequest request = options.request(prompt, prompts.negative(), model.defaultSize(), err);
         builder.planFor(request);
         if (planOnly) {
-            out.println(Terminal.printable(builder.plan().toString()));
+            out.println(ShownText.lines(builder.plan().toString()));
             return 0;
         }
         List<Path> files = output.files(request, options.namesSeeds());
@@ -124,8 +125,7 @@ final class GenerateCommand implements Callable<Integer> {
                 progress.startGeneration(request.steps());
                 List<GeneratedImage> images = pipeline.generateAll(request, progress);
                 progress.end();
-                output.save(images, files);
-                output.print(out, images, files);
+                output.print(out, images, output.save(images, files, options.namesSeeds()));
                 out.println("load " + Times.seconds(load) + ", "
                         + Times.summary(images.get(images.size() - 1).timings()) + "; " + memory(pipeline, request));
             }

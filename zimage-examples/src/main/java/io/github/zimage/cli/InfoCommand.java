@@ -8,6 +8,7 @@ import io.github.zimage.ImageParameters;
 import io.github.zimage.ModelInfo;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
+import io.github.zimage.internal.io.ShownText;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,6 +27,8 @@ import picocli.CommandLine.Spec;
 @Command(name = "info", description = "Says what a checkpoint holds, or what a picture was made with.")
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class InfoCommand implements Runnable {
+    private static final String INDENT = " ".repeat(19);
+
     @Spec
     private CommandSpec spec;
 
@@ -44,11 +47,12 @@ final class InfoCommand implements Runnable {
         PrintWriter out = spec.commandLine().getOut();
         if (Files.isDirectory(path)) {
             ModelInfo info = variant == null ? ModelInfo.read(path) : ModelInfo.read(path, variant);
-            out.println(Terminal.printable(info.toString()));
+            out.println(ShownText.lines(info.toString()));
         } else if (Files.exists(path) && variant != null) {
             throw new IllegalArgumentException("--variant is for checkpoint folders, but %s is a file".formatted(path));
         } else if (Files.exists(path)) {
-            out.println(Terminal.printable(describePicture()));
+            out.print(describePicture());
+            out.flush();
         } else if (path.toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
             throw new IllegalArgumentException("there is no file " + path);
         } else {
@@ -62,7 +66,9 @@ final class InfoCommand implements Runnable {
             if (parameters.isPresent()) {
                 return describe(parameters.get());
             }
-            return ImageParameters.readText(path).orElse(path + " carries no parameters");
+            return ImageParameters.readText(path)
+                    .map(text -> line("parameters", text))
+                    .orElse(ShownText.joined(path + " carries no parameters") + System.lineSeparator());
         } catch (ZImageException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
         }
@@ -86,7 +92,7 @@ final class InfoCommand implements Runnable {
         line(text, "model", parameters.model());
         line(text, "precision", parameters.precision());
         line(text, "VAE precision", parameters.vaePrecision());
-        return text.toString().stripTrailing();
+        return text.toString();
     }
 
     /** Returns all that a request says, so that a setting that is new is shown too. */
@@ -110,7 +116,16 @@ final class InfoCommand implements Runnable {
 
     private static void line(StringBuilder text, String name, @Nullable Object value) {
         if (value != null) {
-            text.append("%-18s %s%n".formatted(name, value));
+            text.append(line(name, value.toString()));
         }
+    }
+
+    /** Returns a name and a value, of which further lines are indented: nothing of it can be taken for another name. */
+    private static String line(String name, String value) {
+        String end = System.lineSeparator();
+        return "%-18s %s%n"
+                .formatted(
+                        ShownText.line(name),
+                        ShownText.lines(value.stripTrailing()).replace("\n", end + INDENT));
     }
 }

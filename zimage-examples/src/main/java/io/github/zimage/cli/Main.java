@@ -5,12 +5,15 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.ZImageException;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.io.FileNames;
+import io.github.zimage.internal.io.ShownText;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.Charset;
 import java.nio.file.InvalidPathException;
@@ -168,7 +171,13 @@ public final class Main implements Runnable {
 
     /** Returns a display that is silent where nobody watches it, or where it would mix with the log. */
     Progress progress() {
-        return Terminal.isInteractive() && !verbose ? Progress.on(System.err) : Progress.silent();
+        if (!Terminal.isInteractive() || verbose) {
+            return Progress.silent();
+        }
+        return Progress.on(
+                Terminal.isDumb()
+                        ? ProgressLine.following(System.err)
+                        : ProgressLine.overwriting(System.err, TerminalWidth.watched()));
     }
 
     private int execute(ParseResult result) {
@@ -182,7 +191,10 @@ public final class Main implements Runnable {
     private int report(PrintWriter err, Throwable e) {
         err.println("zimage: " + (interrupted ? "interrupted" : message(e)));
         if (verbose) {
-            e.printStackTrace(err);
+            StringWriter trace = new StringWriter();
+            e.printStackTrace(new PrintWriter(trace));
+            err.print(ShownText.lines(trace.toString()).indent(2));
+            err.flush();
         }
         return exitCode(e);
     }
@@ -199,12 +211,7 @@ public final class Main implements Runnable {
         try {
             return Path.of(text);
         } catch (InvalidPathException e) {
-            throw new TypeConversionException("'%s' cannot be a file name here%s"
-                    .formatted(
-                            text,
-                            text.chars().allMatch(c -> c < 128)
-                                    ? ""
-                                    : ", as no locale with UTF-8 is set (try LC_ALL=C.UTF-8)"));
+            throw new TypeConversionException(FileNames.problem(text));
         }
     }
 
@@ -223,7 +230,7 @@ public final class Main implements Runnable {
     }
 
     private static String message(Throwable e) {
-        String message = Terminal.oneLine(String.valueOf(e.getMessage()));
+        String message = ShownText.joined(String.valueOf(e.getMessage()));
         if (e instanceof UnmatchedArgumentException unmatched) {
             List<String> suggestions = unmatched.getSuggestions();
             return suggestions.isEmpty()

@@ -3,6 +3,7 @@ package io.github.zimage.cli;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.demo.DemoModel;
+import io.github.zimage.internal.io.FileNames;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
@@ -41,7 +42,7 @@ final class ModelOptions {
 
     private @Nullable Path chosen() {
         String variable = System.getenv(VARIABLE);
-        return model == null && variable != null && !variable.isEmpty() ? Path.of(variable) : model;
+        return model == null && variable != null && !variable.isEmpty() ? FileNames.parse(VARIABLE, variable) : model;
     }
 
     void apply(PipelineBuilder builder) {

@@ -6,6 +6,7 @@ import io.github.zimage.Latents;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -15,13 +16,14 @@ import picocli.CommandLine.Option;
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class OutputOptions {
     private static final String SUFFIX = ".png";
+    private static final String DEFAULT = "zimage.png";
 
     @Option(
             names = "--out",
             paramLabel = "F.png",
-            defaultValue = "zimage.png",
-            description = "File for the picture (default: ${DEFAULT-VALUE}).")
-    private Path out;
+            description = "File for the picture, replaced if it is there (default: the first that is not there of"
+                    + " zimage.png, zimage-1.png, zimage-2.png ...).")
+    private @Nullable Path out;
 
     @Option(
             names = "--latents-out",
@@ -34,13 +36,14 @@ final class OutputOptions {
     private boolean noMetadata;
 
     /**
-     * Returns a file for each picture, after a check that all can be written.
+     * Returns a file for each picture, after a check that all can be written. Where no name was given, they may get others when they
+     * are saved, so as to replace none.
      *
      * @param withSeeds whether the names tell the seeds
      */
     List<Path> files(GenerationRequest request, boolean withSeeds) {
         List<Path> files = names(request, withSeeds);
-        files.forEach(OutputFile::check);
+        files.forEach(out == null ? OutputFile::checkBeside : OutputFile::check);
         if (latentsOut != null) {
             OutputFile.check(latentsOut);
             Path latents = latentsOut.toAbsolutePath().normalize();
@@ -53,12 +56,13 @@ final class OutputOptions {
     }
 
     private List<Path> names(GenerationRequest request, boolean withSeeds) {
-        String name = out.toString();
+        Path first = out == null ? Path.of(DEFAULT) : out;
+        String name = first.toString();
         if (!name.toLowerCase(Locale.ROOT).endsWith(SUFFIX)) {
             throw new IllegalArgumentException("--out must end in .png, but was '" + name + "'");
         }
         if (request.count() == 1 && !withSeeds) {
-            return List.of(out);
+            return List.of(first);
         }
         int dot = name.length() - SUFFIX.length();
         List<Path> files = new ArrayList<>();
@@ -69,15 +73,44 @@ final class OutputOptions {
         return files;
     }
 
-    void save(List<GeneratedImage> images, List<Path> files) {
+    /**
+     * Writes pictures and latents.
+     *
+     * @param files as {@link #files} gave them
+     * @return the files that the pictures are in
+     */
+    List<Path> save(List<GeneratedImage> images, List<Path> files, boolean withSeeds) {
+        List<Path> saved = new ArrayList<>();
+        // Several pictures without seeds in their names are numbered on.
+        Iterator<Path> numbers = OutputFile.numbered(Path.of(DEFAULT), images.size() == 1 ? 0 : 1);
         for (int i = 0; i < images.size(); i++) {
-            GeneratedImage image = images.get(i);
-            (noMetadata ? image.withoutMetadata() : image).save(files.get(i));
+            GeneratedImage image = noMetadata ? images.get(i).withoutMetadata() : images.get(i);
+            if (out == null) {
+                saved.add(saveUnderFreeName(image, withSeeds ? OutputFile.numbered(files.get(i), 0) : numbers));
+            } else {
+                image.save(files.get(i));
+                saved.add(files.get(i));
+            }
         }
         if (latentsOut != null) {
             Latents.save(
                     latentsOut, images.stream().map(GeneratedImage::latents).toList());
         }
+        return saved;
+    }
+
+    private static Path saveUnderFreeName(GeneratedImage image, Iterator<Path> names) {
+        Path file = OutputFile.reserve(names);
+        boolean done = false;
+        try {
+            image.save(file);
+            done = true;
+        } finally {
+            if (!done) {
+                OutputFile.release(file);
+            }
+        }
+        return file;
     }
 
     /** Says which files there are now. */

@@ -8,6 +8,7 @@ import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.io.ShownText;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -108,7 +109,7 @@ final class PlanCommand implements Callable<Integer> {
         MemoryPlan plan = card != null
                 ? builder.planForCard(card)
                 : builder.memoryBudget(Objects.requireNonNull(memory)).plan();
-        out.println(Terminal.printable(plan.toString()));
+        out.println(ShownText.lines(plan.toString()));
         return 0;
     }
 
@@ -148,7 +149,7 @@ final class PlanCommand implements Callable<Integer> {
                             gib(MemorySize.gib(gib).bytes() - plan.peaks().highest()));
                 } catch (IllegalArgumentException e) {
                     out.printf(
-                            Locale.ROOT, "%-9s  %6s  %s%n", "", gib, Terminal.oneLine(String.valueOf(e.getMessage())));
+                            Locale.ROOT, "%-9s  %6s  %s%n", "", gib, ShownText.joined(String.valueOf(e.getMessage())));
                 }
             }
         }

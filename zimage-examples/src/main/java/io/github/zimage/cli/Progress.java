@@ -2,36 +2,26 @@ package io.github.zimage.cli;
 
 import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
-import java.io.PrintStream;
 import java.time.Duration;
 import java.time.Instant;
-import me.tongfei.progressbar.DelegatingProgressBarConsumer;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Shows on a terminal how work gets on: one bar for each part of it, one after the other; and logs when each part was done. */
+/** Shows on a terminal how work gets on: one line for each part of it, one after the other; and logs when each part was done. */
 final class Progress implements GenerationListener, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
 
-    private static final int COLUMNS = 79;
-    private static final long MIB = 1 << 20;
-
-    private final @Nullable PrintStream terminal;
-    private @Nullable ProgressBar bar;
-    private String task = "";
+    private final @Nullable ProgressLine line;
     private int steps;
 
-    private Progress(@Nullable PrintStream terminal) {
-        this.terminal = terminal;
+    private Progress(@Nullable ProgressLine line) {
+        this.line = line;
     }
 
-    /** Returns a display on this terminal. */
-    static Progress on(PrintStream terminal) {
-        return new Progress(terminal);
+    /** Returns a display on this line of a terminal, which it closes. */
+    static Progress on(ProgressLine line) {
+        return new Progress(line);
     }
 
     /** Returns a display that shows nothing. */
@@ -40,10 +30,10 @@ final class Progress implements GenerationListener, AutoCloseable {
     }
 
     /** Shows the parts of a generation, beginning with the first. */
-    void startGeneration(int steps) {
+    synchronized void startGeneration(int steps) {
         this.steps = steps;
         log(Duration.ZERO, "loaded");
-        show("text", -1, "", 1);
+        show("text", 0, false);
     }
 
     /**
@@ -63,8 +53,8 @@ final class Progress implements GenerationListener, AutoCloseable {
 
     /** Shows how many of all bytes are done. */
     synchronized void showBytes(String task, long done, long total) {
-        show(task, total, " MiB", MIB);
-        stepTo(done);
+        show(task, total, true);
+        advance(done, "");
         if (done >= total) {
             end();
         }
@@ -86,7 +76,7 @@ final class Progress implements GenerationListener, AutoCloseable {
     @Override
     public synchronized void onEncode(Duration elapsed) {
         log(Duration.ZERO, "prompts encoded in " + Times.seconds(elapsed));
-        show("steps", steps, "", 1);
+        show("steps", steps, false);
     }
 
     @Override
@@ -95,64 +85,51 @@ final class Progress implements GenerationListener, AutoCloseable {
             log(elapsed, "the first step began");
         }
         log(Duration.ZERO, "step %d of %d done in %s".formatted(step, steps, Times.seconds(elapsed)));
-        show("steps", steps, "", 1);
-        if (bar != null) {
-            bar.setExtraMessage(Times.seconds(elapsed) + "/step");
-        }
-        stepTo(step);
+        show("steps", steps, false);
+        advance(step, Times.seconds(elapsed) + "/step");
         if (step == steps) {
-            show("decode", -1, "", 1);
+            show("decode", 0, false);
         }
     }
 
     @Override
     public synchronized void onDecode(int index, int count, Duration elapsed) {
         log(Duration.ZERO, "picture %d of %d decoded in %s".formatted(index, count, Times.seconds(elapsed)));
-        show("decode", count, "", 1);
-        stepTo(index);
+        show("decode", count, false);
+        advance(index, "");
         if (index == count) {
             end();
         }
     }
 
-    private synchronized void show(String task, long max, String unit, long unitSize) {
-        PrintStream terminal = this.terminal;
-        if (terminal == null) {
+    private void show(String task, long total, boolean bytes) {
+        if (line == null) {
             return;
         }
-        if (bar != null && this.task.equals(task)) {
-            bar.maxHint(max);
-            return;
-        }
-        end();
-        this.task = task;
-        bar = new ProgressBarBuilder()
-                .setTaskName(task)
-                .setInitialMax(max)
-                .setUnit(unit, unitSize)
-                .setStyle(ProgressBarStyle.ASCII)
-                .setUpdateIntervalMillis(500)
-                .setConsumer(new DelegatingProgressBarConsumer(text -> terminal.print('\r' + text), COLUMNS))
-                .build();
-    }
-
-    private synchronized void stepTo(long value) {
-        if (bar != null) {
-            bar.stepTo(value);
+        if (line.shows(task)) {
+            line.setTotal(total);
+        } else {
+            line.begin(task, total, bytes);
         }
     }
 
-    /** Ends the bar that is shown. */
+    private void advance(long done, String note) {
+        if (line != null) {
+            line.advance(done, note);
+        }
+    }
+
+    /** Ends the line that is shown. */
     synchronized void end() {
-        if (bar != null && terminal != null) {
-            bar.close();
-            terminal.println(); // the library's own consumer forgets this for bars that end at once
-            bar = null;
+        if (line != null) {
+            line.end();
         }
     }
 
     @Override
-    public void close() {
-        end();
+    public synchronized void close() {
+        if (line != null) {
+            line.close();
+        }
     }
 }

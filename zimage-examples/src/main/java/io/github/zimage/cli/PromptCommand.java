@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLanguage;
 import io.github.zimage.prompt.PromptLibrary;
@@ -89,9 +90,10 @@ final class PromptCommand implements Runnable {
         PrintWriter out = out();
         PromptLint lint = linter(model).lint(prompt);
         if (fix) {
-            out.println(Terminal.printable(lint.fixed()));
+            // Another program gets it to the letter.
+            out.println(Terminal.isOutputWatched() ? ShownText.lines(lint.fixed()) : lint.fixed());
         } else if (json) {
-            out.println(json(lint, language.locale));
+            out.println(ShownText.escapedJson(json(lint, language.locale)));
         } else if (lint.findings().isEmpty()) {
             out.println(language == Language.ZH ? "没有发现问题" : "nothing found");
         } else {
@@ -99,7 +101,7 @@ final class PromptCommand implements Runnable {
                 out.println(marked(lint));
             }
             for (LintFinding finding : lint.findings()) {
-                out.println(Terminal.oneLine("%d-%d %s %s: %s"
+                out.println(ShownText.joined("%d-%d %s %s: %s"
                         .formatted(
                                 finding.start(),
                                 finding.end(),
@@ -163,7 +165,8 @@ final class PromptCommand implements Runnable {
             throw new IllegalArgumentException("template %s needs --set %s=WORDS"
                     .formatted(name, String.join("=WORDS and --set ", template.placeholders())));
         }
-        out.println(Terminal.printable(template.prompt(language.prompt)));
+        String filled = template.prompt(language.prompt);
+        out.println(Terminal.isOutputWatched() ? ShownText.lines(filled) : filled);
         return 0;
     }
 
@@ -240,13 +243,13 @@ final class PromptCommand implements Runnable {
                 .toList();
         for (LintFinding finding : findings) {
             if (finding.start() >= done && finding.end() > finding.start()) {
-                text.append(Terminal.printable(lint.prompt().substring(done, finding.start())))
+                text.append(ShownText.lines(lint.prompt().substring(done, finding.start())))
                         .append(MARK)
-                        .append(Terminal.printable(lint.prompt().substring(finding.start(), finding.end())))
+                        .append(ShownText.lines(lint.prompt().substring(finding.start(), finding.end())))
                         .append(PLAIN);
                 done = finding.end();
             }
         }
-        return text.append(Terminal.printable(lint.prompt().substring(done))).toString();
+        return text.append(ShownText.lines(lint.prompt().substring(done))).toString();
     }
 }

@@ -2,6 +2,7 @@ package io.github.zimage.cli;
 
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.PromptOverflow;
+import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
@@ -87,12 +88,12 @@ final class PromptOptions {
                 .build();
         PromptLint linted = linter.lint(given);
         for (LintFinding finding : linted.findings()) {
-            err.println("zimage: " + Terminal.oneLine(finding.code() + ": " + finding.message(Locale.ENGLISH)));
+            err.println("zimage: " + ShownText.joined(finding.code() + ": " + finding.message(Locale.ENGLISH)));
         }
         if (lint == Lint.WARN || linted.fixed().equals(given)) {
             return given;
         }
-        err.println("zimage: drawn is: " + Terminal.oneLine(linted.fixed()));
+        err.println("zimage: drawn is: " + ShownText.joined(linted.fixed()));
         return linted.fixed();
     }
 }

@@ -5,6 +5,7 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.serve.ImageServer;
 import io.github.zimage.serve.PipelineBackend;
 import io.github.zimage.serve.ServerOptions;
@@ -197,7 +198,7 @@ final class ServeCommand implements Callable<Integer> {
         PrintWriter err = spec.commandLine().getErr();
         try {
             int actual = server.listen();
-            err.printf("zimage: loading %s%n", Terminal.oneLine(options.model()));
+            err.printf("zimage: loading %s%n", ShownText.joined(options.model()));
             long start = System.nanoTime();
             server.open();
             err.printf(
@@ -252,7 +253,7 @@ final class ServeCommand implements Callable<Integer> {
         if ((key == null || key.isEmpty()) && !host.matches("(?i)localhost|127\\.0\\.0\\.1|::1")) {
             spec.commandLine()
                     .getErr()
-                    .println("zimage: everybody who reaches " + Terminal.oneLine(host) + " may draw: set "
+                    .println("zimage: everybody who reaches " + ShownText.joined(host) + " may draw: set "
                             + KEY_VARIABLE + " to ask for a key");
         }
         return key == null || key.isEmpty() ? List.of() : List.of(key);

@@ -7,18 +7,37 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 
 /** What Java does not know about the terminal that it was started from. */
 final class Terminal {
     private static final Path PROC = Path.of("/proc/self");
+    private static final int STANDARD_OUTPUT = 1;
+    private static final int STANDARD_ERROR = 2;
 
     private Terminal() {}
 
     /** Returns whether somebody watches the standard error stream. */
     static boolean isInteractive() {
+        return isTerminal(STANDARD_ERROR);
+    }
+
+    /** Returns whether what is printed goes to a terminal and not to a file or another program. */
+    static boolean isOutputWatched() {
+        return isTerminal(STANDARD_OUTPUT);
+    }
+
+    /** Returns whether the terminal can do no more than print one line below the other. */
+    static boolean isDumb() {
+        return List.of("dumb", "unknown").contains(System.getenv().getOrDefault("TERM", ""));
+    }
+
+    private static boolean isTerminal(int stream) {
         try {
-            Path target = Files.readSymbolicLink(PROC.resolve("fd/2"));
-            return target.startsWith("/dev/pts") || target.toString().startsWith("/dev/tty");
+            Path target = Files.readSymbolicLink(PROC.resolve("fd/" + stream));
+            return target.startsWith("/dev/pts")
+                    || target.toString().startsWith("/dev/tty")
+                    || target.equals(Path.of("/dev/console"));
         } catch (IOException | UnsupportedOperationException e) {
             return hasConsole();
         }
@@ -60,18 +79,5 @@ final class Terminal {
         } catch (IOException e) {
             return args;
         }
-    }
-
-    /** Returns a text of a file's, without what would steer a terminal. */
-    static String printable(String text) {
-        return text.codePoints()
-                .map(c -> Character.isISOControl(c) && c != '\n' && c != '\t' ? '\ufffd' : c)
-                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
-                .toString();
-    }
-
-    /** Returns a message in one line, without what would steer a terminal. */
-    static String oneLine(String text) {
-        return printable(text.strip().replaceAll("\\s*\\R\\s*", "; "));
     }
 }

@@ -3,6 +3,8 @@ package io.github.zimage.cli;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.ImageSize;
 import io.github.zimage.Precision;
+import io.github.zimage.Profile;
+import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.tuning.Tuner;
 import io.github.zimage.tuning.TuningListener;
 import io.github.zimage.tuning.TuningResult;
@@ -11,6 +13,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -33,6 +36,7 @@ import picocli.CommandLine.Spec;
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class TuneCommand implements Callable<Integer> {
+    private static final Path DEFAULT = Path.of("profile.json");
     private static final String ROW = "%-6s %-10s %9s %9s %9s %12s %10s%n";
 
     @ParentCommand
@@ -70,13 +74,17 @@ final class TuneCommand implements Callable<Integer> {
     @Option(
             names = "--out",
             paramLabel = "F.json",
-            defaultValue = "profile.json",
-            description = "File for the profile (default: ${DEFAULT-VALUE}).")
-    private Path out;
+            description = "File for the profile, replaced if it is there (default: the first that is not there of"
+                    + " profile.json, profile-1.json, profile-2.json ...).")
+    private @Nullable Path out;
 
     @Override
     public Integer call() {
-        OutputFile.check(out);
+        if (out == null) {
+            OutputFile.checkBeside(DEFAULT);
+        } else {
+            OutputFile.check(out);
+        }
         PrintWriter stdout = spec.commandLine().getOut();
         TuningResult result;
         try (Progress progress = main.progress()) {
@@ -95,9 +103,22 @@ final class TuneCommand implements Callable<Integer> {
                     .build()
                     .tune();
         }
-        result.profile().write(out);
-        recommend(stdout, result);
+        recommend(stdout, result, save(result.profile()));
         return 0;
+    }
+
+    private Path save(Profile profile) {
+        Path file = out == null ? OutputFile.reserve(OutputFile.numbered(DEFAULT, 0)) : out;
+        boolean done = false;
+        try {
+            profile.write(file);
+            done = true;
+        } finally {
+            if (!done && out == null) {
+                OutputFile.release(file);
+            }
+        }
+        return file;
     }
 
     /** Prints a row for each candidate, below the bars of the one that is measured. */
@@ -148,11 +169,11 @@ final class TuneCommand implements Callable<Integer> {
         public void onLeftOut(Precision precision, AttentionBackend attention, String reason) {
             progress.end();
             err.println("zimage: %s with %s is left out: %s"
-                    .formatted(lowerCase(precision), attention.name(), Terminal.oneLine(reason)));
+                    .formatted(lowerCase(precision), attention.name(), ShownText.joined(reason)));
         }
     }
 
-    private void recommend(PrintWriter stdout, TuningResult result) {
+    private void recommend(PrintWriter stdout, TuningResult result, Path file) {
         Measurement best = result.best();
         Measurement reference = result.reference();
         String words = "Take %s: a picture of %d by %d pixels in %d steps takes about %s."
@@ -174,7 +195,7 @@ final class TuneCommand implements Callable<Integer> {
                         name(each), decibels(each), name(reference), TuningResult.LEAST_DECIBELS);
             }
         }
-        stdout.printf("%s  use it with zimage generate --profile, or ZImagePipeline.builder().profile%n", out);
+        stdout.printf("%s  use it with zimage generate --profile, or ZImagePipeline.builder().profile%n", file);
     }
 
     private static String name(Measurement each) {

@@ -2,6 +2,7 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.zimage.internal.io.ShownText;
 import org.jspecify.annotations.Nullable;
 
 /** What a client is told when it does not get what it asked for, in the shape of OpenAI's errors. */
@@ -14,7 +15,7 @@ final class ApiException extends RuntimeException {
     private final long retryAfterSeconds;
 
     private ApiException(int status, String code, @Nullable String parameter, String message, long retryAfterSeconds) {
-        super(message, null, false, false);
+        super(ShownText.joined(message), null, false, false);
         this.status = status;
         this.code = code;
         this.parameter = parameter;

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.zimage.internal.io.ShownText;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -178,9 +179,6 @@ final class JsonFields {
 
     /** Returns a text that may be shown again: short, and in one line. */
     static String shown(String text, int maxLength) {
-        String cut = text.codePointCount(0, text.length()) <= maxLength
-                ? text
-                : text.substring(0, text.offsetByCodePoints(0, maxLength)) + "…";
-        return cut.replaceAll("\\p{Cntrl}", "\uFFFD");
+        return ShownText.cut(text, maxLength);
     }
 }

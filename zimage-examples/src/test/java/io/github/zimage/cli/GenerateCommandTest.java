@@ -8,7 +8,10 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
@@ -65,6 +68,45 @@ final class GenerateCommandTest {
         assertThat(judge.objects(image, Judge.Layout.NORMAL)).containsExactly("fox");
         assertThat(judge.background(image)).isEqualTo("yellow");
         assertThat(ImageParameters.read(out).orElseThrow().model()).isEqualTo("demo-model");
+    }
+
+    // At full size a picture takes minutes, and its seed was random. All at once, since that is where a check would
+    // fail.
+    @Test
+    void withoutAName_noPictureIsReplaced() throws Exception {
+        Path mine = Files.writeString(folder.resolve("zimage.png"), "mine");
+        List<CompletableFuture<MainTest.Run>> runs = IntStream.range(1, 4)
+                .mapToObj(seed -> CompletableFuture.supplyAsync(() -> drawIn(folder, "--seed=" + seed)))
+                .toList();
+        for (CompletableFuture<MainTest.Run> run : runs) {
+            assertThat(run.get().code()).as(run.get().out()).isZero();
+        }
+        assertThat(drawIn(folder, "--seed=4", "--count=2").out()).contains("zimage-4.png  ", "zimage-5.png  ");
+        assertThat(drawIn(folder, "--seeds=9").out()).contains("zimage-seed9.png  ");
+        assertThat(drawIn(folder, "--seeds=9").out()).contains("zimage-seed9-1.png  ");
+
+        assertThat(mine).hasContent("mine");
+        List<Long> seeds = new ArrayList<>();
+        for (int i = 1; i <= 5; i++) {
+            ImageParameters picture =
+                    ImageParameters.read(folder.resolve("zimage-" + i + ".png")).orElseThrow();
+            seeds.add(picture.request().seedOf(0, 0));
+        }
+        assertThat(seeds).containsExactlyInAnyOrder(1L, 2L, 3L, 4L, 5L);
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files).hasSize(8);
+        }
+    }
+
+    private static MainTest.Run drawIn(Path folder, String... options) {
+        List<String> args = new ArrayList<>(
+                List.of("generate", "--model", model.toString(), "a fox", "--size=16", "--steps=1", "--threads=1"));
+        args.addAll(List.of(options));
+        try {
+            return MainTest.runIn(folder, environment -> {}, args.toArray(String[]::new));
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
     }
 
     /** The picture says what was drawn. */

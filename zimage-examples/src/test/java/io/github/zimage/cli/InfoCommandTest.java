@@ -32,7 +32,7 @@ final class InfoCommandTest {
         assertThat(run.out().lines().map(String::stripTrailing))
                 .containsExactly(
                         "prompt             a red fox,",
-                        "狐 🦊",
+                        "                   狐 🦊",
                         "size               1024 x 768",
                         "steps              2",
                         "guidance           2.5",
@@ -53,7 +53,31 @@ final class InfoCommandTest {
         MainTest.Run run = MainTest.run("info", file.toString());
 
         assertThat(run.code()).isZero();
-        assertThat(run.out().strip()).isEqualTo("狐\ufffd]0;title\ufffd\ufffd\nSteps: 20, Sampler: DPM++ 2M");
+        assertThat(run.out().strip())
+                .isEqualTo("parameters         狐\ufffd]0;title\ufffd\n                   Steps: 20, Sampler: DPM++ 2M");
+    }
+
+    // Whoever reads the table takes it for what the program says.
+    @Test
+    void noValue_canPassForALineOfTheProgram() throws IOException {
+        for (String end :
+                new String[] {"\\n", "\\r", "\\r\\n", "\\u0085", "\\u2028", "\\u2029", "\\u000b", "\\f", "\\n\\n"}) {
+            Path file = png(text("zimage", """
+                    {"prompt":"a%1$sseed               999","negativePrompt":"b%1$smodel  x","width":16,"height":16,"steps":1,\
+                    "seed":1,"model":"m%1$sseed 7\\u202e\\u2066\\u009b","precision":"BF16","vaePrecision":"BF16"}""".formatted(end)));
+            MainTest.Run run = MainTest.run("info", file.toString());
+
+            assertThat(run.code()).as(run.err()).isZero();
+            assertThat(run.out().lines().filter(line -> line.startsWith("seed")))
+                    .as(end)
+                    .containsExactly("seed               1");
+            assertThat(run.out().lines().filter(line -> line.startsWith("model")))
+                    .hasSize(1);
+            assertThat(run.out()).doesNotContainPattern("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}&&[^\n\r]]");
+        }
+        Path other = png(text("parameters", "seed 5\nmodel x"));
+        assertThat(MainTest.run("info", other.toString()).out().lines())
+                .containsExactly("parameters         seed 5", "                   model x");
     }
 
     @Test

@@ -28,6 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -276,6 +277,53 @@ final class MainTest {
         assertThat(run.code).isEqualTo(2);
     }
 
+    // Names that Java cannot make a path of, in whatever variable; in containers there is seldom a locale.
+    @ParameterizedTest
+    @ValueSource(strings = {"ZIMAGE_MODEL", "ZIMAGE_CACHE", "ZIMAGE_NATIVES"})
+    @EnabledOnOs(OS.LINUX)
+    void withoutLocale_foldersOfTheEnvironment_areNamedAsTheyWereWritten(String variable) throws Exception {
+        Run run = runInNewJvm(
+                environment -> {
+                    environment.put("LC_ALL", "C");
+                    environment.put(variable, "/models/中文");
+                },
+                "generate",
+                "--size=16",
+                "--steps=1",
+                "--out=" + folder.resolve("fox.png"),
+                "a fox");
+        assertThat(run.out)
+                .containsOnlyOnce(
+                        variable
+                                + ": '/models/中文' cannot be a file name here, as no locale with UTF-8 is set (try LC_ALL=C.UTF-8)")
+                .doesNotContain("Malformed", "ExceptionInInitializer");
+        assertThat(run.code)
+                .isEqualTo(
+                        switch (variable) {
+                            case "ZIMAGE_MODEL" -> 2;
+                            case "ZIMAGE_NATIVES" -> 1;
+                            default -> 0; // a cache is no must
+                        });
+    }
+
+    // What is not ours to have is left out of account, as where it is not set.
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void withoutLocale_otherFoldersOfTheEnvironment_areAsIfNotSet() throws Exception {
+        Run run = runInNewJvm(
+                environment -> {
+                    environment.put("LC_ALL", "C");
+                    environment.put("XDG_CACHE_HOME", "/caches/中文");
+                },
+                "generate",
+                "--size=16",
+                "--steps=1",
+                "--out=" + folder.resolve("fox.png"),
+                "a fox");
+        assertThat(run.code).as(run.out).isZero();
+        assertThat(folder.resolve("fox.png")).exists();
+    }
+
     @Test
     void modelOfTheEnvironment_isUsedUnlessOneIsNamed() throws Exception {
         for (String[] args : new String[][] {{"generate", "a"}, {"generate", "--model=here", "a"}}) {
@@ -287,13 +335,18 @@ final class MainTest {
 
     /** Runs the command; what it says on both streams is in {@code out}. */
     private static Run runInNewJvm(Consumer<Map<String, String>> environment, String... args) throws Exception {
+        return runIn(Path.of("").toAbsolutePath(), environment, args);
+    }
+
+    /** As the other one, in a folder. */
+    static Run runIn(Path directory, Consumer<Map<String, String>> environment, String... args) throws Exception {
         List<String> line = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
                 System.getProperty("java.class.path"),
                 Main.class.getName()));
         line.addAll(List.of(args));
-        ProcessBuilder builder = new ProcessBuilder(line);
+        ProcessBuilder builder = new ProcessBuilder(line).directory(directory.toFile());
         environment.accept(builder.environment());
         Process process = builder.redirectErrorStream(true).start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -21,7 +21,8 @@ final class ProgressTest {
 
     @Test
     void generation_showsEachPartOnALineOfItsOwn() {
-        try (Progress progress = Progress.on(new PrintStream(terminal, true, UTF_8))) {
+        try (Progress progress =
+                Progress.on(ProgressLine.overwriting(new PrintStream(terminal, true, UTF_8), () -> 80))) {
             progress.onLoad(Component.TRANSFORMER, 1 << 20, 4 << 20);
             progress.onLoad(Component.TRANSFORMER, 4 << 20, 4 << 20);
             progress.startGeneration(2);
@@ -38,8 +39,8 @@ final class ProgressTest {
                 .filter(line -> !line.isBlank())
                 .toList();
         assertThat(last).hasSize(4);
-        assertThat(last.get(0)).startsWith("load transformer").contains("100%", "4/4 MiB");
-        assertThat(last.get(1)).startsWith("text");
+        assertThat(last.get(0)).startsWith("load transformer").contains("100%", "4.0/4.0 MiB");
+        assertThat(last.get(1)).startsWith("text").contains("100%");
         assertThat(last.get(2)).startsWith("steps").contains("2/2").contains("1.23 s/step");
         assertThat(last.get(3)).startsWith("decode").contains("1/1");
         assertThat(last).allMatch(line -> line.length() <= 79);

@@ -15,7 +15,6 @@ import java.util.regex.Pattern;
 
 /** Names and first checks of a checkpoint's files, and quoting of what they hold. */
 public final class ModelFile {
-    private static final int QUOTED_CHARACTERS = 100;
     private static final int MOST_LINKS = 40;
 
     private static final Pattern PARSER_LIMIT = Pattern.compile("^(.*) exceeds the maximum allowed \\((\\d+)");
@@ -37,29 +36,17 @@ public final class ModelFile {
 
     /** Returns a text from a file in quotes, shortened, and without characters that could upset a terminal. */
     public static String quote(String text) {
-        String shown = text.length() <= QUOTED_CHARACTERS ? text : text.substring(0, QUOTED_CHARACTERS) + "…";
-        return '"' + printable(shown) + '"';
+        return ShownText.quoted(text);
     }
 
     /** Returns a text with control characters, line ends and lone surrogates replaced. */
     public static String printable(String text) {
-        return text.codePoints()
-                .map(c -> switch (Character.getType(c)) {
-                    case Character.CONTROL,
-                            Character.FORMAT,
-                            Character.SURROGATE,
-                            Character.LINE_SEPARATOR,
-                            Character.PARAGRAPH_SEPARATOR -> '\uFFFD';
-                    default -> c;
-                })
-                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
-                .toString();
+        return ShownText.line(text);
     }
 
     /** Returns a value from a file as text that can be shown, shortened. */
     public static String shown(Object value) {
-        String text = printable(String.valueOf(value));
-        return text.length() <= QUOTED_CHARACTERS ? text : text.substring(0, QUOTED_CHARACTERS) + "…";
+        return ShownText.cut(value);
     }
 
     /** Returns in one line what was wrong with a JSON text, and where. */

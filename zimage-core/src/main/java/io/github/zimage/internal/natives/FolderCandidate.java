@@ -1,9 +1,10 @@
 package io.github.zimage.internal.natives;
 
 import io.github.zimage.NativeLibraryException;
-import java.nio.file.InvalidPathException;
+import io.github.zimage.internal.io.FileNames;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -36,14 +37,13 @@ record FolderCandidate(Path path, boolean named, boolean temporary) {
      * @param user number of the user, or -1 where users have none
      */
     static List<FolderCandidate> of(Map<String, String> environment, Properties properties, int user) {
-        String named = named(environment, properties);
+        Map.Entry<String, String> named = named(environment, properties);
         if (named != null) {
             try {
-                return List.of(
-                        new FolderCandidate(Path.of(named).toAbsolutePath().normalize(), true, false));
-            } catch (InvalidPathException e) {
-                throw new NativeLibraryException(
-                        "%s or %s must be a folder, but was %s".formatted(PROPERTY, VARIABLE, named), e);
+                Path folder = FileNames.parse(named.getKey(), named.getValue());
+                return List.of(new FolderCandidate(folder.toAbsolutePath().normalize(), true, false));
+            } catch (IllegalArgumentException e) {
+                throw new NativeLibraryException("no folder for the native libraries: " + e.getMessage(), e);
             }
         }
         String system = properties.getProperty("os.name", "").toLowerCase(Locale.ROOT);
@@ -58,12 +58,16 @@ record FolderCandidate(Path path, boolean named, boolean temporary) {
         return found;
     }
 
-    private static @Nullable String named(Map<String, String> environment, Properties properties) {
-        List<String> chosen = new ArrayList<>();
-        chosen.add(properties.getProperty(PROPERTY, ""));
-        chosen.add(environment.getOrDefault(VARIABLE, ""));
-        JAVACPP_PROPERTIES.forEach(property -> chosen.add(properties.getProperty(property, "")));
-        return chosen.stream().filter(text -> !text.isBlank()).findFirst().orElse(null);
+    /** Returns what names the folder, and how, or null. */
+    private static Map.@Nullable Entry<String, String> named(Map<String, String> environment, Properties properties) {
+        Map<String, String> chosen = new LinkedHashMap<>();
+        chosen.put(PROPERTY, properties.getProperty(PROPERTY, ""));
+        chosen.put(VARIABLE, environment.getOrDefault(VARIABLE, ""));
+        JAVACPP_PROPERTIES.forEach(property -> chosen.put(property, properties.getProperty(property, "")));
+        return chosen.entrySet().stream()
+                .filter(entry -> !entry.getValue().isBlank())
+                .findFirst()
+                .orElse(null);
     }
 
     /** Returns the folders for caches of the user: Java's idea of the home, and the one that the environment names. */
@@ -93,13 +97,8 @@ record FolderCandidate(Path path, boolean named, boolean temporary) {
     }
 
     private static void addAbsolute(Set<Path> found, String folder, String below) {
-        try {
-            Path path = Path.of(folder);
-            if (path.isAbsolute()) {
-                found.add(path.resolve(below).normalize());
-            }
-        } catch (InvalidPathException e) {
-            // No such folder, then.
+        if (FileNames.isAbsolute(folder)) {
+            found.add(Path.of(folder).resolve(below).normalize());
         }
     }
 

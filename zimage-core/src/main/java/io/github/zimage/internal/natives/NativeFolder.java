@@ -8,12 +8,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Finds the first folder that libraries can be unpacked to and loaded from, and unpacks them. */
 public final class NativeFolder {
     private static final Logger LOG = LoggerFactory.getLogger(NativeFolder.class);
+
+    private static @Nullable NativeFolder ofThisProcess;
 
     private final List<FolderCandidate> candidates;
     private final FolderTrust trust;
@@ -27,15 +30,14 @@ public final class NativeFolder {
     }
 
     /** Returns that of this process; looks at environment, properties, user and mounts once. */
-    public static NativeFolder ofThisProcess() {
-        return Holder.INSTANCE;
-    }
-
-    private static final class Holder {
-        static final NativeFolder INSTANCE = new NativeFolder(
-                FolderCandidate.of(System.getenv(), System.getProperties(), FolderTrust.userNumber()),
-                FolderTrust.ofThisUser(),
-                Mounts.ofThisProcess());
+    public static synchronized NativeFolder ofThisProcess() {
+        if (ofThisProcess == null) {
+            ofThisProcess = new NativeFolder(
+                    FolderCandidate.of(System.getenv(), System.getProperties(), FolderTrust.userNumber()),
+                    FolderTrust.ofThisUser(),
+                    Mounts.ofThisProcess());
+        }
+        return ofThisProcess;
     }
 
     /**

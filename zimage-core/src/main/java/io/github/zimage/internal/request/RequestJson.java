@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
+import io.github.zimage.internal.io.ShownText;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -143,7 +144,6 @@ public final class RequestJson {
     }
 
     static String shown(String text, int most) {
-        String cut = text.length() <= most ? text : text.substring(0, most) + "…";
-        return cut.replaceAll("[\\p{Cntrl}\\p{Cf}\\p{Cs}]", "\uFFFD");
+        return ShownText.cut(text, most);
     }
 }

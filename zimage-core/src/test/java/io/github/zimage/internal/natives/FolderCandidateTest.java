@@ -81,7 +81,7 @@ final class FolderCandidateTest {
     void nameThatIsNoFolder_isSaid() {
         assertThatThrownBy(() -> paths(Map.of("ZIMAGE_NATIVES", "a\0b"), properties()))
                 .isInstanceOf(NativeLibraryException.class)
-                .hasMessageContaining("ZIMAGE_NATIVES must be a folder");
+                .hasMessageContaining("ZIMAGE_NATIVES: 'a\ufffdb' cannot be a file name here");
     }
 
     @Test
