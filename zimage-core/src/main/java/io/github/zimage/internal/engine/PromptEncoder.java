@@ -1,7 +1,9 @@
 package io.github.zimage.internal.engine;
 
+import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.engine.LoadedModel.Lease;
+import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.text.Qwen3Model;
 import java.util.ArrayList;
@@ -33,9 +35,14 @@ final class PromptEncoder {
      * Returns the embeddings of prompts, one for each. Runs native code.
      *
      * @param textEncoder gives the text encoder; not asked unless a prompt is new
+     * @param precision what it computes in
+     * @throws io.github.zimage.ZImageException if it gives values that are not finite; they are not kept
      */
     List<PromptEmbeddings> encode(
-            Collection<TokenIds> prompts, Supplier<Lease<Qwen3Model>> textEncoder, Runnable betweenLayers) {
+            Collection<TokenIds> prompts,
+            Supplier<Lease<Qwen3Model>> textEncoder,
+            Precision precision,
+            Runnable betweenLayers) {
         Map<TokenIds, PromptEmbeddings> embeddings = new HashMap<>();
         List<TokenIds> unknown = new ArrayList<>();
         for (TokenIds prompt : new LinkedHashSet<>(prompts)) {
@@ -52,7 +59,7 @@ final class PromptEncoder {
                 List<int[]> ids = unknown.stream().map(TokenIds::ids).toList();
                 List<Tensor> hidden = lease.model().forward(ids, betweenLayers); // [T, hidden] each
                 for (int i = 0; i < unknown.size(); i++) {
-                    embeddings.put(unknown.get(i), embeddings(hidden.get(i)));
+                    embeddings.put(unknown.get(i), embeddings(hidden.get(i), precision));
                 }
             }
         }
@@ -67,8 +74,12 @@ final class PromptEncoder {
         cache.clear();
     }
 
-    private static PromptEmbeddings embeddings(Tensor hidden) {
-        return PromptEmbeddings.of(
-                Math.toIntExact(hidden.size(0)), Math.toIntExact(hidden.size(1)), Tensors.toFloats(hidden));
+    private static PromptEmbeddings embeddings(Tensor hidden, Precision precision) {
+        float[] values = Tensors.toFloats(hidden);
+        int tokens = Math.toIntExact(hidden.size(0));
+        if (NotFinite.first(values) >= 0) {
+            throw NotFinite.of("text encoder", "for a prompt of %d tokens".formatted(tokens), precision);
+        }
+        return PromptEmbeddings.of(tokens, Math.toIntExact(hidden.size(1)), values);
     }
 }

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.engine;
 
+import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.engine.LoadedModel.Lease;
@@ -62,7 +63,12 @@ public final class Session {
 
     /** Encodes prompts, in the phase for that. Returns one for each. */
     public List<PromptEmbeddings> encode(Collection<TokenIds> prompts) {
-        return model.prompts().encode(prompts, () -> use(TextEncoderLoader.INSTANCE), cancellation);
+        return model.prompts()
+                .encode(
+                        prompts,
+                        () -> use(TextEncoderLoader.INSTANCE),
+                        model.options().precision(Component.TEXT_ENCODER),
+                        cancellation);
     }
 
     /**

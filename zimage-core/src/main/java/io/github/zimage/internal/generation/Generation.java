@@ -93,14 +93,28 @@ public final class Generation {
 
             long begun = System.nanoTime();
             denoiser.prepare();
-            denoise(denoiser, conditions, schedule, evaluations);
+            denoise(denoiser, conditions, schedule, evaluations, watch(pictures, evaluations));
             denoise = since(begun);
         }
         return pictures.stream().map(Picture::latents).toList();
     }
 
+    private FiniteWatch watch(List<Picture> pictures, List<Evaluation> evaluations) {
+        FiniteWatch watch = new FiniteWatch(
+                request,
+                session.model().options().precision(Component.TRANSFORMER),
+                session.model().place(),
+                evaluations.size());
+        pictures.forEach(watch::started);
+        return watch;
+    }
+
     private void denoise(
-            Denoiser denoiser, Conditions conditions, NoiseSchedule schedule, List<Evaluation> evaluations) {
+            Denoiser denoiser,
+            Conditions conditions,
+            NoiseSchedule schedule,
+            List<Evaluation> evaluations,
+            FiniteWatch watch) {
         Guidance guidance = Guidance.of(request);
         StepClock clock = new StepClock(
                 session.model().device(Component.TRANSFORMER),
@@ -120,19 +134,24 @@ public final class Generation {
             }
             for (Conditions.Group group : groups) {
                 try (PointerScope scope = new PointerScope()) {
-                    List<Tensor> velocities = guidance.velocities(denoiser, group, at);
+                    List<Tensor> velocities = guidance.velocities(denoiser, group, at, watch);
                     for (int i = 0; i < velocities.size(); i++) {
                         Picture picture = group.pictures().get(i);
                         previews.show(at, picture.index(), picture.latents(), velocities.get(i));
                         picture.advance(at, velocities.get(i));
+                        watch.moved(at, picture);
                     }
                 }
             }
             if (at.endsStep()) {
                 clock.ordered(); // 6. On a GPU, told one step later
             }
+            if (session.model().place().isCpu()) {
+                watch.require(); // elsewhere that would wait
+            }
         }
         clock.finish();
+        watch.require();
         steps = clock.durations();
     }
 

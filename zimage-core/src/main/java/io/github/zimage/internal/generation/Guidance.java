@@ -35,15 +35,19 @@ record Guidance(double scale, double normalization, double truncation) {
     /**
      * Returns the velocities of a group of pictures, guided where this acts.
      *
+     * @param watch sees what the transformer gave
      * @return for each picture [C, h, w] fp32
      */
-    List<Tensor> velocities(Denoiser denoiser, Conditions.Group group, Evaluation at) {
+    List<Tensor> velocities(Denoiser denoiser, Conditions.Group group, Evaluation at, FiniteWatch watch) {
         if (!actsAt(at.timestep())) {
-            return denoiser.velocities(group.positive(), at, group.isLast());
+            List<Tensor> velocities = denoiser.velocities(group.positive(), at, group.isLast());
+            watch.predicted(at, group.pictures(), velocities);
+            return velocities;
         }
         List<TransformerInput> both = new ArrayList<>(group.positive());
         both.addAll(group.negative());
         List<Tensor> predicted = denoiser.velocities(both, at, group.isLast());
+        watch.predicted(at, group.pictures(), predicted);
         int pictures = group.positive().size();
         List<Tensor> guided = new ArrayList<>();
         for (int i = 0; i < pictures; i++) {

@@ -5,6 +5,7 @@ import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.ArrayList;
@@ -91,6 +92,15 @@ public record RequestCheck(Checkpoint checkpoint, PromptTokens promptTokens) {
             problems.add("latents must have shape [%d, %d, %d], but had [%d, %d, %d]"
                     .formatted(channels, height, width, latents.channels(), latents.height(), latents.width()));
         }
+        checkFinite(problems, "latents", latents.values());
+    }
+
+    private static void checkFinite(List<String> problems, String what, float[] values) {
+        int first = NotFinite.first(values);
+        if (first >= 0) {
+            problems.add("%s must be finite, but number %d of %d was %s"
+                    .formatted(what, first + 1, values.length, values[first]));
+        }
     }
 
     private void checkFeatures(List<String> problems, GenerationRequest request) {
@@ -104,6 +114,7 @@ public record RequestCheck(Checkpoint checkpoint, PromptTokens promptTokens) {
             if (each.features() != features) {
                 problems.add("embeddings must have %d features, but had %d".formatted(features, each.features()));
             }
+            checkFinite(problems, "embeddings", each.values());
         }
     }
 }

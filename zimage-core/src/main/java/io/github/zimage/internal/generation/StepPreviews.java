@@ -4,6 +4,7 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.runtime.NativeErrors;
+import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.schedule.Step;
@@ -59,6 +60,9 @@ final class StepPreviews {
         BufferedImage image;
         try (PointerScope scope = new PointerScope()) {
             Tensor target = torch.add(latents, velocity, new Scalar(at.sigma())); // [C, h, w]
+            if (!NotFinite.isFinite(target)) {
+                return; // what is wrong with the picture is said of it, not of its preview
+            }
             int side = side(Math.toIntExact(latents.size(1)), Math.toIntExact(latents.size(2)));
             Tensor decoded = used.decode(torch.avg_pool2d(target, side, side), cancellation);
             image = AwtImage.of(

@@ -6,9 +6,11 @@ import io.github.zimage.ZImageException;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.DecodeMemory;
+import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
+import java.util.Locale;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -67,14 +69,15 @@ public final class PictureDecoder {
      * @param latents [C, h, w] fp32, as the transformer leaves them, on any device
      * @param cancellation called often; throws to cancel
      * @return [height, width, 3] uint8
-     * @throws ZImageException if the picture has infinite values, or none at all, in FP32 too
+     * @throws ZImageException if the latents are not finite, or the picture is not, in FP32 too
      */
     public Tensor decode(Tensor latents, Runnable cancellation) {
         return Tensors.scoped(() -> {
             Tensor here = place.take(latents);
             Tensor image = image(vae, precision, 0, here, cancellation);
-            if (!isFinite(image)) {
+            if (!NotFinite.isFinite(image)) {
                 image.close();
+                requireFinite(here);
                 image = imageInFp32(here, cancellation);
             }
             return levels(image);
@@ -83,7 +86,7 @@ public final class PictureDecoder {
 
     private Tensor imageInFp32(Tensor latents, Runnable cancellation) {
         if (precision == Precision.FP32) {
-            throw notFinite();
+            throw notFinite(latents);
         }
         if (warned) {
             LOG.debug("The VAE gave values that are not finite in {}: decoding in FP32", precision);
@@ -97,16 +100,30 @@ public final class PictureDecoder {
         try (WeightStore store = reopened.get()) {
             AutoencoderKL fallback = new AutoencoderKL(config, store, kernels.apply(Precision.FP32));
             Tensor image = image(fallback, Precision.FP32, weightBytes(store), latents, cancellation);
-            if (!isFinite(image)) {
-                throw notFinite();
+            if (!NotFinite.isFinite(image)) {
+                throw notFinite(latents);
             }
             return image;
         }
     }
 
-    private static ZImageException notFinite() {
-        return new ZImageException(
-                "the VAE gave values that are not finite also in FP32: its weights or the latents are" + " damaged");
+    private static void requireFinite(Tensor latents) {
+        if (!NotFinite.isFinite(latents)) {
+            throw new ZImageException(
+                    "latents must be finite to be decoded, but were not: what they came from is damaged");
+        }
+    }
+
+    private static ZImageException notFinite(Tensor latents) {
+        try (PointerScope scope = new PointerScope()) {
+            return NotFinite.of(
+                    "VAE",
+                    String.format(
+                            Locale.ROOT,
+                            "from latents up to %.4g",
+                            torch.max(latents.abs()).item_float()),
+                    Precision.FP32);
+        }
     }
 
     private static long weightBytes(WeightStore fp32) {
@@ -131,12 +148,6 @@ public final class PictureDecoder {
             case OFF -> false;
             case AUTO -> weightBytes + DecodeMemory.peakBytes(config, height, width, type, 0) > room.getAsLong();
         };
-    }
-
-    private static boolean isFinite(Tensor image) {
-        try (PointerScope scope = new PointerScope()) {
-            return torch.isfinite(image).all().item_bool();
-        }
     }
 
     /** Rounds to 256 levels as diffusers' {@code VaeImageProcessor} does: [1, 3, height, width] to [height, width, 3]. */

@@ -30,6 +30,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -157,7 +158,25 @@ final class PictureDecoderTest {
         fill(damaged, "decoder.conv_in.bias", Float.NaN);
         assertThatThrownBy(() -> decode(damaged, precision, VaeTiling.off(), 32, 32))
                 .isInstanceOf(ZImageException.class)
-                .hasMessageContaining("not finite also in FP32");
+                .hasMessageMatching(
+                        "the VAE gave values that are not finite from latents up to [0-9.]+, in FP32: its weights are damaged.*");
+    }
+
+    // FP32 makes no picture of what is none.
+    @ParameterizedTest
+    @CsvSource({"BF16", "FP32"})
+    void latentsThatAreNotFinite_areNotTriedInFp32(Precision precision) {
+        List<WeightStore> reopened = new ArrayList<>();
+        try (PointerScope scope = new PointerScope();
+                WeightStore store = store(model)) {
+            PictureDecoder decoder = decoder(model, store, precision, VaeTiling.off(), reopened, Long.MAX_VALUE);
+            Tensor latents = latents(4, 4);
+            latents.select(0, 1).fill_(new Scalar(Double.POSITIVE_INFINITY));
+            assertThatThrownBy(() -> decoder.decode(latents, () -> {}))
+                    .isInstanceOf(ZImageException.class)
+                    .hasMessageStartingWith("latents must be finite to be decoded");
+        }
+        assertThat(reopened).isEmpty();
     }
 
     private static void fill(Checkpoint checkpoint, String name, float value) throws IOException {
@@ -207,22 +226,32 @@ final class PictureDecoderTest {
             long room) {
         try (PointerScope scope = new PointerScope();
                 WeightStore store = store(checkpoint)) {
-            PictureDecoder decoder = new PictureDecoder(
-                    checkpoint.vae(),
-                    store,
-                    () -> {
-                        reopened.add(store(checkpoint));
-                        return reopened.get(reopened.size() - 1);
-                    },
-                    type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
-                    precision,
-                    tiling,
-                    () -> room);
+            PictureDecoder decoder = decoder(checkpoint, store, precision, tiling, reopened, room);
             Tensor picture = decoder.decode(latents(height / 8, width / 8), cancellation);
             byte[] rgb = new byte[Math.toIntExact(picture.numel())];
             new BytePointer(picture.data_ptr()).get(rgb);
             return rgb;
         }
+    }
+
+    private static PictureDecoder decoder(
+            Checkpoint checkpoint,
+            WeightStore store,
+            Precision precision,
+            VaeTiling tiling,
+            List<WeightStore> reopened,
+            long room) {
+        return new PictureDecoder(
+                checkpoint.vae(),
+                store,
+                () -> {
+                    reopened.add(store(checkpoint));
+                    return reopened.get(reopened.size() - 1);
+                },
+                type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
+                precision,
+                tiling,
+                () -> room);
     }
 
     private static WeightStore store(Checkpoint checkpoint) {
