@@ -24,6 +24,8 @@ module io.github.zimage.core {
             io.github.zimage.cuda;
     exports io.github.zimage.internal.io to
             io.github.zimage.demo;
+    exports io.github.zimage.internal.natives to
+            io.github.zimage.demo;
     exports io.github.zimage.internal.nn to
             io.github.zimage.cuda;
     exports io.github.zimage.internal.numbers to

@@ -1,14 +1,11 @@
 package io.github.zimage.demo;
 
-import io.github.zimage.internal.io.FileNames;
-import java.io.FileNotFoundException;
-import java.io.FileOutputStream;
+import io.github.zimage.internal.natives.BundleFolder;
+import io.github.zimage.internal.natives.BundledFile;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -41,91 +38,38 @@ public final class DemoModel {
             "vae/config.json",
             "vae/diffusion_pytorch_model.safetensors");
 
-    private static @Nullable Path temporary;
+    private static @Nullable List<BundledFile> bundled;
 
     private DemoModel() {}
 
     /**
-     * Returns the folder of the model. The first call on a machine unpacks it to {@code $XDG_CACHE_HOME/zimage}, or else to
-     * {@code ~/.cache/zimage}, where later calls of any program find it; where nothing can be written there, to a temporary folder
-     * that is deleted when the JVM ends. Do not change the files.
+     * Returns the folder of the model. The first call on a machine unpacks it to {@code $XDG_CACHE_HOME/zimage} or
+     * {@code ~/.cache/zimage} (or the platform's folder for caches), where later calls of any program find it; where nothing can be
+     * written there, or others may write there, to a folder of this user's among the temporary ones. Each call compares all bytes, and
+     * unpacks anew what differs; programs that have a file mapped keep the one that they have. Do not change the files.
      *
-     * @throws UncheckedIOException if there is no room for it
+     * @throws UncheckedIOException if there is no room for it, or no folder that only this user may write to
      */
     public static synchronized Path path() {
-        if (temporary != null) {
-            return temporary;
-        }
         try {
-            return unpack(cache(System.getenv("XDG_CACHE_HOME"), System.getProperty("user.home"))
-                    .resolve(KEY)
-                    .resolve("demo-model"));
+            return unpack(BundleFolder.ofData());
         } catch (IOException e) {
-            temporary = unpackForThisJvm(e);
-            return temporary;
-        }
-    }
-
-    /** Returns the folder for caches, by the rules of the XDG Base Directory Specification. */
-    static Path cache(@Nullable String xdg, String home) throws IOException {
-        if (xdg != null && FileNames.isAbsolute(xdg)) {
-            return Path.of(xdg, "zimage");
-        }
-        if (!FileNames.isAbsolute(home)) {
-            throw new FileNotFoundException("no home folder, but '%s'".formatted(home));
-        }
-        return Path.of(home, ".cache", "zimage");
-    }
-
-    private static Path unpackForThisJvm(IOException reason) {
-        try {
-            Path parent = Files.createTempDirectory("zimage-");
-            parent.toFile().deleteOnExit();
-            Path folder = unpack(parent.resolve("demo-model"));
-            folder.toFile().deleteOnExit();
-            for (String name : FILES) {
-                folder.resolve(name).resolveSibling("").toFile().deleteOnExit();
-                folder.resolve(name).toFile().deleteOnExit();
-            }
-            return folder;
-        } catch (IOException e) {
-            e.addSuppressed(reason);
             throw new UncheckedIOException("the demo model cannot be unpacked: " + e.getMessage(), e);
         }
     }
 
-    /** Adds what is missing of the model to a folder, which any number of programs may do at once. */
-    static Path unpack(Path folder) throws IOException {
-        for (String name : FILES) {
-            Path file = folder.resolve(name);
-            if (!Files.isRegularFile(file)) {
-                Files.createDirectories(file.resolveSibling(""));
-                unpack(name, file);
-            }
-        }
-        return folder;
+    static Path unpack(BundleFolder places) throws IOException {
+        return places.unpack(KEY + "/demo-model", bundled());
     }
 
-    /** Writes one file, which appears whole or not at all. */
-    private static void unpack(String name, Path file) throws IOException {
-        Path part = Files.createTempFile(file.resolveSibling(""), ".unpacking-", ".tmp");
-        try {
-            try (InputStream in = DemoModel.class.getResourceAsStream("demo-model/" + name);
-                    FileOutputStream out = new FileOutputStream(part.toFile())) {
-                if (in == null) {
-                    throw new FileNotFoundException(name + " is missing from the jar of zimage-demo");
-                }
-                in.transferTo(out);
-                out.getFD().sync();
+    private static synchronized List<BundledFile> bundled() throws IOException {
+        if (bundled == null) {
+            List<BundledFile> found = new ArrayList<>();
+            for (String name : FILES) {
+                found.add(BundledFile.of(DemoModel.class, "demo-model/" + name, name));
             }
-            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
-        } catch (IOException e) {
-            // Windows refuses to replace a file that another program, which was faster, already maps.
-            if (!Files.isRegularFile(file)) {
-                throw e;
-            }
-        } finally {
-            Files.deleteIfExists(part);
+            bundled = List.copyOf(found);
         }
+        return bundled;
     }
 }

@@ -14,7 +14,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A folder in which native libraries may be.
+ * A folder in which native libraries, or other files out of jars, may be.
  *
  * @param path absolute
  * @param named whether the user chose it, so that no other is tried
@@ -32,7 +32,7 @@ record FolderCandidate(Path path, boolean named, boolean temporary) {
             List.of("org.bytedeco.javacpp.cachedir", "org.bytedeco.javacpp.cacheDir");
 
     /**
-     * Returns the folders to try, in their order.
+     * Returns the folders to try for native libraries, in their order.
      *
      * @param user number of the user, or -1 where users have none
      */
@@ -46,14 +46,25 @@ record FolderCandidate(Path path, boolean named, boolean temporary) {
                 throw new NativeLibraryException("no folder for the native libraries: " + e.getMessage(), e);
             }
         }
+        return ofUser(environment, properties, user, "natives");
+    }
+
+    /** As the other one, for files that are no code; whoever wants them elsewhere names another folder for caches. */
+    static List<FolderCandidate> ofData(Map<String, String> environment, Properties properties, int user) {
+        return ofUser(environment, properties, user, "");
+    }
+
+    private static List<FolderCandidate> ofUser(
+            Map<String, String> environment, Properties properties, int user, String kind) {
         String system = properties.getProperty("os.name", "").toLowerCase(Locale.ROOT);
         List<FolderCandidate> found = new ArrayList<>();
         for (Path cache : caches(system, environment, properties)) {
-            found.add(new FolderCandidate(cache.resolve("zimage").resolve("natives"), false, false));
+            found.add(new FolderCandidate(cache.resolve("zimage").resolve(kind), false, false));
         }
         String owner = user >= 0 ? Integer.toString(user) : plain(properties.getProperty("user.name", ""));
+        String name = kind.isEmpty() ? "zimage-" + owner : "zimage-" + kind + "-" + owner;
         for (Path temporary : temporaries(system, properties)) {
-            found.add(new FolderCandidate(temporary.resolve("zimage-natives-" + owner), false, true));
+            found.add(new FolderCandidate(temporary.resolve(name), false, true));
         }
         return found;
     }

@@ -69,7 +69,7 @@ final class UnpackLock implements Closeable {
                 return false;
             }
             if (!said && waited > SAY_NANOS) {
-                LOG.info("Waiting for another process that unpacks native libraries to {}", file.getParent());
+                LOG.info("Waiting for another process that unpacks to {}", file.getParent());
                 said = true;
             }
             LockSupport.parkNanos(PAUSE_NANOS);

@@ -24,7 +24,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A folder of unpacked libraries, which any number of processes may fill and use at once: each file is written under another name,
+ * A folder of unpacked libraries or other files, which any number of processes may fill and use at once: each file is written under another name,
  * compared with the sum in the jar, and then renamed, so that nobody ever sees half of one, and what others have mapped stays as it is.
  */
 final class UnpackedFolder {
@@ -36,15 +36,18 @@ final class UnpackedFolder {
 
     private final Path folder;
     private final FolderTrust trust;
+    private final boolean thorough;
 
     /** Whether each folder below could only be written to by those who are trusted; asked once. */
     private final Map<Path, Boolean> soundFolders = new HashMap<>();
 
     private boolean sameTimes = true;
 
-    UnpackedFolder(Path folder, FolderTrust trust) {
+    /** @param thorough whether all bytes are always compared with the sums, and not only where a time differs */
+    UnpackedFolder(Path folder, FolderTrust trust, boolean thorough) {
         this.folder = folder;
         this.trust = trust;
+        this.thorough = thorough;
     }
 
     /** Returns whether the libraries looked at so far have the times that they have in their jars. */
@@ -53,9 +56,9 @@ final class UnpackedFolder {
     }
 
     /** Returns which libraries are not there as they should be: other sizes or bytes, links, or something that others could write. */
-    List<BundledLibrary> missing(List<BundledLibrary> libraries) {
-        List<BundledLibrary> missing = new ArrayList<>();
-        for (BundledLibrary library : libraries) {
+    List<BundledFile> missing(List<BundledFile> libraries) {
+        List<BundledFile> missing = new ArrayList<>();
+        for (BundledFile library : libraries) {
             try {
                 if (!isSound(library)) {
                     missing.add(library);
@@ -67,7 +70,7 @@ final class UnpackedFolder {
         return missing;
     }
 
-    private boolean isSound(BundledLibrary library) throws IOException {
+    private boolean isSound(BundledFile library) throws IOException {
         Path file = folder.resolve(library.path());
         if (!isSoundFolder(parent(file))) {
             return false;
@@ -80,7 +83,7 @@ final class UnpackedFolder {
             return false;
         }
         if (found.lastModifiedTime().toMillis() == library.millis()) {
-            return true;
+            return !thorough || hasBytesOf(library);
         }
         // Some builders of images and archives drop times; whoever changes a file changes its time.
         sameTimes = false;
@@ -88,7 +91,7 @@ final class UnpackedFolder {
     }
 
     /** Returns whether a file has the sum that its library has in the jar. */
-    boolean hasBytesOf(BundledLibrary library) throws IOException {
+    boolean hasBytesOf(BundledFile library) throws IOException {
         try (InputStream in = Files.newInputStream(folder.resolve(library.path()))) {
             return copy(in, OutputStream.nullOutputStream()) == library.crc();
         }
@@ -114,7 +117,7 @@ final class UnpackedFolder {
      * @param later which will be asked for; there must be room for them, too
      * @throws FolderRefused if that is not possible; what was written is taken back then
      */
-    void fill(List<BundledLibrary> now, List<BundledLibrary> later) throws FolderRefused {
+    void fill(List<BundledFile> now, List<BundledFile> later) throws FolderRefused {
         List<Path> written = new ArrayList<>();
         try {
             boolean wasOpen = ensureFolder(folder);
@@ -123,15 +126,15 @@ final class UnpackedFolder {
                     deleteLeftovers();
                 }
                 soundFolders.clear();
-                List<BundledLibrary> missing = wasOpen ? now : missing(now);
-                checkRoom(BundledLibrary.bytes(missing) + BundledLibrary.bytes(missing(later)));
-                if (BundledLibrary.bytes(missing) > WORTH_SAYING_BYTES) {
+                List<BundledFile> missing = wasOpen ? now : missing(now);
+                checkRoom(BundledFile.bytes(missing) + BundledFile.bytes(missing(later)));
+                if (BundledFile.bytes(missing) > WORTH_SAYING_BYTES) {
                     LOG.info(
                             "Unpacking native libraries ({}), once, to {}",
-                            megabytes(BundledLibrary.bytes(missing)),
+                            megabytes(BundledFile.bytes(missing)),
                             folder);
                 }
-                for (BundledLibrary library : missing) {
+                for (BundledFile library : missing) {
                     unpack(library, written);
                 }
             }
@@ -161,7 +164,7 @@ final class UnpackedFolder {
         }
     }
 
-    private void unpack(BundledLibrary library, List<Path> written) throws IOException, FolderRefused {
+    private void unpack(BundledFile library, List<Path> written) throws IOException, FolderRefused {
         Path file = folder.resolve(library.path());
         ensureFolders(parent(file));
         Path part = file.resolveSibling("." + library.fileName() + "." + UUID.randomUUID() + PART);
@@ -179,7 +182,7 @@ final class UnpackedFolder {
         }
     }
 
-    private void write(BundledLibrary library, Path part) throws IOException {
+    private void write(BundledFile library, Path part) throws IOException {
         try (InputStream in = library.source().open();
                 OutputStream out = Files.newOutputStream(createPrivate(part), StandardOpenOption.WRITE)) {
             if (copy(in, out) != library.crc() || Files.size(part) != library.size()) {
@@ -198,7 +201,7 @@ final class UnpackedFolder {
     }
 
     /** Gives a library the name of one more that has the same bytes; returns whether that was possible. */
-    private boolean linkedToTwin(BundledLibrary library, Path part) {
+    private boolean linkedToTwin(BundledFile library, Path part) {
         String twin = library.twin();
         if (twin == null) {
             return false;

@@ -1,8 +1,8 @@
 package io.github.zimage.internal.runtime;
 
 import io.github.zimage.NativeLibraryException;
-import io.github.zimage.internal.natives.BundledLibrary;
-import io.github.zimage.internal.natives.NativeFolder;
+import io.github.zimage.internal.natives.BundleFolder;
+import io.github.zimage.internal.natives.BundledFile;
 import java.io.IOException;
 import java.net.MalformedURLException;
 import java.net.URL;
@@ -53,34 +53,34 @@ final class JavaCppLibraries {
 
     private final ClassLoader loader = torch.class.getClassLoader();
     private final String platform = Loader.getPlatform();
-    private final List<BundledLibrary> common = new ArrayList<>();
+    private final List<BundledFile> common = new ArrayList<>();
     private final String name;
     private final boolean ownWay =
             OWN_WAYS.stream().anyMatch(way -> System.getProperty("org.bytedeco.javacpp." + way) != null);
-    private List<BundledLibrary> all = List.of();
-    private NativeFolder.@Nullable Unpacked unpacked;
+    private List<BundledFile> all = List.of();
+    private BundleFolder.@Nullable Unpacked unpacked;
 
     JavaCppLibraries() {
         common.addAll(in("javacpp", "", "jnijavacpp"));
-        for (BundledLibrary library : in("openblas", "", "jniopenblas_nolapack")) {
+        for (BundledFile library : in("openblas", "", "jniopenblas_nolapack")) {
             common.add(library);
             String fileName = library.fileName();
             if (fileName.startsWith("libopenblas")) {
                 common.add(library.as(fileName.replace("openblas", "openblas_nolapack")));
             }
         }
-        List<BundledLibrary> versions = Stream.of(common, torch(""), torch("-gpu"))
+        List<BundledFile> versions = Stream.of(common, torch(""), torch("-gpu"))
                 .flatMap(List::stream)
                 .toList();
-        name = "libtorch-" + version(versions) + "-" + BundledLibrary.key(versions);
+        name = "libtorch-" + version(versions) + "-" + BundledFile.key(versions);
     }
 
-    private List<BundledLibrary> torch(String extension) {
+    private List<BundledFile> torch(String extension) {
         return in("pytorch", extension, "jnitorch");
     }
 
-    private List<BundledLibrary> in(String artifact, String extension, String known) {
-        return BundledLibrary.in(
+    private List<BundledFile> in(String artifact, String extension, String known) {
+        return BundledFile.in(
                 loader,
                 "org/bytedeco/%s/%s%s/".formatted(artifact, platform, extension),
                 System.mapLibraryName(known),
@@ -88,7 +88,7 @@ final class JavaCppLibraries {
     }
 
     /** Returns the version in the name of LibTorch's jar, or the jar's name if that has none. */
-    private static String version(List<BundledLibrary> libraries) {
+    private static String version(List<BundledFile> libraries) {
         String last = libraries.isEmpty()
                 ? "none"
                 : libraries.get(libraries.size() - 1).path();
@@ -98,7 +98,7 @@ final class JavaCppLibraries {
 
     /** Unpacks what any build of LibTorch needs, and tells JavaCPP of the folder, which must have room for LibTorch, too. */
     void unpackCommon() {
-        List<BundledLibrary> cards = torch("-gpu");
+        List<BundledFile> cards = torch("-gpu");
         unpack(common, cards.isEmpty() ? torch("") : cards);
     }
 
@@ -108,11 +108,11 @@ final class JavaCppLibraries {
         unpack(torch(extension), List.of());
     }
 
-    private void unpack(List<BundledLibrary> libraries, List<BundledLibrary> later) {
+    private void unpack(List<BundledFile> libraries, List<BundledFile> later) {
         if (ownWay || libraries.isEmpty()) {
             return;
         }
-        NativeFolder.Unpacked folder = NativeFolder.ofThisProcess().unpack(name, libraries, later);
+        BundleFolder.Unpacked folder = BundleFolder.ofLibraries().unpack(name, libraries, later);
         if (unpacked == null) {
             System.setProperty(CACHE_PROPERTY, (folder.writable() ? folder.path() : folderForLinks()).toString());
         }
@@ -156,8 +156,8 @@ final class JavaCppLibraries {
     }
 
     /** Loads libraries, each after what it needs. What cannot be loaded is left to JavaCPP, which says why. */
-    private static void load(Path folder, List<BundledLibrary> libraries) {
-        List<BundledLibrary> left = new ArrayList<>(libraries);
+    private static void load(Path folder, List<BundledFile> libraries) {
+        List<BundledFile> left = new ArrayList<>(libraries);
         left.removeIf(library -> LATER.matcher(library.fileName()).matches());
         left.sort((a, b) ->
                 Boolean.compare(a.fileName().contains("jni"), b.fileName().contains("jni")));
@@ -192,11 +192,11 @@ final class JavaCppLibraries {
     /** Returns why LibTorch could not be loaded, after making good what is damaged. */
     String explain(Throwable cause) {
         String first = NativeErrors.firstLine(cause);
-        NativeFolder.Unpacked folder = unpacked;
+        BundleFolder.Unpacked folder = unpacked;
         if (folder == null || all.isEmpty()) {
             return first;
         }
-        List<String> damaged = NativeFolder.ofThisProcess().repair(folder, all);
+        List<String> damaged = BundleFolder.ofLibraries().repair(folder, all);
         if (!damaged.isEmpty()) {
             return "%s; damaged in %s were %s, which have been unpacked anew: start again"
                     .formatted(first, folder.path(), String.join(", ", damaged));

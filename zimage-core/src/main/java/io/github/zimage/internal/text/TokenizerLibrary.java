@@ -2,8 +2,8 @@ package io.github.zimage.internal.text;
 
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import io.github.zimage.NativeLibraryException;
-import io.github.zimage.internal.natives.BundledLibrary;
-import io.github.zimage.internal.natives.NativeFolder;
+import io.github.zimage.internal.natives.BundleFolder;
+import io.github.zimage.internal.natives.BundledFile;
 import io.github.zimage.internal.runtime.NativeErrors;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -39,8 +39,8 @@ final class TokenizerLibrary {
         setUnlessSet("OPT_OUT_TRACKING", "true");
         setUnlessSet("ai.djl.offline", "true");
         Map<String, String> settings = new HashMap<>();
-        List<BundledLibrary> tokenizer = CPU.equals(setting(FLAVOR)) && setting(PATH) == null ? tokenizer() : List.of();
-        NativeFolder.@Nullable Unpacked folder = unpacked(tokenizer, settings);
+        List<BundledFile> tokenizer = CPU.equals(setting(FLAVOR)) && setting(PATH) == null ? tokenizer() : List.of();
+        BundleFolder.@Nullable Unpacked folder = unpacked(tokenizer, settings);
         try {
             with(settings, LibUtils::checkStatus);
             loaded = true;
@@ -49,15 +49,14 @@ final class TokenizerLibrary {
         }
     }
 
-    private static NativeFolder.@Nullable Unpacked unpacked(
-            List<BundledLibrary> tokenizer, Map<String, String> settings) {
-        NativeFolder.Unpacked folder = null;
+    private static BundleFolder.@Nullable Unpacked unpacked(List<BundledFile> tokenizer, Map<String, String> settings) {
+        BundleFolder.Unpacked folder = null;
         if (!tokenizer.isEmpty()) {
             folder = unpack(tokenizer);
             settings.put(
                     PATH, folder.path().resolve(pathOf(tokenizer, "tokenizers")).toString());
         }
-        List<BundledLibrary> jna = setting("jna.boot.library.path") == null ? jna() : List.of();
+        List<BundledFile> jna = setting("jna.boot.library.path") == null ? jna() : List.of();
         if (!jna.isEmpty()) {
             Path library = unpack(jna).path().resolve(pathOf(jna, "jnidispatch"));
             settings.put("jna.boot.library.path", String.valueOf(library.getParent()));
@@ -66,26 +65,26 @@ final class TokenizerLibrary {
         return folder;
     }
 
-    private static NativeFolder.Unpacked unpack(List<BundledLibrary> libraries) {
+    private static BundleFolder.Unpacked unpack(List<BundledFile> libraries) {
         String jar = libraries.get(0).path().replaceFirst("(\\.jar)?/.*", "");
-        return NativeFolder.ofThisProcess().unpack(jar + "-" + BundledLibrary.key(libraries), libraries, List.of());
+        return BundleFolder.ofLibraries().unpack(jar + "-" + BundledFile.key(libraries), libraries, List.of());
     }
 
-    private static String pathOf(List<BundledLibrary> libraries, String name) {
+    private static String pathOf(List<BundledFile> libraries, String name) {
         return libraries.stream()
-                .map(BundledLibrary::path)
+                .map(BundledFile::path)
                 .filter(path -> path.contains(name + "."))
                 .findFirst()
                 .orElseThrow();
     }
 
-    private static List<BundledLibrary> tokenizer() {
+    private static List<BundledFile> tokenizer() {
         String system = System.getProperty("os.name", "").toLowerCase(Locale.ROOT);
         String djl = system.startsWith("win") ? "win" : system.startsWith("mac") ? "osx" : "linux";
         return libraries("native/lib/%s-%s/%s/".formatted(djl, architecture().replace('-', '_'), CPU), "tokenizers");
     }
 
-    private static List<BundledLibrary> jna() {
+    private static List<BundledFile> jna() {
         String system = System.getProperty("os.name", "").toLowerCase(Locale.ROOT);
         String jna = system.startsWith("win") ? "win32" : system.startsWith("mac") ? "darwin" : "linux";
         return libraries("com/sun/jna/%s-%s/".formatted(jna, architecture()), "jnidispatch");
@@ -96,12 +95,12 @@ final class TokenizerLibrary {
         return name.equals("amd64") || name.equals("x86_64") ? "x86-64" : name;
     }
 
-    private static List<BundledLibrary> libraries(String folder, String known) {
+    private static List<BundledFile> libraries(String folder, String known) {
         ClassLoader loader = LibUtils.class.getClassLoader();
         String file = System.mapLibraryName(known);
-        List<BundledLibrary> found = BundledLibrary.in(loader, folder, file, name -> true);
+        List<BundledFile> found = BundledFile.in(loader, folder, file, name -> true);
         return found.isEmpty()
-                ? BundledLibrary.in(loader, folder, file.replace(".dylib", ".jnilib"), name -> true)
+                ? BundledFile.in(loader, folder, file.replace(".dylib", ".jnilib"), name -> true)
                 : found;
     }
 
@@ -133,14 +132,14 @@ final class TokenizerLibrary {
         }
     }
 
-    private static String explain(Throwable e, NativeFolder.@Nullable Unpacked folder, List<BundledLibrary> tokenizer) {
+    private static String explain(Throwable e, BundleFolder.@Nullable Unpacked folder, List<BundledFile> tokenizer) {
         String first = NativeErrors.firstLine(e.getCause() == null ? e : e.getCause());
         String problem = "the tokenizer's native library could not be loaded (%s)".formatted(first);
         if (folder == null) {
             return problem
                     + ": it comes with ai.djl.huggingface:tokenizers for Linux x86-64, macOS on Apple silicon and Windows x86-64";
         }
-        List<String> damaged = NativeFolder.ofThisProcess().repair(folder, tokenizer);
+        List<String> damaged = BundleFolder.ofLibraries().repair(folder, tokenizer);
         return damaged.isEmpty()
                 ? "%s from %s".formatted(problem, folder.path())
                 : "%s: it was damaged in %s and has been unpacked anew; start again".formatted(problem, folder.path());

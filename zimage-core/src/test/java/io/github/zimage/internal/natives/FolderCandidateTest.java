@@ -77,6 +77,20 @@ final class FolderCandidateTest {
                 .containsExactly(Path.of("natives").toAbsolutePath().toString());
     }
 
+    // The folder for libraries may be one that is made with an image, and cannot be written.
+    @Test
+    void data_liesWithTheUsersOtherCaches_whereverLibrariesAre() {
+        assertThat(FolderCandidate.ofData(
+                        Map.of("ZIMAGE_NATIVES", "/n", "XDG_CACHE_HOME", "/x", "HOME", "/h"),
+                        properties("user.home", "?"),
+                        1000))
+                .extracting(candidate -> candidate.path().toString())
+                .containsExactly("/x/zimage", "/h/.cache/zimage", "/tmp/zimage-1000", "/var/tmp/zimage-1000");
+        // In places that are no names of files where there is no locale, Java shows question marks or U+FFFD.
+        assertThat(FolderCandidate.ofData(Map.of("XDG_CACHE_HOME", "/a\0b"), properties("user.home", "relative"), 1000))
+                .allMatch(FolderCandidate::temporary);
+    }
+
     @Test
     void nameThatIsNoFolder_isSaid() {
         assertThatThrownBy(() -> paths(Map.of("ZIMAGE_NATIVES", "a\0b"), properties()))

@@ -45,11 +45,11 @@ final class Libraries {
         zip.closeEntry();
     }
 
-    static List<BundledLibrary> in(Path jar) throws IOException {
+    static List<BundledFile> in(Path jar) throws IOException {
         URL[] urls = {jar.toUri().toURL()};
         try (URLClassLoader loader = new URLClassLoader(urls, null)) {
-            List<BundledLibrary> found = BundledLibrary.in(loader, FOLDER, "libfirst.so", name -> !name.contains("/"));
-            BundledLibrary first = found.stream()
+            List<BundledFile> found = BundledFile.in(loader, FOLDER, "libfirst.so", name -> !name.contains("/"));
+            BundledFile first = found.stream()
                     .filter(library -> library.fileName().equals("libfirst.so"))
                     .findFirst()
                     .orElseThrow();

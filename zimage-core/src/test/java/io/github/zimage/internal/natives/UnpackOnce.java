@@ -10,12 +10,12 @@ final class UnpackOnce {
     private UnpackOnce() {}
 
     public static void main(String[] arguments) throws IOException {
-        List<BundledLibrary> libraries = Libraries.in(Path.of(arguments[1]));
+        List<BundledFile> libraries = Libraries.in(Path.of(arguments[1]));
         List<FolderCandidate> candidates = List.of(new FolderCandidate(Path.of(arguments[0]), false, false));
-        NativeFolder.Unpacked unpacked = new NativeFolder(candidates, FolderTrust.ofThisUser(), new Mounts(List.of()))
+        BundleFolder.Unpacked unpacked = new BundleFolder(candidates, FolderTrust.ofThisUser(), new Mounts(List.of()))
                 .unpack(Libraries.NAME, libraries, List.of());
-        UnpackedFolder folder = new UnpackedFolder(unpacked.path(), FolderTrust.ofThisUser());
-        for (BundledLibrary library : libraries) {
+        UnpackedFolder folder = new UnpackedFolder(unpacked.path(), FolderTrust.ofThisUser(), false);
+        for (BundledFile library : libraries) {
             if (!folder.hasBytesOf(library)) {
                 throw new IllegalStateException(library.path());
             }

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.natives;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -17,16 +18,16 @@ import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A native library in a jar.
+ * A native library, or another file, in a jar.
  *
  * @param path where it belongs below the folder: JAR/ENTRY, as JavaCPP lays out its cache
  * @param size in bytes
  * @param crc CRC-32 of its bytes
  * @param millis its time in the jar, which the unpacked file gets
  * @param source opens it
- * @param twin path of a library of the same bytes, which need not be stored again; or null
+ * @param twin path of a file of the same bytes, which need not be stored again; or null
  */
-public record BundledLibrary(
+public record BundledFile(
         String path,
         long size,
         long crc,
@@ -46,7 +47,7 @@ public record BundledLibrary(
      * @param wanted chooses by the name of the file
      * @return none if the folder is missing or not in a jar, where nothing has to be unpacked
      */
-    public static List<BundledLibrary> in(ClassLoader loader, String folder, String known, Predicate<String> wanted) {
+    public static List<BundledFile> in(ClassLoader loader, String folder, String known, Predicate<String> wanted) {
         URL resource = loader.getResource(folder + known);
         if (resource == null) {
             return List.of();
@@ -62,8 +63,8 @@ public record BundledLibrary(
         }
     }
 
-    private static List<BundledLibrary> in(JarFile jar, String folder, Predicate<String> wanted) {
-        List<BundledLibrary> found = new ArrayList<>();
+    private static List<BundledFile> in(JarFile jar, String folder, Predicate<String> wanted) {
+        List<BundledFile> found = new ArrayList<>();
         // A jar inside a jar is named OUTER!/FOLDER/INNER.
         String jarName = lastPart(jar.getName().replace('\\', '/'));
         jar.stream().forEach(entry -> {
@@ -72,12 +73,12 @@ public record BundledLibrary(
                 found.add(of(jar, jarName, entry));
             }
         });
-        found.sort(Comparator.comparing(BundledLibrary::path));
+        found.sort(Comparator.comparing(BundledFile::path));
         return found;
     }
 
-    private static BundledLibrary of(JarFile jar, String jarName, JarEntry entry) {
-        return new BundledLibrary(
+    private static BundledFile of(JarFile jar, String jarName, JarEntry entry) {
+        return new BundledFile(
                 jarName + "/" + entry.getName(),
                 entry.getSize(),
                 entry.getCrc(),
@@ -94,21 +95,48 @@ public record BundledLibrary(
         return path.substring(path.lastIndexOf('/') + 1);
     }
 
+    /**
+     * Returns any file among the resources of a class; one that is in no jar is read for its sum.
+     *
+     * @param path where it belongs below the folder
+     * @throws IOException if it is missing or cannot be read
+     */
+    public static BundledFile of(Class<?> owner, String resource, String path) throws IOException {
+        URL found = owner.getResource(resource);
+        if (found == null) {
+            throw new FileNotFoundException(path + " is missing from its jar");
+        }
+        URLConnection connection = found.openConnection();
+        if (connection instanceof JarURLConnection inJar) {
+            JarFile jar = inJar.getJarFile();
+            JarEntry entry = inJar.getJarEntry();
+            return new BundledFile(
+                    path, entry.getSize(), entry.getCrc(), entry.getTime(), () -> jar.getInputStream(entry), null);
+        }
+        CRC32 sum = new CRC32();
+        byte[] all;
+        try (InputStream in = connection.getInputStream()) {
+            all = in.readAllBytes();
+        }
+        sum.update(all);
+        return new BundledFile(path, all.length, sum.getValue(), connection.getLastModified(), found::openStream, null);
+    }
+
     /** Returns the name of the file. */
     public String fileName() {
         return lastPart(path);
     }
 
     /** Returns the same library under another file name in the same folder. */
-    public BundledLibrary as(String fileName) {
+    public BundledFile as(String fileName) {
         String other = path.substring(0, path.length() - fileName().length()) + fileName;
-        return new BundledLibrary(other, size, crc, millis, source, path);
+        return new BundledFile(other, size, crc, millis, source, path);
     }
 
     /** Returns what tells these libraries from those of other versions: eight hexadecimal digits. */
-    public static String key(List<BundledLibrary> libraries) {
+    public static String key(List<BundledFile> libraries) {
         CRC32 sum = new CRC32();
-        for (BundledLibrary library : libraries) {
+        for (BundledFile library : libraries) {
             String line = "%s %d %x %d\n".formatted(library.path, library.size, library.crc, library.millis);
             sum.update(line.getBytes(StandardCharsets.UTF_8));
         }
@@ -116,10 +144,10 @@ public record BundledLibrary(
     }
 
     /** Returns the bytes that some libraries take. */
-    static long bytes(List<BundledLibrary> libraries) {
+    static long bytes(List<BundledFile> libraries) {
         return libraries.stream()
                 .filter(library -> library.twin == null)
-                .mapToLong(BundledLibrary::size)
+                .mapToLong(BundledFile::size)
                 .sum();
     }
 }

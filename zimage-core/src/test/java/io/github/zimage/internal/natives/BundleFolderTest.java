@@ -26,7 +26,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 @DisabledOnOs(OS.WINDOWS)
-final class NativeFolderTest {
+final class BundleFolderTest {
     private static final int BYTES = 100_000;
     private static final int STRANGER = 54321;
     private static final Mounts NO_MOUNTS = new Mounts(List.of());
@@ -35,7 +35,7 @@ final class NativeFolderTest {
     private Path temporary;
 
     private Path base;
-    private List<BundledLibrary> libraries;
+    private List<BundledFile> libraries;
 
     @BeforeEach
     void makeJar() throws IOException {
@@ -47,11 +47,11 @@ final class NativeFolderTest {
         return new FolderCandidate(path, false, false);
     }
 
-    private static NativeFolder folder(FolderCandidate... candidates) {
-        return new NativeFolder(List.of(candidates), FolderTrust.ofThisUser(), NO_MOUNTS);
+    private static BundleFolder folder(FolderCandidate... candidates) {
+        return new BundleFolder(List.of(candidates), FolderTrust.ofThisUser(), NO_MOUNTS);
     }
 
-    private NativeFolder.Unpacked unpack(FolderCandidate... candidates) {
+    private BundleFolder.Unpacked unpack(FolderCandidate... candidates) {
         return folder(candidates).unpack(Libraries.NAME, libraries, List.of());
     }
 
@@ -59,10 +59,10 @@ final class NativeFolderTest {
         return base.resolve(Libraries.NAME).resolve("some-1.0.jar").resolve(Libraries.FOLDER + name);
     }
 
-    private void assertWhole(NativeFolder.Unpacked unpacked) throws IOException {
-        UnpackedFolder found = new UnpackedFolder(unpacked.path(), FolderTrust.ofThisUser());
+    private void assertWhole(BundleFolder.Unpacked unpacked) throws IOException {
+        UnpackedFolder found = new UnpackedFolder(unpacked.path(), FolderTrust.ofThisUser(), false);
         assertThat(found.missing(libraries)).isEmpty();
-        for (BundledLibrary library : libraries) {
+        for (BundledFile library : libraries) {
             assertThat(found.hasBytesOf(library)).as(library.path()).isTrue();
         }
     }
@@ -80,16 +80,16 @@ final class NativeFolderTest {
     @Test
     void librariesAreFound_andNothingElse() {
         assertThat(libraries)
-                .extracting(BundledLibrary::path)
+                .extracting(BundledFile::path)
                 .allMatch(path -> path.startsWith("some-1.0.jar/" + Libraries.FOLDER))
                 .hasSize(6);
-        assertThat(BundledLibrary.key(libraries)).matches("[0-9a-f]{8}");
+        assertThat(BundledFile.key(libraries)).matches("[0-9a-f]{8}");
     }
 
     @Test
     void unpackedOnce_isUsedAsItIs() throws IOException {
-        NativeFolder.Unpacked unpacked = unpack(automatic(base));
-        assertThat(unpacked).isEqualTo(new NativeFolder.Unpacked(base.resolve(Libraries.NAME), true, true));
+        BundleFolder.Unpacked unpacked = unpack(automatic(base));
+        assertThat(unpacked).isEqualTo(new BundleFolder.Unpacked(base.resolve(Libraries.NAME), true, true));
         assertWhole(unpacked);
         Map<Path, Object> before = inodes();
         assertThat(unpack(automatic(base))).isEqualTo(unpacked);
@@ -135,7 +135,7 @@ final class NativeFolderTest {
 
     @Test
     void damageThatKeptTheTime_isFoundWhenAllBytesAreCompared() throws IOException {
-        NativeFolder.Unpacked unpacked = unpack(automatic(base));
+        BundleFolder.Unpacked unpacked = unpack(automatic(base));
         FileTime time = Files.getLastModifiedTime(file("libfifth.so"));
         Files.write(file("libfifth.so"), new byte[BYTES]);
         Files.setLastModifiedTime(file("libfifth.so"), time);
@@ -144,11 +144,49 @@ final class NativeFolderTest {
         assertThat(folder(automatic(base)).repair(unpacked, libraries)).isEmpty();
     }
 
+    // What is small, and what everything else depends on, is compared at every start.
+    @Test
+    void data_whoseBytesDiffer_isReplaced_evenIfSizeAndTimeAreThose() throws IOException {
+        BundleFolder places = folder(automatic(base));
+        Path own = places.unpack("key/data", libraries);
+        assertThat(own).isEqualTo(base.resolve("key/data"));
+        Path damaged = own.resolve(libraries.get(2).path());
+        Path sound = own.resolve(libraries.get(0).path());
+        byte[] bytes = Files.readAllBytes(damaged);
+        FileTime time = Files.getLastModifiedTime(damaged);
+        Object before = Files.getAttribute(sound, "unix:ino");
+        bytes[BYTES / 2] ^= 1;
+        Files.write(damaged, bytes);
+        Files.setLastModifiedTime(damaged, time);
+
+        assertThat(places.unpack("key/data", libraries)).isEqualTo(own);
+        bytes[BYTES / 2] ^= 1;
+        assertThat(damaged).hasBinaryContent(bytes);
+        assertThat(Files.getAttribute(sound, "unix:ino")).isEqualTo(before);
+    }
+
+    @Test
+    void data_mayBeWhereNothingIsExecuted_butNotWhereOthersMayWrite() throws IOException {
+        Path open = Files.createDirectory(temporary.toRealPath().resolve("open"));
+        Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
+        Path key = Files.createDirectories(base.resolve("key"));
+        Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rwxrwxrwx"));
+        for (Path refused : new Path[] {open.resolve("data"), base}) {
+            assertThatThrownBy(() -> folder(automatic(refused)).unpack("key/data", libraries))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("others may write to ")
+                    .hasMessageEndingWith("by XDG_CACHE_HOME=FOLDER or -Djava.io.tmpdir=FOLDER");
+        }
+        assertThat(folder(automatic(open.resolve("data")), automatic(base.resolve("sound")))
+                        .unpack("key/data", libraries))
+                .startsWith(base.resolve("sound"));
+    }
+
     // Builders of images set all times to the same.
     @Test
     void timesThatWereLost_areNoDamage() throws IOException {
         unpack(automatic(base));
-        for (BundledLibrary library : libraries) {
+        for (BundledFile library : libraries) {
             Files.setLastModifiedTime(base.resolve(Libraries.NAME).resolve(library.path()), FileTime.fromMillis(1000));
         }
         Map<Path, Object> before = inodes();
@@ -221,7 +259,7 @@ final class NativeFolderTest {
     void noexec_isRefusedBeforeAnythingIsWritten() throws IOException {
         Path real = temporary.toRealPath();
         Mounts mounts = new Mounts(List.of("30 22 0:26 / %s rw,noexec - tmpfs tmpfs rw".formatted(real)));
-        NativeFolder refused = new NativeFolder(List.of(automatic(base)), FolderTrust.ofThisUser(), mounts);
+        BundleFolder refused = new BundleFolder(List.of(automatic(base)), FolderTrust.ofThisUser(), mounts);
         assertThatThrownBy(() -> refused.unpack(Libraries.NAME, libraries, List.of()))
                 .isInstanceOf(NativeLibraryException.class)
                 .hasMessage(
@@ -232,8 +270,7 @@ final class NativeFolderTest {
 
     @Test
     void folderWithoutRoom_isLeftForTheNext() throws IOException {
-        BundledLibrary huge =
-                new BundledLibrary("huge.jar/libhuge.so", 1L << 60, 0, 0, InputStream::nullInputStream, null);
+        BundledFile huge = new BundledFile("huge.jar/libhuge.so", 1L << 60, 0, 0, InputStream::nullInputStream, null);
         assertThatThrownBy(() -> folder(automatic(base)).unpack(Libraries.NAME, libraries, List.of(huge)))
                 .hasMessageMatching(".*natives: [0-9]+ MB are free, 1152921504608 MB are needed\\. Name one.*");
         assertThat(file("libfirst.so")).doesNotExist();
@@ -241,11 +278,11 @@ final class NativeFolderTest {
 
     @Test
     void diskThatFillsMeanwhile_isLeftAsItWas() throws IOException {
-        List<BundledLibrary> failing = new ArrayList<>(libraries);
-        BundledLibrary last = failing.get(4);
-        failing.set(4, new BundledLibrary(last.path(), last.size(), last.crc(), last.millis(), () -> full(last), null));
+        List<BundledFile> failing = new ArrayList<>(libraries);
+        BundledFile last = failing.get(4);
+        failing.set(4, new BundledFile(last.path(), last.size(), last.crc(), last.millis(), () -> full(last), null));
         Path next = base.resolveSibling("next");
-        NativeFolder folder = folder(automatic(base));
+        BundleFolder folder = folder(automatic(base));
         assertThatThrownBy(() -> folder.unpack(Libraries.NAME, failing, List.of()))
                 .hasMessageContaining(base + ": No space left on device. Name one");
         try (Stream<Path> all = Files.walk(base)) {
@@ -254,7 +291,7 @@ final class NativeFolderTest {
         assertThat(unpack(automatic(next)).path()).startsWith(next);
     }
 
-    private static InputStream full(BundledLibrary library) throws IOException {
+    private static InputStream full(BundledFile library) throws IOException {
         return new FilterInputStream(library.source().open()) {
             private int reads;
 
@@ -270,9 +307,9 @@ final class NativeFolderTest {
 
     @Test
     void jarThatIsDamaged_isSaid() {
-        BundledLibrary first = libraries.get(0);
-        List<BundledLibrary> wrong = List.of(
-                new BundledLibrary(first.path(), first.size(), first.crc() ^ 1, first.millis(), first.source(), null));
+        BundledFile first = libraries.get(0);
+        List<BundledFile> wrong = List.of(
+                new BundledFile(first.path(), first.size(), first.crc() ^ 1, first.millis(), first.source(), null));
         assertThatThrownBy(() -> folder(automatic(base)).unpack(Libraries.NAME, wrong, List.of()))
                 .hasMessageContaining("%s is damaged in its jar", first.path());
         assertThat(file(first.fileName())).doesNotExist();
@@ -302,7 +339,7 @@ final class NativeFolderTest {
                 Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("r-xr-xr-x"));
             }
         }
-        NativeFolder.Unpacked unpacked = unpack(automatic(base));
+        BundleFolder.Unpacked unpacked = unpack(automatic(base));
         assertWhole(unpacked);
         assertThat(unpacked.writable()).isEqualTo(Files.isWritable(own)); // root may write all the same
         try (Stream<Path> all = Files.walk(own)) {

@@ -12,32 +12,48 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Finds the first folder that libraries can be unpacked to and loaded from, and unpacks them. */
-public final class NativeFolder {
-    private static final Logger LOG = LoggerFactory.getLogger(NativeFolder.class);
+/** Finds the first folder that libraries can be unpacked to and loaded from, or other files to, and unpacks them. */
+public final class BundleFolder {
+    private static final Logger LOG = LoggerFactory.getLogger(BundleFolder.class);
 
-    private static @Nullable NativeFolder ofThisProcess;
+    private static @Nullable BundleFolder ofLibraries;
 
     private final List<FolderCandidate> candidates;
     private final FolderTrust trust;
     private final Mounts mounts;
     private boolean warned;
 
-    NativeFolder(List<FolderCandidate> candidates, FolderTrust trust, Mounts mounts) {
+    BundleFolder(List<FolderCandidate> candidates, FolderTrust trust, Mounts mounts) {
         this.candidates = candidates;
         this.trust = trust;
         this.mounts = mounts;
     }
 
-    /** Returns that of this process; looks at environment, properties, user and mounts once. */
-    public static synchronized NativeFolder ofThisProcess() {
-        if (ofThisProcess == null) {
-            ofThisProcess = new NativeFolder(
+    /** Returns that of native libraries; looks at environment, properties, user and mounts once. */
+    public static synchronized BundleFolder ofLibraries() {
+        if (ofLibraries == null) {
+            ofLibraries = new BundleFolder(
                     FolderCandidate.of(System.getenv(), System.getProperties(), FolderTrust.userNumber()),
                     FolderTrust.ofThisUser(),
                     Mounts.ofThisProcess());
         }
-        return ofThisProcess;
+        return ofLibraries;
+    }
+
+    /** Returns that of files that are no code: the same places, mounted {@code noexec} or not. */
+    public static BundleFolder ofData() {
+        return new BundleFolder(
+                FolderCandidate.ofData(System.getenv(), System.getProperties(), FolderTrust.userNumber()),
+                FolderTrust.ofThisUser(),
+                new Mounts(List.of()));
+    }
+
+    /** Returns that of files that are no code, which all go below one folder. */
+    public static BundleFolder in(Path folder) {
+        return new BundleFolder(
+                List.of(new FolderCandidate(folder.toAbsolutePath().normalize(), false, false)),
+                FolderTrust.ofThisUser(),
+                new Mounts(List.of()));
     }
 
     /**
@@ -57,13 +73,47 @@ public final class NativeFolder {
      * @param later which will be asked for with the same name; a folder without room for them is not taken
      * @throws NativeLibraryException if there is no such folder; the message says why each was not taken
      */
-    public synchronized Unpacked unpack(String name, List<BundledLibrary> now, List<BundledLibrary> later) {
+    public Unpacked unpack(String name, List<BundledFile> now, List<BundledFile> later) {
+        try {
+            return unpackInFirst(name, now, later, false);
+        } catch (FolderRefused e) {
+            throw new NativeLibraryException(
+                    "no folder for the native libraries (%s): %s. Name one that belongs to this user, has that room and allows execution, by -D%s=FOLDER or %s=FOLDER"
+                            .formatted(
+                                    UnpackedFolder.megabytes(BundledFile.bytes(now) + BundledFile.bytes(later)),
+                                    e.getMessage(),
+                                    FolderCandidate.PROPERTY,
+                                    FolderCandidate.VARIABLE),
+                    e);
+        }
+    }
+
+    /**
+     * Puts files there, unless they are there with the bytes that they have in their jar, all of which are compared.
+     *
+     * @param name of the folder to make, and of folders above it, if it has slashes
+     * @return the folder, absolute, without links
+     * @throws IOException if there is no folder for them; the message says why each was not taken
+     */
+    public Path unpack(String name, List<BundledFile> files) throws IOException {
+        try {
+            return unpackInFirst(name, files, List.of(), true).path();
+        } catch (FolderRefused e) {
+            throw new IOException(
+                    "there is no folder for it (%s): %s. Name one that belongs to this user and has that room, by XDG_CACHE_HOME=FOLDER or -Djava.io.tmpdir=FOLDER"
+                            .formatted(UnpackedFolder.megabytes(BundledFile.bytes(files)), e.getMessage()),
+                    e);
+        }
+    }
+
+    private synchronized Unpacked unpackInFirst(
+            String name, List<BundledFile> now, List<BundledFile> later, boolean thorough) throws FolderRefused {
         List<String> reasons = new ArrayList<>();
         for (FolderCandidate candidate : candidates) {
             try {
-                Unpacked unpacked = unpackIn(candidate, name, now, later);
+                Unpacked unpacked = unpackIn(candidate, name, now, later, thorough);
                 if (!reasons.isEmpty()) {
-                    LOG.debug("Native libraries are in {}, because {}", unpacked.path(), String.join("; ", reasons));
+                    LOG.debug("{} is used, because {}", unpacked.path(), String.join("; ", reasons));
                 }
                 return unpacked;
             } catch (FolderRefused e) {
@@ -72,19 +122,15 @@ public final class NativeFolder {
                 reasons.add("%s: %s".formatted(candidate.path(), new FolderRefused(e).getMessage()));
             }
         }
-        throw new NativeLibraryException(
-                "no folder for the native libraries (%s): %s. Name one that belongs to this user, has that room and allows execution, by -D%s=FOLDER or %s=FOLDER"
-                        .formatted(
-                                UnpackedFolder.megabytes(BundledLibrary.bytes(now) + BundledLibrary.bytes(later)),
-                                String.join("; ", reasons),
-                                FolderCandidate.PROPERTY,
-                                FolderCandidate.VARIABLE));
+        throw new FolderRefused(String.join("; ", reasons));
     }
 
     private Unpacked unpackIn(
-            FolderCandidate candidate, String name, List<BundledLibrary> now, List<BundledLibrary> later)
+            FolderCandidate candidate, String name, List<BundledFile> now, List<BundledFile> later, boolean thorough)
             throws IOException, FolderRefused {
-        Path existing = nearestExisting(candidate.path());
+        Path wanted = candidate.path().resolve(name);
+        Path above = wanted.resolveSibling("");
+        Path existing = nearestExisting(above);
         Path real = existing.toRealPath();
         if (!Files.isDirectory(real)) {
             throw new FolderRefused(existing + " is no folder");
@@ -93,8 +139,9 @@ public final class NativeFolder {
         if (mounts.noexec(real)) {
             throw new FolderRefused("nothing may be executed there, because it is mounted noexec");
         }
-        Path base = real.resolve(existing.relativize(candidate.path())).normalize();
-        UnpackedFolder folder = new UnpackedFolder(base.resolve(name), trust);
+        Path base = real.resolve(existing.relativize(above)).normalize();
+        Path own = base.resolve(wanted.getFileName());
+        UnpackedFolder folder = new UnpackedFolder(own, trust, thorough);
         if (!folder.missing(now).isEmpty()) {
             Path parent = candidate.path().resolveSibling("");
             if (candidate.temporary() && !Files.isDirectory(parent)) {
@@ -107,7 +154,7 @@ public final class NativeFolder {
                 throw new FolderRefused("what is unpacked there does not stay as it is");
             }
         }
-        return new Unpacked(base.resolve(name), Files.isWritable(base.resolve(name)), folder.sameTimes());
+        return new Unpacked(own, Files.isWritable(own), folder.sameTimes());
     }
 
     /** Refuses a folder that others could change, unless the user named it, who then answers for what is above ours. */
@@ -118,7 +165,7 @@ public final class NativeFolder {
         }
         if (problem != null && !warned) {
             warned = true;
-            LOG.warn("{}, so whoever that is can exchange the native libraries in {}", problem, candidate.path());
+            LOG.warn("{}, so whoever that is can exchange what is unpacked to {}", problem, candidate.path());
         }
     }
 
@@ -136,10 +183,10 @@ public final class NativeFolder {
      *
      * @return the names of those that differed
      */
-    public synchronized List<String> repair(Unpacked unpacked, List<BundledLibrary> libraries) {
-        UnpackedFolder folder = new UnpackedFolder(unpacked.path(), trust);
-        List<BundledLibrary> damaged = new ArrayList<>();
-        for (BundledLibrary library : libraries) {
+    public synchronized List<String> repair(Unpacked unpacked, List<BundledFile> libraries) {
+        UnpackedFolder folder = new UnpackedFolder(unpacked.path(), trust, false);
+        List<BundledFile> damaged = new ArrayList<>();
+        for (BundledFile library : libraries) {
             try {
                 if (!folder.hasBytesOf(library)) {
                     damaged.add(library);
@@ -156,6 +203,6 @@ public final class NativeFolder {
         } catch (FolderRefused e) {
             LOG.warn("{}: {}", unpacked.path(), e.getMessage());
         }
-        return damaged.stream().map(BundledLibrary::fileName).toList();
+        return damaged.stream().map(BundledFile::fileName).toList();
     }
 }

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Processes that unpack to the same folder, some of which are killed. */
 @DisabledOnOs(OS.WINDOWS)
 @Timeout(120)
-final class NativeFolderProcessTest {
+final class BundleFolderProcessTest {
     private static final long LIMIT_SECONDS = 60;
 
     @TempDir
