@@ -11,9 +11,9 @@ import io.github.zimage.serve.PipelineBackend;
 import io.github.zimage.serve.ServerOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -39,17 +39,17 @@ import picocli.CommandLine.TypeConversionException;
         sortOptions = false,
         footer = {
             "",
-            "Whoever calls must show what the environment variable " + ServeCommand.KEY_VARIABLE
+            "Whoever calls must show a key that the environment variable " + HttpOptions.KEY_VARIABLE
                     + " holds, if it is set:",
-            "Authorization: Bearer KEY. docs/service.md says more."
+            "Authorization: Bearer KEY. Several are separated by spaces. docs/service.md says more."
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class ServeCommand implements Callable<Integer> {
-    static final String KEY_VARIABLE = "ZIMAGE_API_KEY";
-
     private static final int MUST_START_AGAIN = 75;
     private static final int MULTIPLE = 16;
-    private static final double PRINT = 1.25;
+    /** As many pixels as OpenAI's largest size, 1792 x 1024, has, where pictures are 1024 wide. */
+    private static final double LARGEST = Math.sqrt(1.75);
+
     private static final Duration DRAIN = Duration.ofSeconds(30);
 
     @Spec
@@ -64,20 +64,8 @@ final class ServeCommand implements Callable<Integer> {
             description = "What the model is called in the API (default: the name of its folder).")
     private @Nullable String name;
 
-    @Option(
-            names = "--host",
-            paramLabel = "ADDRESS",
-            defaultValue = "127.0.0.1",
-            description = "Address to listen on; 0.0.0.0 for all, which asks for an API key"
-                    + " (default: ${DEFAULT-VALUE}).")
-    private String host;
-
-    @Option(
-            names = "--port",
-            paramLabel = "N",
-            defaultValue = "7860",
-            description = "Port; 0 for any that is free (default: ${DEFAULT-VALUE}).")
-    private int port;
+    @Mixin
+    private HttpOptions http;
 
     @Option(
             names = "--concurrency",
@@ -111,7 +99,8 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--max-size",
             paramLabel = "PIXELS",
-            description = "Largest picture: one with the area of such a square (default: 1.25 times --size).")
+            description = "Largest picture: one with the area of such a square (default: 1.33 times --size, which is"
+                    + " enough for 1792x1024 where that is 1024).")
     private @Nullable Integer maxSize;
 
     @Option(
@@ -159,15 +148,12 @@ final class ServeCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         System.setProperty("zimage.log.date", "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ");
         int side = size != null ? size : model.defaultSize();
-        int largest = maxSize != null ? maxSize : (int) Math.ceil(side * PRINT / MULTIPLE) * MULTIPLE;
-        ServerOptions options = ServerOptions.builder()
-                .host(host)
-                .port(port)
+        int largest = maxSize != null ? maxSize : largest(side);
+        ServerOptions options = http.options(System.getenv(HttpOptions.KEY_VARIABLE))
                 .model(name())
                 .concurrency(concurrency)
                 .queue(queue)
                 .timeout(timeout)
-                .apiKeys(apiKeys())
                 .size(side)
                 .maxPixels((long) largest * largest)
                 .maxCount(maxCount)
@@ -194,10 +180,15 @@ final class ServeCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void serve(ImageServer server, ServerOptions options) throws IOException, InterruptedException {
+    /** Returns the side of a square with as many pixels as a picture may have. */
+    static int largest(int side) {
+        return (int) Math.ceil(side * LARGEST / MULTIPLE) * MULTIPLE;
+    }
+
+    private void serve(ImageServer server, ServerOptions options) throws InterruptedException {
         PrintWriter err = spec.commandLine().getErr();
         try {
-            int actual = server.listen();
+            int actual = listen(server, options);
             err.printf("zimage: loading %s%n", ShownText.joined(options.model()));
             long start = System.nanoTime();
             server.open();
@@ -215,6 +206,15 @@ final class ServeCommand implements Callable<Integer> {
                 throw e;
             }
             drain(server, err);
+        }
+    }
+
+    private static int listen(ImageServer server, ServerOptions options) throws InterruptedException {
+        try {
+            return server.listen();
+        } catch (IOException e) {
+            String advice = options.port() == 0 ? "" : "; choose another one with --port";
+            throw new UncheckedIOException(e.getMessage() + advice, e);
         }
     }
 
@@ -246,17 +246,6 @@ final class ServeCommand implements Callable<Integer> {
         cache.apply(builder);
         reading.apply(builder);
         return builder;
-    }
-
-    private List<String> apiKeys() {
-        String key = System.getenv(KEY_VARIABLE);
-        if ((key == null || key.isEmpty()) && !host.matches("(?i)localhost|127\\.0\\.0\\.1|::1")) {
-            spec.commandLine()
-                    .getErr()
-                    .println("zimage: everybody who reaches " + ShownText.joined(host) + " may draw: set "
-                            + KEY_VARIABLE + " to ask for a key");
-        }
-        return key == null || key.isEmpty() ? List.of() : List.of(key);
     }
 
     private String name() {

@@ -1,9 +1,7 @@
 package io.github.zimage.serve;
 
 import io.vertx.core.http.HttpVersion;
-import java.net.InetAddress;
 import java.net.URI;
-import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -23,6 +21,7 @@ final class Access {
 
     private final ServerOptions options;
     private final List<byte[]> keys;
+    private final AddressRanges trusted;
     private final boolean isLocal;
 
     Access(ServerOptions options) {
@@ -30,6 +29,7 @@ final class Access {
         this.keys = options.apiKeys().stream()
                 .map(key -> key.getBytes(StandardCharsets.US_ASCII))
                 .toList();
+        this.trusted = new AddressRanges(options.trustedProxies());
         this.isLocal =
                 LOCAL_HOST.matcher(options.host()).matches() || options.host().equals("::1");
     }
@@ -54,13 +54,25 @@ final class Access {
         }
         String named = hosts.isEmpty() ? null : hosts.get(0);
         String host = target.authority() != null ? target.authority() : named;
-        if (isLocal && host != null && !options.trustForwarded() && !isOurs(host)) {
+        if (isLocal && host != null && !isOurs(host) && !mayHandOn(exchange)) {
             throw new ApiException(
                     421,
                     "wrong_host",
                     "this server is for this machine only: call it localhost or 127.0.0.1, or start it with --public-url");
         }
         return host;
+    }
+
+    /** A proxy that is trusted hands on the client's Host, which nobody but {@code publicUrl} tells beforehand. */
+    private boolean mayHandOn(Exchange exchange) {
+        return options.publicUrl() == null
+                && trusted.contains(
+                        exchange.request().connection().remoteAddress().hostAddress());
+    }
+
+    /** Looks at how the client sees the server. */
+    ClientView view(Exchange exchange, @Nullable String host) {
+        return ClientView.of(options, trusted, exchange.request(), host);
     }
 
     private boolean isOurs(String host) {
@@ -114,16 +126,9 @@ final class Access {
 
     /** Returns an address; of IPv6, the network that belongs to one customer. */
     static String network(String address) {
-        if (!address.matches("[0-9a-fA-F:]*:[0-9a-fA-F:.]*")) {
-            return address;
-        }
-        try {
-            byte[] bytes = InetAddress.getByName(address).getAddress(); // a literal: nobody is asked for its name
-            return bytes.length == 2 * NETWORK_BYTES
-                    ? HexFormat.of().formatHex(Arrays.copyOf(bytes, NETWORK_BYTES))
-                    : address;
-        } catch (UnknownHostException e) {
-            return address;
-        }
+        byte[] bytes = AddressRanges.bytes(address);
+        return bytes != null && bytes.length == 2 * NETWORK_BYTES
+                ? HexFormat.of().formatHex(Arrays.copyOf(bytes, NETWORK_BYTES))
+                : address;
     }
 }

@@ -27,6 +27,11 @@ final class ApiException extends RuntimeException {
     }
 
     static ApiException badParameter(String name, String message) {
+        return invalid(name, message);
+    }
+
+    /** @param name the parameter that is wrong; null if it is not the fault of any one */
+    static ApiException invalid(@Nullable String name, String message) {
         return new ApiException(400, "invalid_value", name, message, 0);
     }
 

@@ -1,6 +1,5 @@
 package io.github.zimage.serve;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpServerResponse;
@@ -15,7 +14,7 @@ final class EventStream {
     static final String TYPE = "text/event-stream; charset=utf-8";
 
     private static final Logger LOG = LoggerFactory.getLogger(EventStream.class);
-    private static final int QUEUE_BYTES = 1 << 20;
+    private static final int QUEUE_BYTES = 128 << 10;
     private static final long BEAT_MILLIS = 10_000;
     private static final int BEATS_STUCK = 6;
 
@@ -72,17 +71,29 @@ final class EventStream {
         }
     }
 
-    /** Sends an event. */
-    void send(String name, JsonNode data) {
-        try {
-            write("event: %s\ndata: %s\n\n".formatted(name, Exchange.JSON.writeValueAsString(data)));
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("JSON that cannot be written", e);
+    /** Sends a comment that a slow client may miss: a line of words of this server. */
+    void comment(String words) {
+        if (!response.writeQueueFull()) {
+            write(": " + words + "\n\n");
         }
     }
 
+    /** Sends an event. */
+    void send(String name, JsonNode data) {
+        send(name, data.toString());
+    }
+
+    /**
+     * Sends an event.
+     *
+     * @param json the data, in one line
+     */
+    void send(String name, String json) {
+        write("event: " + name + "\ndata: " + json + "\n\n");
+    }
+
     /** Sends the last event, and ends. A client that does not take it within two minutes is cut off. */
-    void finish(String name, JsonNode data) {
+    void finish(String name, String data) {
         send(name, data);
         stop();
         if (!response.closed() && !response.ended()) {

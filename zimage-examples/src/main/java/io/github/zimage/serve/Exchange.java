@@ -7,7 +7,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
-import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
@@ -88,8 +87,14 @@ final class Exchange {
     /** Whether the client wants the connection to end with the answer (RFC 9112, 9.3). */
     private static boolean mustClose(HttpServerRequest request) {
         List<String> tokens = tokens(request, "Connection");
-        boolean persists = request.version() == HttpVersion.HTTP_1_1 || tokens.contains("keep-alive");
+        boolean persists = request.version() == HttpVersion.HTTP_1_1 || tokens.equals(List.of("keep-alive"));
         return !persists || tokens.contains("close");
+    }
+
+    /** A request without a body has ended, though Vert.x does not say so yet while it is being routed (RFC 9112, 6.3). */
+    private static boolean mayHaveBody(HttpServerRequest request) {
+        String length = request.getHeader(HttpHeaders.CONTENT_LENGTH);
+        return request.headers().contains(HttpHeaders.TRANSFER_ENCODING) || (length != null && !length.equals("0"));
     }
 
     private static List<String> tokens(HttpServerRequest request, String name) {
@@ -159,10 +164,13 @@ final class Exchange {
         } catch (ApiException e) {
             fail(e);
         } catch (IllegalArgumentException e) {
-            fail(new ApiException(400, "invalid_value", String.valueOf(e.getMessage())));
+            fail(ApiException.invalid(null, String.valueOf(e.getMessage())));
         } catch (RuntimeException e) {
             LOG.error("A request failed: {}", JobFailure.reason(e), e);
             fail(new ApiException(500, "failed", "the server failed; its log says why"));
+            if (!response.ended()) {
+                abandon(); // half of an answer is out
+            }
         }
     }
 
@@ -227,7 +235,7 @@ final class Exchange {
         if (e.status() == 504) {
             response.putHeader("x-should-retry", "false"); // it would take as long again
         }
-        if (!request.isEnded()) {
+        if (!request.isEnded() && mayHaveBody(request)) {
             closeAfterwards();
         }
         json(e.status(), e.toJson());
@@ -294,10 +302,10 @@ final class Exchange {
         response.setStatusCode(status);
         // Whoever reads too slowly would hold the answer in memory.
         long timer = vertx().setTimer(limits().answer().toMillis(), id -> abandon());
-        if (body != null && isHead()) {
+        if (body != null) {
             response.putHeader(HttpHeaders.CONTENT_LENGTH, Integer.toString(body.length));
         }
-        Future<Void> sent = body == null || isHead() ? response.end() : response.end(Buffer.buffer(body));
+        Future<Void> sent = body == null || isHead() ? response.end() : AnswerBody.send(response, body);
         sent.onComplete(done -> {
             vertx().cancelTimer(timer);
             endRequest();

@@ -35,6 +35,7 @@ public final class ImageServer implements AutoCloseable {
     private final Metrics metrics = new Metrics(trend);
     private final JobStore store = new JobStore(System::nanoTime);
     private final JobQueue queue;
+    private final Readiness readiness = new Readiness(healer);
     private final PipelineSlot slot;
     private final Watchdog watchdog;
     private final Connections connections;
@@ -67,13 +68,13 @@ public final class ImageServer implements AutoCloseable {
             StallDetector stalls) {
         this.options = options;
         queue = new JobQueue(options, worker, System::nanoTime, stalls, metrics);
-        slot = new PipelineSlot(opener, queue, stalls, metrics::onRemedy, why -> {
+        slot = new PipelineSlot(opener, queue, stalls, readiness, metrics::onRemedy, why -> {
             queue.endAll();
             pause(); // the answers leave
             giveUp.accept(why);
         });
         watchdog = new Watchdog(slot, memoryLimit, ProcessMemory::read, trend, healer);
-        metrics.observe(queue, watchdog);
+        metrics.observe(queue, watchdog, readiness);
         connections = new Connections(limits, System::nanoTime);
         Router router = router(limits);
         http = vertx.createHttpServer(new HttpServerOptions()
@@ -104,7 +105,7 @@ public final class ImageServer implements AutoCloseable {
                 access,
                 links,
                 new Page(),
-                new StatusApi(options, reader, queue, metrics),
+                new StatusApi(options, reader, queue, readiness, metrics, worker),
                 new OpenAiApi(options, reader, queue, store, access, links, worker),
                 new JobsApi(reader, queue, store, access, links, worker),
                 prompts);

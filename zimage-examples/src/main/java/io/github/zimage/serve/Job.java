@@ -2,10 +2,9 @@ package io.github.zimage.serve;
 
 import io.github.zimage.GenerationRequest;
 import java.security.SecureRandom;
-import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
@@ -61,7 +60,7 @@ final class Job {
     private volatile int attempts;
     private @Nullable Attempt attempt;
 
-    private final List<Consumer<Event>> watchers = new ArrayList<>();
+    private final List<Consumer<Event>> watchers = new CopyOnWriteArrayList<>();
 
     /**
      * Makes a job that waits.
@@ -176,8 +175,9 @@ final class Job {
         watchers.remove(watcher);
     }
 
-    boolean isWatched() {
-        return !watchers.isEmpty();
+    /** Returns how many watch it. */
+    int watchers() {
+        return watchers.size();
     }
 
     void setPlace(int newPlace) {
@@ -254,8 +254,6 @@ final class Job {
     }
 
     private void tell(Event event) {
-        for (Consumer<Event> watcher : Set.copyOf(watchers)) {
-            watcher.accept(event);
-        }
+        watchers.forEach(watcher -> watcher.accept(event));
     }
 }

@@ -46,6 +46,10 @@ final class JobLog {
         LOG.warn("Out of memory in job {}, attempt {}: {}", job.id(), job.attempts(), reason);
     }
 
+    static void begunAgain(Job job, String why) {
+        LOG.warn("Job {} goes back to the queue after attempt {}: {}", job.id(), job.attempts(), why);
+    }
+
     static void failed(Job job, String reason, @Nullable Throwable failure) {
         LOG.error("Job {} failed: {}", job.id(), reason, failure);
     }

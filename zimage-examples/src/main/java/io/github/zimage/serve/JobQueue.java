@@ -35,8 +35,10 @@ final class JobQueue {
     private final StallDetector stalls;
     private final FairQueue waiting = new FairQueue();
     private final Set<Job> running = new LinkedHashSet<>();
-    private @Nullable ImageBackend backend;
-    private boolean admits;
+    private volatile @Nullable ImageBackend backend;
+    private volatile boolean admits;
+    private volatile int runningNow;
+    private volatile int waitingNow;
     private boolean starts = true;
     private double meanSeconds = 1;
 
@@ -128,27 +130,24 @@ final class JobQueue {
         return Math.max(1, Math.min(600, (long) Math.ceil(meanSeconds)));
     }
 
-    /** Returns how many wait. */
-    synchronized int depth() {
-        return waiting.size();
+    /** Returns how many wait. Does not wait for the queue. */
+    int depth() {
+        return waitingNow;
     }
 
-    /** Returns how many are being generated. */
-    synchronized int active() {
-        return running.size();
+    /** Returns how many are being generated. Does not wait for the queue. */
+    int active() {
+        return runningNow;
     }
 
-    /** Returns whether requests are taken and generated. */
-    synchronized boolean isReady() {
+    /** Returns whether requests are taken and generated. Does not wait for the queue. */
+    boolean isReady() {
         return admits && backend != null;
     }
 
     /** Returns how many bytes the latest request had in memory at most; 0 if nobody tells. */
     long peakBytes() {
-        ImageBackend asked;
-        synchronized (this) {
-            asked = backend;
-        }
+        ImageBackend asked = backend;
         return asked == null ? 0 : asked.peakBytes();
     }
 
@@ -167,8 +166,8 @@ final class JobQueue {
         job.touch(nanoTime.getAsLong());
     }
 
-    /** Notes that a client asked after a job. */
-    synchronized void touch(Job job) {
+    /** Notes that a client asked after a job. Does not wait for the queue. */
+    void touch(Job job) {
         job.touch(nanoTime.getAsLong());
     }
 
@@ -181,7 +180,7 @@ final class JobQueue {
     synchronized void cancelAbandoned() {
         long now = nanoTime.getAsLong();
         for (Job job : all()) {
-            if (!job.isWatched() && now - job.seenAt() > UNSEEN.toNanos()) {
+            if (job.watchers() == 0 && now - job.seenAt() > UNSEEN.toNanos()) {
                 cancel(job, "the client went away: nobody asked after the job for %d s".formatted(UNSEEN.toSeconds()));
             }
         }
@@ -214,10 +213,12 @@ final class JobQueue {
 
     private void requeue(Job job, String why) {
         if (job.attempts() >= MAX_ATTEMPTS) {
-            String message = "it was begun %d times and could not be finished: %s".formatted(MAX_ATTEMPTS, why);
+            String message = "it was begun %d times and could not be finished".formatted(MAX_ATTEMPTS);
+            JobLog.failed(job, why, null);
             fail(job, new ApiException(500, "failed", message));
             return;
         }
+        JobLog.begunAgain(job, why);
         stopRunning(job);
         job.requeue();
         waiting.putBack(job);
@@ -249,12 +250,13 @@ final class JobQueue {
     }
 
     private void startNext() {
-        while (backend != null && starts && running.size() < options.concurrency()) {
+        ImageBackend by = backend;
+        while (by != null && starts && running.size() < options.concurrency()) {
             Job next = waiting.take(options.concurrency(), nanoTime.getAsLong(), grace());
             if (next == null) {
                 break;
             }
-            start(next, backend);
+            start(next, by);
         }
         updatePlaces();
     }
@@ -266,6 +268,8 @@ final class JobQueue {
     }
 
     private void updatePlaces() {
+        runningNow = running.size();
+        waitingNow = waiting.size();
         int place = 0;
         for (Job job : waiting.inOrder()) {
             job.setPlace(++place);
@@ -322,6 +326,7 @@ final class JobQueue {
             case BAD_REQUEST -> fail(job, failure.answer());
             case BROKEN_MODEL, UNEXPECTED -> {
                 JobLog.failed(job, failure.reason(), cause);
+                listener.onFailure(failure);
                 fail(job, failure.answer());
             }
         }

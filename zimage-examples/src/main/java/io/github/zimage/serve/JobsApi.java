@@ -3,15 +3,21 @@ package io.github.zimage.serve;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
+import java.math.BigInteger;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** Jobs by name: begin one, watch it, fetch its pictures, end it. */
 final class JobsApi {
     static final String PATH = "/api/jobs";
+
+    /** More than one who draws needs; each holds what it did not read yet in memory. */
+    private static final int MOST_WATCHERS = 16;
 
     private final RequestReader reader;
     private final JobQueue queue;
@@ -34,13 +40,14 @@ final class JobsApi {
         exchange.readJson(fields -> {
             String quality = fields.choice("quality", "publish", RequestReader.QUALITIES.keySet());
             boolean previews = fields.flag("previews", false);
-            GenerationRequest request = reader.read(fields, quality, "count");
-            if (fields.has("size") && fields.has("quality")) {
+            ParameterNames names = new ParameterNames(fields, "count");
+            GenerationRequest request = reader.read(fields, quality, names);
+            if (fields.has("quality") && (fields.has("size") || fields.has("width") || fields.has("height"))) {
                 throw ApiException.badParameter("size", "quality is a size by another name: give one of them");
             }
-            fields.rejectOthers();
             String client = access.client(exchange);
-            exchange.offload(worker, () -> queue.submit(client, request, step -> previews), job -> {
+            Supplier<Job> submission = () -> queue.submit(client, request, step -> previews);
+            exchange.offload(worker, () -> names.explaining(submission), job -> {
                 store.keep(job);
                 exchange.putHeader("Location", exchange.view().prefix() + PATH + "/" + job.id());
                 exchange.json(202, json(exchange, job));
@@ -62,6 +69,10 @@ final class JobsApi {
             queue.touch(job);
             exchange.head(200, EventStream.TYPE);
             return;
+        }
+        if (job.watchers() >= MOST_WATCHERS) {
+            throw ApiException.retryable(
+                    429, "too_many_watchers", "%d watch this job already".formatted(MOST_WATCHERS), 5);
         }
         EventStream stream = exchange.events();
         Consumer<Job.Event> watcher = event -> exchange.runOnEventLoop(() -> tell(exchange, stream, job, event));
@@ -95,7 +106,7 @@ final class JobsApi {
                                     .put("png", Base64.getEncoder().encodeToString(png)));
                 }
             }
-            case END -> stream.finish("end", json(exchange, job));
+            case END -> stream.finish("end", json(exchange, job).toString());
         }
     }
 
@@ -133,8 +144,8 @@ final class JobsApi {
                 .put("guidance", request.guidance())
                 .put("width", request.width())
                 .put("height", request.height())
-                .put("count", request.count())
-                .put("seed", request.seed())
+                .put("count", request.totalCount())
+                .put("seed", unsigned(Objects.requireNonNull(request.seed(), "chosen when it was read")))
                 .put("waited_ms", job.waitedNanos(now) / 1_000_000)
                 .put("drawn_ms", job.drawnNanos(now) / 1_000_000);
         ArrayNode images = root.putArray("images");
@@ -142,12 +153,17 @@ final class JobsApi {
         for (int i = 0; i < pictures.size(); i++) {
             images.addObject()
                     .put("url", exchange.view().prefix() + links.path(job, i, store.left(job)))
-                    .put("seed", pictures.get(i).seed());
+                    .put("seed", unsigned(pictures.get(i).seed()));
         }
         ApiException failure = job.failure();
         if (failure != null) {
             root.set("error", failure.toJson().get("error"));
         }
         return root;
+    }
+
+    /** Returns a seed as it is written: without a sign. */
+    static BigInteger unsigned(long seed) {
+        return new BigInteger(Long.toUnsignedString(seed));
     }
 }

@@ -7,13 +7,17 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.internal.io.ShownText;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Collection;
 import java.util.Iterator;
+import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** The fields of a request's JSON, each checked when it is read. Those that nobody asked for are refused. */
@@ -85,14 +89,15 @@ final class JsonFields {
             throw ApiException.badParameter(
                     name, "%s must have at most %d characters, but has %d".formatted(name, maxLength, text.length()));
         }
-        if (!isWellFormed(text)) {
-            throw ApiException.badParameter(name, name + " must not contain half of a surrogate pair");
-        }
+        requireWellFormed(name, text);
         return text;
     }
 
-    private static boolean isWellFormed(String text) {
-        return text.codePoints().noneMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+    /** @throws ApiException if a text holds half of a character */
+    static void requireWellFormed(String name, String text) {
+        if (text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
+            throw ApiException.badParameter(name, name + " must not contain half of a surrogate pair");
+        }
     }
 
     @Nullable
@@ -148,6 +153,22 @@ final class JsonFields {
         return value.textValue();
     }
 
+    /** Returns the fields that nobody asked for yet. */
+    ObjectNode others() {
+        ObjectNode others = MAPPER.createObjectNode();
+        root.properties().forEach(field -> {
+            if (!known.contains(field.getKey())) {
+                others.set(field.getKey(), field.getValue());
+            }
+        });
+        return others;
+    }
+
+    /** Notes that somebody knows fields, and says what they are. */
+    void know(Collection<String> names) {
+        known.addAll(names);
+    }
+
     /** Notes that a field makes no difference. */
     void ignore(String name) {
         if (has(name)) {
@@ -167,9 +188,16 @@ final class JsonFields {
             if (!known.contains(name)) {
                 throw ApiException.badParameter(
                         shown(name, SHOWN),
-                        "there is no parameter '%s', only %s".formatted(shown(name, SHOWN), String.join(", ", known)));
+                        "there is no parameter '%s', only %s".formatted(shown(name, SHOWN), listed()));
             }
         }
+    }
+
+    /** Of two ways to write a name, the one with underscores. */
+    private String listed() {
+        return known.stream()
+                .filter(name -> name.equals(name.toLowerCase(Locale.ROOT)))
+                .collect(Collectors.joining(", "));
     }
 
     private static ApiException wrong(String name, String rule, JsonNode value) {

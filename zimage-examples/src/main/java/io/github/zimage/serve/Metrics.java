@@ -9,6 +9,7 @@ import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.function.Consumer;
 
 /** What Prometheus may read. */
 final class Metrics implements QueueListener, AutoCloseable {
@@ -18,6 +19,8 @@ final class Metrics implements QueueListener, AutoCloseable {
     private final Timer steps = timer("zimage.step", "One denoising step", Duration.ofMinutes(2));
     private Runnable outOfMemory = () -> {};
     private Runnable relief = () -> {};
+    private Runnable success = () -> {};
+    private Consumer<JobFailure> failure = each -> {};
 
     Metrics(MemoryTrend trend) {
         this.trend = trend;
@@ -53,8 +56,10 @@ final class Metrics implements QueueListener, AutoCloseable {
                 .register(registry);
     }
 
-    /** Shows what a queue holds, and passes on what it hears of memory. */
-    void observe(JobQueue queue, Watchdog watchdog) {
+    /** Shows what a queue holds, and passes on what it hears of memory and of how jobs end. */
+    void observe(JobQueue queue, Watchdog watchdog, Readiness readiness) {
+        success = readiness::recordSuccess;
+        failure = readiness::recordFailure;
         outOfMemory = watchdog::recordOutOfMemory;
         relief = watchdog::recordRelief;
         Gauge.builder("zimage.peak", queue, JobQueue::peakBytes)
@@ -67,7 +72,10 @@ final class Metrics implements QueueListener, AutoCloseable {
         Gauge.builder("zimage.jobs.running", queue, JobQueue::active)
                 .description("Requests that are being drawn")
                 .register(registry);
-        Gauge.builder("zimage.ready", queue, each -> each.isReady() ? 1 : 0)
+        Gauge.builder(
+                        "zimage.ready",
+                        queue,
+                        each -> each.isReady() && readiness.failing().isEmpty() ? 1 : 0)
                 .description("Whether requests are taken and drawn")
                 .register(registry);
     }
@@ -79,12 +87,13 @@ final class Metrics implements QueueListener, AutoCloseable {
 
     @Override
     public void onEnd(Job job, Duration waited, Duration drawn) {
-        ApiException failure = job.failure();
-        registry.counter("zimage.jobs", "outcome", failure == null ? "succeeded" : failure.code())
+        ApiException answer = job.failure();
+        registry.counter("zimage.jobs", "outcome", answer == null ? "succeeded" : answer.code())
                 .increment();
         timer("zimage.queue.wait", "Waiting in the queue", Duration.ofMinutes(30))
                 .record(waited);
-        if (failure == null) {
+        if (answer == null) {
+            success.run();
             timer("zimage.request", "Drawing the pictures of a request", Duration.ofMinutes(10))
                     .record(drawn);
             timer("zimage.picture", "Drawing, for each picture", Duration.ofMinutes(10))
@@ -92,6 +101,11 @@ final class Metrics implements QueueListener, AutoCloseable {
             ProcessMemory memory = ProcessMemory.read();
             trend.add(memory.outsideHeap());
         }
+    }
+
+    @Override
+    public void onFailure(JobFailure reason) {
+        failure.accept(reason);
     }
 
     @Override

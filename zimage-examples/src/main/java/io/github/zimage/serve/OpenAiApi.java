@@ -8,9 +8,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** OpenAI's images API, as far as it makes sense here: what its clients send is understood or refused, never ignored. */
+/**
+ * OpenAI's images API, as far as it makes sense here: what its clients send is understood or refused, or, where it makes no difference,
+ * named in the answer's header {@code X-Ignored-Parameters}.
+ */
 final class OpenAiApi {
     private static final Set<String> QUALITIES = Set.of("auto", "low", "medium", "high", "standard", "hd");
     private static final Map<String, String> SIZES = Map.of("low", "draft", "high", "print", "hd", "print");
@@ -76,13 +80,14 @@ final class OpenAiApi {
         exchange.readJson(fields -> {
             requireModel(fields.text("model", 200));
             String quality = fields.choice("quality", "auto", QUALITIES);
-            GenerationRequest request = reader.read(fields, SIZES.getOrDefault(quality, "publish"), "n");
             boolean url = fields.choice("response_format", "b64_json", Set.of("b64_json", "url"))
                     .equals("url");
             boolean stream = fields.flag("stream", false);
             int partial = fields.integer("partial_images", 0, 3, 0);
+            boolean progress = fields.flag("progress", false);
             readOthers(fields);
-            fields.rejectOthers();
+            ParameterNames names = new ParameterNames(fields, "n");
+            GenerationRequest request = reader.read(fields, SIZES.getOrDefault(quality, "publish"), names);
             if (partial > 0 && !stream) {
                 throw ApiException.badParameter(
                         "partial_images", "partial_images come as events: they need stream to be true");
@@ -95,17 +100,16 @@ final class OpenAiApi {
                 exchange.putHeader("X-Ignored-Parameters", String.join(", ", fields.ignored()));
             }
             String client = access.client(exchange);
-            exchange.offload(
-                    worker,
-                    () -> queue.submit(client, request, step -> isPartial(step, request.steps(), partial)),
-                    job -> {
-                        exchange.putHeader("X-Request-Id", job.id());
-                        if (stream) {
-                            stream(exchange, job, partial);
-                        } else {
-                            answer(exchange, job, url);
-                        }
-                    });
+            Supplier<Job> submission =
+                    () -> queue.submit(client, request, step -> isPartial(step, request.steps(), partial));
+            exchange.offload(worker, () -> names.explaining(submission), job -> {
+                exchange.putHeader("X-Request-Id", job.id());
+                if (stream) {
+                    new OpenAiEvents(options.model(), queue, job, partial, progress).begin(exchange, worker);
+                } else {
+                    answer(exchange, job, url);
+                }
+            });
         });
     }
 
@@ -170,7 +174,7 @@ final class OpenAiApi {
                     json.writeFieldName("b64_json");
                     json.writeRawUTF8String(text, 0, text.length); // megabytes that need no escapes
                 }
-                json.writeNumberField("seed", picture.seed());
+                json.writeNumberField("seed", JobsApi.unsigned(picture.seed()));
                 json.writeNumberField("steps", job.request().steps());
                 json.writeNumberField("guidance", job.request().guidance());
                 json.writeEndObject();
@@ -180,26 +184,8 @@ final class OpenAiApi {
         });
     }
 
-    private static String sizeOf(GenerationRequest request) {
+    static String sizeOf(GenerationRequest request) {
         return request.width() + "x" + request.height();
-    }
-
-    private void stream(Exchange exchange, Job job, int partial) {
-        EventStream stream;
-        try {
-            stream = exchange.events();
-        } catch (ApiException e) {
-            queue.cancel(job, "its events could not be sent");
-            throw e;
-        }
-        exchange.onAbandoned(() -> {
-            stream.stop();
-            queue.cancel(job, "the client went away");
-        });
-        queue.watch(job, event -> exchange.runOnEventLoop(() -> tell(stream, job, event, partial)));
-        stream.begin();
-        // Before what is heard from now on, as that comes to this event loop later.
-        tell(stream, job, job.state() == Job.State.QUEUED ? Job.Event.PLACE : Job.Event.STARTED, partial);
     }
 
     /** Spreads so many previews evenly over the steps before the last. */
@@ -210,70 +196,5 @@ final class OpenAiApi {
             }
         }
         return false;
-    }
-
-    private void tell(EventStream stream, Job job, Job.Event event, int partial) {
-        switch (event) {
-            case PLACE ->
-                stream.offer("image_generation.queued", named("queued").put("place", job.place()));
-            case STARTED, STEP ->
-                stream.offer(
-                        "image_generation.in_progress",
-                        named("in_progress")
-                                .put("step", job.step())
-                                .put("steps", job.request().steps()));
-            case PREVIEW -> preview(stream, job, partial);
-            case END -> end(stream, job);
-        }
-    }
-
-    private static ObjectNode named(String event) {
-        return Exchange.JSON.createObjectNode().put("type", "image_generation." + event);
-    }
-
-    private static void preview(EventStream stream, Job job, int partial) {
-        byte[] png = job.preview();
-        if (png == null) {
-            return;
-        }
-        int index = 0;
-        for (int step = 1; step < job.previewStep(); step++) {
-            index += isPartial(step, job.request().steps(), partial) ? 1 : 0;
-        }
-        stream.offer(
-                "image_generation.partial_image",
-                picture("partial_image", png, job.request()).put("partial_image_index", index));
-    }
-
-    private static ObjectNode picture(String event, byte[] png, GenerationRequest request) {
-        return named(event)
-                .put("b64_json", Base64.getEncoder().encodeToString(png))
-                .put("created_at", Instant.now().getEpochSecond())
-                .put("size", sizeOf(request))
-                .put("quality", "auto")
-                .put("background", "opaque")
-                .put("output_format", "png");
-    }
-
-    private void end(EventStream stream, Job job) {
-        ApiException failure = job.failure();
-        if (failure != null) {
-            stream.finish("error", failure.toJson());
-            return;
-        }
-        List<EncodedImage> pictures = job.pictures();
-        for (int i = 0; i < pictures.size(); i++) {
-            ObjectNode done = picture("completed", pictures.get(i).png(), job.request())
-                    .put("model", options.model())
-                    .put("seed", pictures.get(i).seed())
-                    .put("steps", job.request().steps())
-                    .put("guidance", job.request().guidance())
-                    .put("drawn_ms", job.drawnNanos(System.nanoTime()) / 1_000_000);
-            if (i + 1 < pictures.size()) {
-                stream.send("image_generation.completed", done);
-            } else {
-                stream.finish("image_generation.completed", done);
-            }
-        }
     }
 }

@@ -21,6 +21,7 @@ final class PipelineSlot implements Watchdog.Target {
     private final Supplier<ImageBackend> opener;
     private final JobQueue queue;
     private final StallDetector stalls;
+    private final Readiness readiness;
     private final Consumer<Watchdog.Remedy> onRemedy;
     private final Consumer<String> giveUp;
     private @Nullable ImageBackend backend;
@@ -37,11 +38,13 @@ final class PipelineSlot implements Watchdog.Target {
             Supplier<ImageBackend> opener,
             JobQueue queue,
             StallDetector stalls,
+            Readiness readiness,
             Consumer<Watchdog.Remedy> onRemedy,
             Consumer<String> giveUp) {
         this.opener = opener;
         this.queue = queue;
         this.stalls = stalls;
+        this.readiness = readiness;
         this.onRemedy = onRemedy;
         this.giveUp = giveUp;
     }
@@ -58,6 +61,7 @@ final class PipelineSlot implements Watchdog.Target {
         synchronized (this) {
             if (!closed) {
                 backend = opened;
+                readiness.attach(opened);
                 queue.attach(opened);
                 return;
             }
@@ -68,6 +72,11 @@ final class PipelineSlot implements Watchdog.Target {
     @Override
     public Optional<StallDetector.Stall> stall() {
         return stalls.stall();
+    }
+
+    @Override
+    public Optional<String> failing() {
+        return readiness.failing();
     }
 
     @Override

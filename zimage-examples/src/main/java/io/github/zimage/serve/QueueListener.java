@@ -10,6 +10,9 @@ interface QueueListener {
     /** A job has ended, in whichever way. */
     void onEnd(Job job, Duration waited, Duration drawn);
 
+    /** A job has failed by no fault of its client's. */
+    void onFailure(JobFailure failure);
+
     /** A job is generated again; the failure says why. */
     void onRetry(Job job, String why);
 

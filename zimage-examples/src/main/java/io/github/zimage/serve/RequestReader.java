@@ -1,5 +1,6 @@
 package io.github.zimage.serve;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
 import java.security.SecureRandom;
 import java.util.Map;
@@ -8,7 +9,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Makes requests from JSON, within the server's limits. */
+/**
+ * Makes requests from JSON, within the server's limits. A request may have all values that {@link GenerationRequest#fromJson} reads,
+ * beside a size in one text; what an interface itself has asked for before is none of them.
+ */
 final class RequestReader {
     static final int MAX_PROMPT = 8000;
 
@@ -32,58 +36,115 @@ final class RequestReader {
     }
 
     /**
-     * Reads what all interfaces have in common. The seed is chosen now if it was left open, so that the pictures stay the same if they are
-     * begun again.
+     * Reads what is left, once the interface has asked for its own fields. The seed is chosen now if it was left open, so that the pictures
+     * stay the same if they are begun again.
      *
-     * @param quality the size to draw where it says none
-     * @param countName what the number of pictures is called
+     * @param quality the size to draw where the request says none
+     * @throws ApiException if a field is unknown, wrong, or beyond a limit
      */
-    GenerationRequest read(JsonFields fields, String quality, String countName) {
-        String prompt = fields.text("prompt", MAX_PROMPT);
-        if (prompt == null) {
+    GenerationRequest read(JsonFields fields, String quality, ParameterNames names) {
+        Long count = fields.integer(names.count(), 1L, options.maxCount());
+        String size = fields.text("size", 100);
+        ObjectNode values = fields.others();
+        requireOnce(values, count != null, size != null, names);
+        fields.know(names.all());
+        fields.rejectOthers();
+        GenerationRequest.Builder builder = GenerationRequest.builder().size(side(quality), side(quality));
+        setSize(builder, size);
+        if (count != null) {
+            builder.count(Math.toIntExact(count));
+        }
+        if (!fields.has("steps") && !fields.has("sigmas")) {
+            builder.steps(Math.min(GenerationRequest.DEFAULT_STEPS, options.maxSteps()));
+        }
+        if (!fields.has("prompt") && !fields.has("prompts")) {
             throw ApiException.badParameter("prompt", "prompt must say what to draw, but was missing");
         }
-        int[] size = size(fields.text("size", 100), quality);
-        GenerationRequest.Builder builder = GenerationRequest.builder()
-                .prompt(prompt)
-                .size(size[0], size[1])
-                .count(fields.integer(countName, 1, options.maxCount(), 1))
-                .steps(fields.integer(
-                        "steps", 1, options.maxSteps(), Math.min(GenerationRequest.DEFAULT_STEPS, options.maxSteps())))
-                .guidance(fields.number("guidance", 0, 100, 0));
-        String negative = fields.text("negative_prompt", MAX_PROMPT);
-        if (negative != null) {
-            builder.negativePrompt(negative);
-        }
-        Long seed = fields.integer("seed", 0L, Long.MAX_VALUE - options.maxCount());
-        builder.seed(seed == null ? seeds.nextLong() >>> 32 : seed);
-        return builder.build();
+        GenerationRequest request =
+                names.explaining(() -> builder.json(values.toString()).build());
+        requireLimits(request, names);
+        return request.seed() == null
+                ? request.toBuilder().seed(seeds.nextLong() >>> 32).build()
+                : request;
     }
 
-    private int[] size(@Nullable String size, String quality) {
-        int width = side(quality);
-        int height = width;
-        if (size != null && !size.equals("auto")) {
-            Matcher matcher = SIZE.matcher(size);
-            if (!matcher.matches()) {
-                throw ApiException.badParameter(
-                        "size",
-                        "size must be auto, or width and height as in %1$dx%1$d, but was '%2$s'"
-                                .formatted(options.size(), JsonFields.shown(size, 40)));
-            }
-            width = Integer.parseInt(matcher.group(1));
-            height = Integer.parseInt(matcher.group(2));
+    /** What an interface calls otherwise is not to be given twice. */
+    private static void requireOnce(ObjectNode values, boolean count, boolean size, ParameterNames names) {
+        if (count && (values.hasNonNull("count") || values.hasNonNull("seeds"))) {
+            throw ApiException.badParameter(
+                    names.count(), "%s and count or seeds say the same: give one".formatted(names.count()));
         }
-        if ((long) width * height > options.maxPixels()) {
+        if (size && (values.hasNonNull("width") || values.hasNonNull("height"))) {
+            throw ApiException.badParameter("size", "size is width and height in one: give it or them");
+        }
+    }
+
+    private void setSize(GenerationRequest.Builder builder, @Nullable String size) {
+        if (size == null || size.equals("auto")) {
+            return;
+        }
+        Matcher matcher = SIZE.matcher(size);
+        if (!matcher.matches()) {
             throw ApiException.badParameter(
                     "size",
+                    "size must be auto, or width and height as in %1$dx%1$d, but was '%2$s'"
+                            .formatted(options.size(), JsonFields.shown(size, 40)));
+        }
+        builder.size(Integer.parseInt(matcher.group(1)), Integer.parseInt(matcher.group(2)));
+    }
+
+    private void requireLimits(GenerationRequest request, ParameterNames names) {
+        String name = names.of("prompt");
+        for (String prompt : request.prompts()) {
+            requireText(name, prompt);
+            if (prompt.isBlank()) {
+                String problem = "%s must say what to draw, but %s empty";
+                throw ApiException.badParameter(
+                        name, problem.formatted(name, request.prompts().size() == 1 ? "was" : "one was"));
+            }
+        }
+        String negative = request.negativePrompt();
+        if (negative != null) {
+            requireText(names.of("negativePrompt"), negative);
+        }
+        requireAtMost(names.of("steps"), options.maxSteps(), request.steps());
+        if (request.totalCount() > options.maxCount()) {
+            throw ApiException.badParameter(
+                    request.seeds().isEmpty() ? names.of("count") : "seeds",
+                    "a request may have %d pictures here, but %d were asked for"
+                            .formatted(options.maxCount(), request.totalCount()));
+        }
+        requirePixels(request, names);
+    }
+
+    private static void requireText(String name, String text) {
+        if (text.length() > MAX_PROMPT) {
+            throw ApiException.badParameter(
+                    name, "%s must have at most %d characters, but has %d".formatted(name, MAX_PROMPT, text.length()));
+        }
+        JsonFields.requireWellFormed(name, text);
+    }
+
+    private static void requireAtMost(String name, int most, int value) {
+        if (value > most) {
+            throw ApiException.badParameter(
+                    name, "%s must be a whole number from 1 to %d, but was %d".formatted(name, most, value));
+        }
+    }
+
+    /** Noise that is reduced is drawn for the whole picture first. */
+    private void requirePixels(GenerationRequest request, ParameterNames names) {
+        long reduction = request.noiseReduction();
+        long pixels = request.width() * reduction * request.height() * reduction;
+        if (pixels > options.maxPixels()) {
+            throw ApiException.badParameter(
+                    names.of(reduction > 1 ? "noiseReduction" : "width"),
                     "a picture may have %d pixels here, as many as %2$d x %2$d has, but %3$d x %4$d were asked for"
                             .formatted(
                                     options.maxPixels(),
                                     (long) Math.sqrt((double) options.maxPixels()),
-                                    width,
-                                    height));
+                                    request.width() * reduction,
+                                    request.height() * reduction));
         }
-        return new int[] {width, height};
     }
 }

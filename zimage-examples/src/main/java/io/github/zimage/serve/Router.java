@@ -8,6 +8,7 @@ import java.net.URI;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -20,6 +21,8 @@ final class Router {
     private static final Pattern JOB = Pattern.compile("/api/jobs/([A-Za-z0-9_-]{24})");
     private static final Pattern JOB_EVENTS = Pattern.compile(JOB.pattern() + "/events");
     private static final Pattern JOB_PICTURE = Pattern.compile(JOB.pattern() + "/images/([0-9]+)\\.png");
+
+    private static final Set<String> NOT_YET = Set.of("/v1/images/edits", "/v1/images/variations");
 
     private final ServerOptions options;
     private final Exchange.Http http;
@@ -106,7 +109,7 @@ final class Router {
         RequestTarget full = RequestTarget.parse(exchange.request().uri());
         RequestTarget target = full.without(prefix);
         String host = access.requireHost(exchange, target);
-        exchange.setView(ClientView.of(options, exchange.request(), host));
+        exchange.setView(access.view(exchange, host));
         cors.allow(exchange);
         requireExpectation(exchange);
         if (!full.equals(target) && target.segments().isEmpty() && !target.endsWithSlash()) {
@@ -198,6 +201,10 @@ final class Router {
             methods.put(HttpMethod.GET, exchange -> jobs.show(exchange, job.group(1)));
             methods.put(HttpMethod.DELETE, exchange -> jobs.cancel(exchange, job.group(1)));
             return methods;
+        }
+        if (NOT_YET.contains(path)) {
+            throw new ApiException(
+                    404, "not_found", "this server does not change pictures yet, it only draws new ones");
         }
         throw new ApiException(404, "not_found", "there is nothing at this address");
     }

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxSteps the most steps of a request
  * @param drain how long what runs may go on when the server is told to end
  * @param publicUrl the address under which clients reach the server, without a slash at its end; null if that is its own
- * @param trustForwarded whether to believe a proxy that says how clients reached it
+ * @param trustedProxies the addresses or networks of proxies that may say how clients reached them
  * @param corsOrigins the sites whose pages may call, each as a browser names it
  */
 public record ServerOptions(
@@ -39,12 +39,13 @@ public record ServerOptions(
         int maxSteps,
         Duration drain,
         @Nullable URI publicUrl,
-        boolean trustForwarded,
+        List<String> trustedProxies,
         List<String> corsOrigins) {
 
     /** @throws IllegalArgumentException if a value is out of its range; the message names all */
     public ServerOptions {
         apiKeys = List.copyOf(apiKeys);
+        trustedProxies = List.copyOf(trustedProxies);
         corsOrigins = List.copyOf(corsOrigins);
         StringBuilder problems = new StringBuilder();
         check(problems, "host must not be blank", !host.isBlank());
@@ -68,8 +69,14 @@ public record ServerOptions(
         for (String origin : corsOrigins) {
             check(
                     problems,
-                    "an origin must be a site such as https://app.example, without a path, but was " + origin,
+                    "an origin must be a site such as https://app.example, without a path, but was "
+                            + JsonFields.shown(origin, 100),
                     origin.matches("https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\\[[0-9a-f:]+\\](:[0-9]{1,5})?"));
+        }
+        try {
+            new AddressRanges(trustedProxies);
+        } catch (IllegalArgumentException e) {
+            check(problems, String.valueOf(e.getMessage()), false);
         }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(problems.toString());
@@ -116,7 +123,7 @@ public record ServerOptions(
         private int maxSteps = 50;
         private Duration drain = Duration.ofSeconds(30);
         private @Nullable URI publicUrl;
-        private boolean trustForwarded;
+        private List<String> trustedProxies = List.of();
         private List<String> corsOrigins = List.of();
 
         private Builder() {}
@@ -186,8 +193,8 @@ public record ServerOptions(
             return this;
         }
 
-        public Builder trustForwarded(boolean trust) {
-            this.trustForwarded = trust;
+        public Builder trustedProxies(List<String> networks) {
+            this.trustedProxies = List.copyOf(networks);
             return this;
         }
 
@@ -216,7 +223,7 @@ public record ServerOptions(
                     maxSteps,
                     drain,
                     publicUrl,
-                    trustForwarded,
+                    trustedProxies,
                     corsOrigins);
         }
     }

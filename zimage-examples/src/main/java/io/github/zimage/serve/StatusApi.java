@@ -2,45 +2,63 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.Executor;
 
 /** How the server is, and what it allows. */
 final class StatusApi {
     private final ServerOptions options;
     private final RequestReader reader;
     private final JobQueue queue;
+    private final Readiness readiness;
     private final Metrics metrics;
+    private final Executor worker;
 
-    StatusApi(ServerOptions options, RequestReader reader, JobQueue queue, Metrics metrics) {
+    StatusApi(
+            ServerOptions options,
+            RequestReader reader,
+            JobQueue queue,
+            Readiness readiness,
+            Metrics metrics,
+            Executor worker) {
         this.options = options;
         this.reader = reader;
         this.queue = queue;
+        this.readiness = readiness;
         this.metrics = metrics;
+        this.worker = worker;
     }
 
     /** {@code GET /health/live}. */
     void live(Exchange exchange) {
-        health(exchange, true);
+        health(exchange, "ok");
     }
 
     /** {@code GET /health/ready}. */
     void ready(Exchange exchange) {
-        health(exchange, queue.isReady());
+        if (readiness.failing().isPresent()) {
+            health(exchange, "every request fails: the log says why");
+        } else {
+            health(exchange, queue.isReady() ? "ok" : "not ready");
+        }
     }
 
-    private void health(Exchange exchange, boolean well) {
+    /** Waits for nobody, whatever the queue is doing. */
+    private void health(Exchange exchange, String status) {
         exchange.json(
-                well ? 200 : 503,
+                status.equals("ok") ? 200 : 503,
                 Exchange.JSON
                         .createObjectNode()
-                        .put("status", well ? "ok" : "not ready")
+                        .put("status", status)
                         .put("running", queue.active())
                         .put("waiting", queue.depth()));
     }
 
     /** {@code GET /metrics}. */
     void metrics(Exchange exchange) {
-        byte[] text = metrics.scrape().getBytes(StandardCharsets.UTF_8);
-        exchange.bytes(200, "text/plain; version=0.0.4; charset=utf-8", text);
+        exchange.offload(
+                worker,
+                () -> metrics.scrape().getBytes(StandardCharsets.UTF_8), // reads files
+                text -> exchange.bytes(200, "text/plain; version=0.0.4; charset=utf-8", text));
     }
 
     /** {@code GET /api/info}: what the page needs to know. */

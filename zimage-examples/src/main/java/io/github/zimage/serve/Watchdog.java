@@ -62,6 +62,9 @@ final class Watchdog {
         /** Returns for how long a device has been silent, if that is longer than its work explains. */
         Optional<StallDetector.Stall> stall();
 
+        /** Returns why every request fails, if that is so. */
+        Optional<String> failing();
+
         /** Carries out a remedy; returns false if that was not possible, so that the next is due. */
         boolean apply(Remedy remedy, String why);
     }
@@ -90,6 +93,13 @@ final class Watchdog {
             return;
         }
         if (healing.get()) {
+            return;
+        }
+        Optional<String> failing = target.failing();
+        if (failing.isPresent()) {
+            healthy = 0;
+            next = Remedy.REBUILD; // files are read anew
+            heal("every request fails: " + failing.get());
             return;
         }
         String problem = memoryProblem();

@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.zimage.ImageParameters;
+import io.github.zimage.serve.ServerOptions;
 import java.io.BufferedReader;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -20,6 +23,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -27,6 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 import picocli.CommandLine.TypeConversionException;
 
 /** The command from its start to SIGTERM, in a process of its own, with the demo model. */
@@ -53,7 +58,7 @@ final class ServeCommandTest {
         URI uri = URI.create(until(err, READY).group(1));
         assertThat(said)
                 .as("nobody else reaches this one, so there is no word of a key")
-                .noneMatch(line -> line.contains(ServeCommand.KEY_VARIABLE));
+                .noneMatch(line -> line.contains(HttpOptions.KEY_VARIABLE));
         HttpClient http = HttpClient.newHttpClient();
         String metrics = http.send(
                         HttpRequest.newBuilder(uri.resolve("/metrics")).build(), HttpResponse.BodyHandlers.ofString())
@@ -86,12 +91,66 @@ final class ServeCommandTest {
     }
 
     @Test
-    void serverThatOthersReach_asksForAKey() throws Exception {
-        BufferedReader err = start("--port", "0", "--host", "0.0.0.0", "--threads", "1");
-        until(
-                err,
-                Pattern.compile(
-                        "zimage: everybody who reaches 0\\.0\\.0\\.0 may draw: set " + ServeCommand.KEY_VARIABLE));
+    void serverThatOthersReach_needsAKey_orTheWordThatItNeedsNone() {
+        for (String host : List.of("0.0.0.0", "::", "192.0.2.7", "server.example")) {
+            assertThatThrownBy(() -> http("--host", host).options(null))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("everybody who reaches %s could draw: set %s to ask for a key, or say --no-key"
+                            .formatted(host, HttpOptions.KEY_VARIABLE));
+            assertThat(http("--host", host, "--no-key").options(null).build().apiKeys())
+                    .isEmpty();
+            assertThat(http("--host", host)
+                            .options(" a23456789abcdef0 \n b23456789abcdef0 ")
+                            .build()
+                            .apiKeys())
+                    .containsExactly("a23456789abcdef0", "b23456789abcdef0");
+        }
+        for (String host : List.of("127.0.0.1", "127.1.2.3", "localhost", "::1")) {
+            assertThat(http("--host", host).options("").build().host()).isEqualTo(host);
+        }
+    }
+
+    private static HttpOptions http(String... options) {
+        HttpOptions parsed = new HttpOptions();
+        new CommandLine(parsed).parseArgs(options);
+        return parsed;
+    }
+
+    @Test
+    void proxiesAndSites_areReadFromTheCommandLine() {
+        ServerOptions options = http(
+                        "--public-url=https://pictures.example/zimage/",
+                        "--trust-proxy=10.0.0.0/8,localhost",
+                        "--cors-origin=https://app.example,http://localhost:3000")
+                .options(null)
+                .build();
+        assertThat(options.publicUrl()).hasToString("https://pictures.example/zimage");
+        assertThat(options.trustedProxies()).containsExactly("10.0.0.0/8", "localhost");
+        assertThat(options.corsOrigins()).containsExactly("https://app.example", "http://localhost:3000");
+        assertThatThrownBy(() -> http("--public-url=https://a b"))
+                .hasMessageContaining("must be an address such as https://pictures.example/zimage");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1024, 1792, 1024", "1024, 1024, 1536", "512, 896, 512"})
+    void largestPicture_isAsLargeAsOpenAisWhereTheModelIsAtHome(int side, long width, long height) {
+        long largest = ServeCommand.largest(side);
+        assertThat(largest * largest).isGreaterThanOrEqualTo(width * height);
+        assertThat(largest).isLessThan(side * 4 / 3 + 16);
+    }
+
+    @Test
+    void portInUse_isOneLine() throws Exception {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            BufferedReader err = start("--port", Integer.toString(taken.getLocalPort()), "--threads", "1");
+            List<String> lines = err.lines().toList();
+            assertThat(process.waitFor()).isEqualTo(2);
+            assertThat(lines)
+                    .singleElement(InstanceOfAssertFactories.STRING)
+                    .startsWith("zimage: cannot listen on 127.0.0.1, port " + taken.getLocalPort() + ": ")
+                    .contains("in use")
+                    .endsWith("; choose another one with --port");
+        }
     }
 
     @ParameterizedTest
@@ -118,7 +177,7 @@ final class ServeCommandTest {
                 "serve"));
         line.addAll(List.of(options));
         ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
-        builder.environment().remove(ServeCommand.KEY_VARIABLE);
+        builder.environment().remove(HttpOptions.KEY_VARIABLE);
         builder.environment().remove(ModelOptions.VARIABLE);
         process = builder.start();
         return process.inputReader(StandardCharsets.UTF_8);

@@ -91,7 +91,7 @@ final class DemoServerTest {
     // A thousand steps that wait take longer than any time-out here; what has been drawn by then must be gone.
     @Test
     void timeOut_endsTheWorkWithinAStep_andFreesItsMemory() throws Exception {
-        open(Duration.ofSeconds(1));
+        open(Duration.ofSeconds(3));
         assertThat(draw(2).statusCode()).isEqualTo(200);
         pipeline.trim();
         long before = Pointer.totalCount();

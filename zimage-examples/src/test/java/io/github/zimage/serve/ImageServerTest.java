@@ -167,7 +167,7 @@ final class ImageServerTest {
     void stream_tellsOfStepsAndEndsWithThePicture() throws Exception {
         server.open();
         backend().atOnce = false;
-        String body = "{\"prompt\": \"fox\", \"seed\": 3, \"steps\": 4, \"stream\": true}";
+        String body = "{\"prompt\": \"fox\", \"seed\": 3, \"steps\": 4, \"stream\": true, \"progress\": true}";
         Iterator<String> lines = client.send(post(GENERATIONS, body), HttpResponse.BodyHandlers.ofLines())
                 .body()
                 .iterator();

@@ -30,6 +30,7 @@ final class JobQueueTest {
     private final AtomicInteger reliefs = new AtomicInteger();
     private final AtomicInteger outOfMemory = new AtomicInteger();
     private final List<String> ends = new CopyOnWriteArrayList<>();
+    private final List<String> failures = new CopyOnWriteArrayList<>();
     private final StubBackend backend = new StubBackend();
     private JobQueue queue;
 
@@ -65,6 +66,11 @@ final class JobQueueTest {
             @Override
             public void onEnd(Job job, Duration waited, Duration drawn) {
                 ends.add(job.id());
+            }
+
+            @Override
+            public void onFailure(JobFailure failure) {
+                failures.add(failure.reason());
             }
 
             @Override

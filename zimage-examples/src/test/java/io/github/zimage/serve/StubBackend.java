@@ -3,6 +3,7 @@ package io.github.zimage.serve;
 import io.github.zimage.Device;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.InvalidRequestException;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.OutOfDeviceMemoryException;
 import java.awt.image.BufferedImage;
@@ -19,9 +20,18 @@ import java.util.function.BiConsumer;
 final class StubBackend implements ImageBackend {
     final List<Work> works = new CopyOnWriteArrayList<>();
     final AtomicInteger trims = new AtomicInteger();
+    final AtomicInteger warmUps = new AtomicInteger();
     volatile boolean closed;
     volatile boolean closes = true;
     volatile boolean atOnce;
+    /** What every request fails with, if any. */
+    volatile RuntimeException failure;
+    /** What the first picture fails with, if any. */
+    volatile RuntimeException warmUpFailure;
+    /** Is run while a request is taken over. */
+    volatile Runnable onGenerate = () -> {};
+    /** What the tokenizer says, if anything. */
+    volatile RuntimeException refusal;
 
     /** A request that waits to be finished. */
     record Work(GenerationRequest request, GenerationListener listener, CompletableFuture<List<EncodedImage>> future) {
@@ -67,12 +77,21 @@ final class StubBackend implements ImageBackend {
     }
 
     @Override
-    public void warmUp(BiConsumer<GenerationRequest, Duration> stepped) {}
+    public void warmUp(BiConsumer<GenerationRequest, Duration> stepped) {
+        warmUps.incrementAndGet();
+        if (warmUpFailure != null) {
+            throw warmUpFailure;
+        }
+    }
 
     @Override
     public void check(GenerationRequest request) {
+        if (refusal != null) {
+            throw refusal;
+        }
         if (request.width() % 16 != 0) {
-            throw new IllegalArgumentException("width must be a multiple of 16, but was " + request.width());
+            throw new InvalidRequestException(
+                    List.of("width"), "width must be a multiple of 16, but was " + request.width());
         }
     }
 
@@ -80,7 +99,11 @@ final class StubBackend implements ImageBackend {
     public CompletableFuture<List<EncodedImage>> generate(GenerationRequest request, GenerationListener listener) {
         Work work = new Work(request, listener, new CompletableFuture<>());
         works.add(work);
-        if (atOnce) {
+        onGenerate.run();
+        if (failure != null) {
+            work.start();
+            work.future().completeExceptionally(failure);
+        } else if (atOnce) {
             work.start();
             work.finish();
         }

@@ -28,12 +28,18 @@ final class WatchdogTest {
     private final StallDetector stalls =
             new StallDetector(clock::get, Duration.ofSeconds(60), Duration.ofMinutes(10), 10);
     private Set<Watchdog.Remedy> impossible = Set.of();
+    private Optional<String> failing = Optional.empty();
     private long held = 100 * MIB;
     private final Watchdog watchdog = new Watchdog(
             new Watchdog.Target() {
                 @Override
                 public Optional<StallDetector.Stall> stall() {
                     return stalls.stall();
+                }
+
+                @Override
+                public Optional<String> failing() {
+                    return failing;
                 }
 
                 @Override

@@ -1,0 +1,78 @@
+package io.github.zimage.serve;
+
+import io.github.zimage.InvalidRequestException;
+import io.github.zimage.internal.request.RequestJson;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the values of a request are called in an interface, so that an error names the parameter that the client knows: the count may have
+ * a name of its own, and width and height are a size unless they were given as such.
+ */
+final class ParameterNames {
+    private final JsonFields fields;
+    private final String count;
+
+    /** @param count what the number of pictures is called */
+    ParameterNames(JsonFields fields, String count) {
+        this.fields = fields;
+        this.count = count;
+    }
+
+    String count() {
+        return count;
+    }
+
+    /** Returns all names of a request's values, in both ways of writing them. */
+    Set<String> all() {
+        Set<String> all = new TreeSet<>();
+        for (String name : RequestJson.names()) {
+            all.add(name);
+            all.add(pythonName(name));
+        }
+        return all;
+    }
+
+    private static String pythonName(String name) {
+        return name.replaceAll("(?=\\p{Lu})", "_").toLowerCase(Locale.ROOT);
+    }
+
+    /** Returns the parameter of a request's value. */
+    String of(String value) {
+        if (fields.has(value)) {
+            return value;
+        }
+        return switch (value) {
+            case "width", "height" -> "size";
+            case "count" -> count;
+            case "prompt" -> fields.has("prompts") ? "prompts" : "prompt";
+            default -> pythonName(value);
+        };
+    }
+
+    /** Runs what refuses a request by its values' names, and refuses it by the names of its parameters. */
+    <T> T explaining(Supplier<T> task) {
+        try {
+            return task.get();
+        } catch (InvalidRequestException e) {
+            throw explained(e);
+        }
+    }
+
+    private ApiException explained(InvalidRequestException e) {
+        List<String> values = e.fields();
+        String message = String.valueOf(e.getMessage());
+        for (String value : values) {
+            String name = of(value);
+            if (!name.equals("size")) {
+                message = message.replace(value + " must", name + " must");
+            }
+        }
+        @Nullable String parameter = values.isEmpty() ? null : of(values.get(0));
+        return ApiException.invalid(parameter, message);
+    }
+}
