@@ -5,7 +5,6 @@ import io.github.zimage.internal.request.RequestJson;
 import io.github.zimage.internal.request.Seeds;
 import java.math.BigInteger;
 import java.util.List;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -136,11 +135,21 @@ public final class GenerationRequest {
      * Returns a picture's seed.
      *
      * @param index the picture's place among all pictures, from 0
-     * @param firstSeed the seed of the first picture, if it was not given
+     * @throws IllegalStateException if each generation shall choose the seed; see {@link #withSeed}
      */
-    public long seedOf(int index, long firstSeed) {
-        int count = values.seeds.size();
-        return count > 0 ? values.seeds.get(index % count) : Objects.requireNonNullElse(values.seed, firstSeed) + index;
+    public long seedOf(int index) {
+        if (!values.seeds.isEmpty()) {
+            return values.seeds.get(index % values.seeds.size());
+        }
+        if (values.seed == null) {
+            throw new IllegalStateException("the request names no seed: each generation chooses one");
+        }
+        return values.seed + index;
+    }
+
+    /** Returns this request if it names a seed, or else the same with one of 32 bits that is chosen now. */
+    public GenerationRequest withSeed() {
+        return seed() == null ? toBuilder().seed(Seeds.random()).build() : this;
     }
 
     /** Returns how many pictures each prompt gives. */

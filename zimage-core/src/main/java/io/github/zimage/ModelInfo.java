@@ -16,7 +16,7 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * What a checkpoint folder holds, without loading it. {@link #toString()} is a table for people.
+ * What a checkpoint folder holds, as {@link ZImageModel#info} tells without loading it. {@link #toString()} is a table for people.
  *
  * @param name the folder's name, or the model's if the folder lies in a Hugging Face cache
  * @param folder the folder, absolute
@@ -56,27 +56,7 @@ public record ModelInfo(String name, Path folder, List<Part> parts, double sched
         parts = List.copyOf(parts);
     }
 
-    /**
-     * Reads what a checkpoint holds and checks it as loading would, but reads no weights.
-     *
-     * @param folder a folder in the layout of diffusers
-     * @throws ModelLoadException if anything is missing, damaged or not supported
-     */
-    public static ModelInfo read(Path folder) {
-        return read(Checkpoint.open(folder, null));
-    }
-
-    /**
-     * As {@link #read(Path)}, for weight files of a variant.
-     *
-     * @param variant such as {@code bf16} for {@code model.bf16.safetensors}
-     * @throws IllegalArgumentException if the variant cannot be part of a file's name
-     */
-    public static ModelInfo read(Path folder, String variant) {
-        return read(Checkpoint.open(folder, variant));
-    }
-
-    private static ModelInfo read(Checkpoint checkpoint) {
+    static ModelInfo of(Checkpoint checkpoint) {
         List<Part> parts = new ArrayList<>();
         for (Component component : Component.values()) {
             WeightIndex files = checkpoint.files(component);

@@ -2,31 +2,28 @@ package io.github.zimage;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.github.zimage.internal.pipeline.Assembly;
+import io.github.zimage.internal.pipeline.ModelSource;
 import io.github.zimage.internal.pipeline.PipelineSettings;
-import io.github.zimage.internal.tuning.ProfileFile;
-import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.pipeline.PrecisionChoice;
+import io.github.zimage.tuning.Profile;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Collects how a pipeline shall be, and loads it. Not thread-safe. */
 public final class PipelineBuilder {
-    private @Nullable Path model;
-    private final Map<Component, Precision> precisions = new HashMap<>();
-    private Precision precision = Precision.BF16;
+    private final ModelSource model = new ModelSource();
+    private final PrecisionChoice precisions = new PrecisionChoice();
     private AttentionBackend attention = AttentionBackend.AUTO;
     private VaeTiling vaeTiling = VaeTiling.auto();
     private int maxPromptTokens = 512;
-    private PromptOverflow promptOverflow = PromptOverflow.ERROR;
-    private @Nullable String variant;
+    private boolean truncatePrompts;
     private ConversionCache conversionCache = ConversionCache.automatic();
     private @Nullable Profile profile;
-    private Map<Component, Precision> profilePrecisions = Map.of();
     private GenerationListener listener = new GenerationListener() {};
     private final Map<Component, Placement> placements = new HashMap<>();
     private List<Device> devices = List.of();
@@ -41,10 +38,20 @@ public final class PipelineBuilder {
 
     PipelineBuilder() {}
 
-    /** Sets the checkpoint's folder, in the layout of diffusers: the one that holds {@code model_index.json}. Required. */
+    /**
+     * Sets the checkpoint's folder, in the layout of diffusers: the one that holds {@code model_index.json}. This or an open model is
+     * required. It is opened and checked for each of {@link #build}, {@link #plan}, {@link #convert} and {@link #check}.
+     */
     @CanIgnoreReturnValue
     public PipelineBuilder model(Path folder) {
-        this.model = Objects.requireNonNull(folder, "model");
+        model.set(Given.value(folder, "model"));
+        return this;
+    }
+
+    /** As {@link #model(Path)}, for one that is open, so that it is opened once. It stays the caller's. */
+    @CanIgnoreReturnValue
+    public PipelineBuilder model(ZImageModel opened) {
+        model.set(Given.value(opened, "model").opened());
         return this;
     }
 
@@ -54,8 +61,7 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder precision(Precision precision) {
-        this.precision = Objects.requireNonNull(precision, "precision");
-        profilePrecisions = Map.of();
+        precisions.setAll(Given.value(precision, "precision"));
         return this;
     }
 
@@ -66,19 +72,14 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder precision(Component component, Precision precision) {
-        Objects.requireNonNull(component, "component");
-        Objects.requireNonNull(precision, "precision");
-        if (component.equals(Component.VAE) && precision.isEightBit()) {
-            throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + precision);
-        }
-        precisions.put(component, precision);
+        precisions.set(Given.value(component, "component"), Given.value(precision, "precision"));
         return this;
     }
 
     /** Sets how attention is computed, {@link AttentionBackend#AUTO} unless set. */
     @CanIgnoreReturnValue
     public PipelineBuilder attention(AttentionBackend backend) {
-        this.attention = Objects.requireNonNull(backend, "attention");
+        this.attention = Given.value(backend, "attention");
         return this;
     }
 
@@ -89,7 +90,7 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder vaeTiling(VaeTiling tiling) {
-        this.vaeTiling = Objects.requireNonNull(tiling, "vaeTiling");
+        this.vaeTiling = Given.value(tiling, "vaeTiling");
         return this;
     }
 
@@ -107,17 +108,20 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /** Sets what happens to a prompt that has more tokens, {@link PromptOverflow#ERROR} unless set. */
+    /**
+     * Sets whether a prompt that has more tokens is cut off, with a warning in the log, false unless set: it is refused then. More than
+     * 65,536 characters are always refused.
+     */
     @CanIgnoreReturnValue
-    public PipelineBuilder promptOverflow(PromptOverflow overflow) {
-        this.promptOverflow = Objects.requireNonNull(overflow, "promptOverflow");
+    public PipelineBuilder truncatePrompts(boolean truncate) {
+        this.truncatePrompts = truncate;
         return this;
     }
 
-    /** Prefers weight files of a variant, such as {@code bf16} for {@code model.bf16.safetensors}. */
+    /** Prefers weight files of a variant, such as {@code bf16} for {@code model.bf16.safetensors}, in a folder. */
     @CanIgnoreReturnValue
     public PipelineBuilder variant(String variant) {
-        this.variant = Objects.requireNonNull(variant, "variant");
+        model.setVariant(Given.value(variant, "variant"));
         return this;
     }
 
@@ -135,9 +139,8 @@ public final class PipelineBuilder {
     /** As {@link #profile(Path)}, for one that has been read. */
     @CanIgnoreReturnValue
     public PipelineBuilder profile(Profile profile) {
-        this.profile = Objects.requireNonNull(profile, "profile");
-        precisions.clear();
-        profilePrecisions = profile.precisions();
+        this.profile = Given.value(profile, "profile");
+        precisions.setProfile(profile.precisions());
         attention = profile.attention();
         return this;
     }
@@ -208,7 +211,7 @@ public final class PipelineBuilder {
     /** Sets where converted weights are kept, {@link ConversionCache#automatic} unless set. */
     @CanIgnoreReturnValue
     public PipelineBuilder conversionCache(ConversionCache cache) {
-        this.conversionCache = Objects.requireNonNull(cache, "conversionCache");
+        this.conversionCache = Given.value(cache, "conversionCache");
         return this;
     }
 
@@ -218,7 +221,7 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder place(Component component, Placement placement) {
-        placements.put(Objects.requireNonNull(component, "component"), Objects.requireNonNull(placement, "placement"));
+        placements.put(Given.value(component, "component"), Given.value(placement, "placement"));
         return this;
     }
 
@@ -234,7 +237,7 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder memoryBudget(MemorySize budget) {
-        this.memoryBudget = Objects.requireNonNull(budget, "memoryBudget");
+        this.memoryBudget = Given.value(budget, "memoryBudget");
         return this;
     }
 
@@ -244,7 +247,7 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder planFor(GenerationRequest request) {
-        this.plannedRequest = Objects.requireNonNull(request, "planFor");
+        this.plannedRequest = Given.value(request, "planFor");
         return this;
     }
 
@@ -276,7 +279,7 @@ public final class PipelineBuilder {
     /** Sets who hears how loading gets on. */
     @CanIgnoreReturnValue
     public PipelineBuilder listener(GenerationListener listener) {
-        this.listener = Objects.requireNonNull(listener, "listener");
+        this.listener = Given.value(listener, "listener");
         return this;
     }
 
@@ -296,7 +299,7 @@ public final class PipelineBuilder {
      * @throws IllegalArgumentException if a device that was asked for cannot be used; the message says why and what to do
      */
     public ZImagePipeline build() {
-        return ZImagePipeline.load(assembly(), warmUp, closesAtShutdown);
+        return assembled(assembly -> ZImagePipeline.load(assembly, warmUp, closesAtShutdown));
     }
 
     /**
@@ -309,7 +312,7 @@ public final class PipelineBuilder {
      *     would do
      */
     public MemoryPlan plan() {
-        return assembly().plan();
+        return assembled(Assembly::plan);
     }
 
     /**
@@ -320,7 +323,7 @@ public final class PipelineBuilder {
      * @throws IllegalArgumentException if a placement is impossible, or if the card is too small; the message says what would do
      */
     public MemoryPlan planForCard(MemorySize card) {
-        return assembly().planForCard(card);
+        return assembled(assembly -> assembly.planForCard(card));
     }
 
     /**
@@ -331,11 +334,12 @@ public final class PipelineBuilder {
      * @return the files with converted weights, none if all weights can be used as they are stored
      * @throws IllegalStateException if no model was set, or there is no cache
      * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
+     * @throws IllegalArgumentException if the profile is for another model
      * @throws ZImageException if the weights cannot be converted, such as for want of room
      * @throws GenerationCancelledException if the calling thread is interrupted
      */
     public List<Path> convert() {
-        return new Assembly(Checkpoint.open(folder(), variant), settings()).convert();
+        return assembled(Assembly::convert);
     }
 
     /**
@@ -348,40 +352,24 @@ public final class PipelineBuilder {
      *     that was set
      */
     public void check(GenerationRequest request) {
-        assembly().check(request);
+        assembled(assembly -> {
+            assembly.check(request);
+            return assembly;
+        });
     }
 
-    /**
-     * Counts a prompt's tokens with the model's tokenizer, those of the chat template among them; neither weights nor LibTorch
-     * are loaded. What was set by {@link #maxPromptTokens} and {@link #promptOverflow} does not matter. The tokenizer is
-     * loaded each time.
-     *
-     * @throws IllegalStateException if no model was set
-     * @throws IllegalArgumentException if the prompt has more than 65,536 characters
-     * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
-     */
-    public int countTokens(String prompt) {
-        Objects.requireNonNull(prompt, "prompt");
-        return new Assembly(Checkpoint.open(folder(), variant), settings()).countTokens(prompt);
-    }
-
-    private Assembly assembly() {
-        Checkpoint checkpoint = Checkpoint.open(folder(), variant);
-        if (profile != null && !profile.modelKey().equals(ProfileFile.modelKey(checkpoint))) {
-            throw new IllegalArgumentException(
-                    "the profile was made for another model than %s: it says %s, but this model is %s; make one with zimage tune"
-                            .formatted(folder(), profile.modelKey(), ProfileFile.modelKey(checkpoint)));
-        }
-        return new Assembly(checkpoint, settings());
+    private <T> T assembled(Function<Assembly, T> task) {
+        return model.use(open -> task.apply(new Assembly(open, settings())));
     }
 
     private PipelineSettings settings() {
         return new PipelineSettings(
-                allPrecisions(),
+                profile == null ? null : profile.modelKey(),
+                precisions.resolved(),
                 attention,
                 vaeTiling,
                 maxPromptTokens,
-                promptOverflow,
+                truncatePrompts,
                 conversionCache,
                 placements,
                 devices,
@@ -391,24 +379,5 @@ public final class PipelineBuilder {
                 threads,
                 plannedRequest,
                 listener);
-    }
-
-    private Path folder() {
-        if (model == null) {
-            throw new IllegalStateException("model must be set to the checkpoint's folder, but was not");
-        }
-        return model;
-    }
-
-    private Map<Component, Precision> allPrecisions() {
-        Map<Component, Precision> all = new LinkedHashMap<>();
-        for (Component component : Component.values()) {
-            Precision otherwise =
-                    component.equals(Component.VAE) && precision.isEightBit() ? Precision.BF16 : precision;
-            all.put(
-                    component,
-                    precisions.getOrDefault(component, profilePrecisions.getOrDefault(component, otherwise)));
-        }
-        return all;
     }
 }

@@ -1,9 +1,9 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.generation.Order;
 import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.pipeline.Assembly;
 import io.github.zimage.internal.pipeline.Workers;
-import io.github.zimage.internal.request.Seeds;
 import java.lang.ref.WeakReference;
 import java.util.List;
 import java.util.Objects;
@@ -36,19 +36,19 @@ public final class ZImagePipeline implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ZImagePipeline.class);
 
     private final Workers workers;
-    private final RequestCheck requestCheck;
+    private final RequestCheck requests;
     private final @Nullable Thread shutdownHook;
 
-    private ZImagePipeline(Workers workers, RequestCheck requestCheck, boolean closesAtShutdown) {
+    private ZImagePipeline(Workers workers, RequestCheck requests, boolean closesAtShutdown) {
         this.workers = workers;
-        this.requestCheck = requestCheck;
+        this.requests = requests;
         this.shutdownHook = closesAtShutdown ? closeAtShutdown(new WeakReference<>(this)) : null;
     }
 
     /** Loads what a builder asked for. */
     static ZImagePipeline load(Assembly assembly, List<ImageSize> warmUp, boolean closesAtShutdown) {
         Workers workers = assembly.load(GeneratedImage::of);
-        ZImagePipeline pipeline = new ZImagePipeline(workers, assembly.requestCheck(workers), closesAtShutdown);
+        ZImagePipeline pipeline = new ZImagePipeline(workers, assembly.requestCheck(), closesAtShutdown);
         try {
             pipeline.warmUp(warmUp);
             return pipeline;
@@ -128,9 +128,7 @@ public final class ZImagePipeline implements AutoCloseable {
      */
     public CompletableFuture<List<GeneratedImage>> generateAsync(
             GenerationRequest request, GenerationListener listener) {
-        check(request);
-        long seed = Objects.requireNonNullElseGet(request.seed(), Seeds::random);
-        return workers.draw(request, seed, listener);
+        return workers.draw(order(request), listener);
     }
 
     /**
@@ -142,8 +140,15 @@ public final class ZImagePipeline implements AutoCloseable {
      */
     public void check(GenerationRequest request) {
         workers.requireOpen();
-        requestCheck.check(request);
+        requests.check(request);
         workers.checkMemory(request);
+    }
+
+    private Order order(GenerationRequest request) {
+        workers.requireOpen();
+        Order order = requests.order(request);
+        workers.checkMemory(request);
+        return order;
     }
 
     /**
@@ -184,7 +189,7 @@ public final class ZImagePipeline implements AutoCloseable {
         Objects.requireNonNull(prompt, "prompt");
         workers.requireOpen();
         workers.requireOtherThread();
-        return workers.encode(prompt);
+        return workers.encode(requests.tokens(prompt));
     }
 
     /** Returns where the weights are and what the request that the pipeline was planned for needs; see {@link PipelineBuilder#planFor}. */
@@ -216,8 +221,7 @@ public final class ZImagePipeline implements AutoCloseable {
                     .steps(workers.isCompiled() ? 2 : 1)
                     .seed(0)
                     .build();
-            check(request);
-            workers.warmUp(request);
+            workers.warmUp(order(request));
         }
     }
 

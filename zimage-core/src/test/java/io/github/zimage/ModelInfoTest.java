@@ -16,7 +16,10 @@ class ModelInfoTest {
     void tinyModel_isDescribedInAlignedColumns() {
         Path folder = parent.resolve("tiny");
         SyntheticModel.write(folder, SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {});
-        ModelInfo info = ModelInfo.read(folder);
+        ModelInfo info;
+        try (ZImageModel model = ZImageModel.open(folder)) {
+            info = model.info();
+        }
         assertThat(info.schedulerShift()).isEqualTo(3);
         assertThat(info.toString()).isEqualTo("""
                 tiny (%s)

@@ -104,13 +104,15 @@ final class ZImagePipelineTest {
     @Test
     void countTokens_isWhatTheLimitCounts() {
         String prompt = "a red fox in the snow, looking at the moon over a frozen lake";
-        int tokens = TinyModel.pipeline(folder).countTokens(prompt);
-        GenerationRequest request = TinyModel.request().prompt(prompt).build();
-        TinyModel.pipeline(folder).maxPromptTokens(tokens).check(request);
-        PipelineBuilder tight = TinyModel.pipeline(folder).maxPromptTokens(tokens - 1);
-        assertThatIllegalArgumentException().isThrownBy(() -> tight.check(request));
-        assertThat(tight.countTokens(prompt)).isEqualTo(tokens);
-        assertThat(tight.countTokens("\ud800 \u0000")).isGreaterThan(8);
+        try (ZImageModel model = ZImageModel.open(TinyModel.write(folder))) {
+            int tokens = model.countTokens(prompt);
+            GenerationRequest request = TinyModel.request().prompt(prompt).build();
+            model.pipeline().maxPromptTokens(tokens).check(request);
+            PipelineBuilder tight = model.pipeline().maxPromptTokens(tokens - 1);
+            assertThatIllegalArgumentException().isThrownBy(() -> tight.check(request));
+            assertThat(model.countTokens(prompt)).isEqualTo(tokens);
+            assertThat(model.countTokens("\ud800 \u0000")).isGreaterThan(8);
+        }
     }
 
     @Test
@@ -321,7 +323,7 @@ final class ZImagePipelineTest {
         }
         try (ZImagePipeline cutting = TinyModel.pipeline(folder)
                 .maxPromptTokens(tokens - 5)
-                .promptOverflow(PromptOverflow.TRUNCATE)
+                .truncatePrompts(true)
                 .attention(AttentionBackend.BLOCKWISE)
                 .build()) {
             PromptEmbeddings cut = cutting.encode(prompt);

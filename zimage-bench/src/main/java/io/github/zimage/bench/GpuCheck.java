@@ -2,13 +2,13 @@ package io.github.zimage.bench;
 
 import io.github.zimage.Device;
 import io.github.zimage.Precision;
-import io.github.zimage.RuntimeInfo;
 import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.demo.SyntheticModel.Size;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.tuning.RuntimeInfo;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

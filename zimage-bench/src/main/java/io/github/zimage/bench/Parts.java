@@ -7,7 +7,6 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
-import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.LoadedModel;
@@ -18,6 +17,7 @@ import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.runtime.DeviceThread;
+import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.vae.PictureDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -132,7 +132,7 @@ final class Parts implements Callable<Integer> {
     }
 
     private List<Double> withEngine() {
-        PromptTokens tokens = PromptTokens.load(checkpoint, 4096, PromptOverflow.ERROR);
+        PromptLimit tokens = new PromptLimit(PromptTokens.load(checkpoint), 4096, false);
         Engine engine = new Engine(
                 onDevice(() -> new LoadedModel(checkpoint, options(), new GenerationListener() {}, Relief.NONE)),
                 tokens);
@@ -152,11 +152,11 @@ final class Parts implements Callable<Integer> {
     }
 
     /** A model and its tokenizer. */
-    private record Engine(LoadedModel model, PromptTokens tokens) {
+    private record Engine(LoadedModel model, PromptLimit tokens) {
         void generate(GenerationRequest request, GenerationListener listener, Runnable cancellation) {
             Generation.run(
                     model,
-                    new RequestCheck(model.checkpoint(), tokens).order(request, 1),
+                    new RequestCheck(model.checkpoint(), tokens).order(request),
                     listener,
                     cancellation,
                     Relief.NONE);
@@ -164,7 +164,7 @@ final class Parts implements Callable<Integer> {
 
         void close() {
             model.close();
-            tokens.close();
+            tokens.tokens().close();
         }
     }
 
@@ -231,6 +231,7 @@ final class Parts implements Callable<Integer> {
                 .promptEmbeddings(List.of(embeddings()))
                 .size(given.size, given.size)
                 .steps(1)
+                .seed(1)
                 .build();
         try {
             engine.generate(request, listener, cancellation);
@@ -258,10 +259,10 @@ final class Parts implements Callable<Integer> {
     /** Encodes another prompt each time, since the latest are remembered. */
     private final class Text implements Supplier<Double> {
         private final Engine engine;
-        private final PromptTokens tokens;
+        private final PromptLimit tokens;
         private int runs;
 
-        private Text(Engine engine, PromptTokens tokens) {
+        private Text(Engine engine, PromptLimit tokens) {
             this.engine = engine;
             this.tokens = tokens;
         }
@@ -282,7 +283,7 @@ final class Parts implements Callable<Integer> {
 
         private String prompt(int index) {
             StringBuilder prompt = new StringBuilder().append(index);
-            while (tokens.count(prompt.toString()) < given.textTokens) {
+            while (tokens.tokens().count(prompt.toString()) < given.textTokens) {
                 prompt.append(" fox".charAt(prompt.length() % 4));
             }
             return prompt.toString();

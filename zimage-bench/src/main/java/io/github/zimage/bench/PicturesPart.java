@@ -193,9 +193,8 @@ final class PicturesPart {
         line.put("pictures", TOGETHER);
         line.put("pictures_s", round(seconds));
         GeneratedImage last = drawn.get(TOGETHER - 1);
-        GenerationRequest alone = request(size, 0).toBuilder()
-                .seed(several.seedOf(TOGETHER - 1, 0))
-                .build();
+        GenerationRequest alone =
+                request(size, 0).toBuilder().seed(several.seedOf(TOGETHER - 1)).build();
         if (!digest(last.rgb()).equals(digest(pipeline.generate(alone).rgb()))) {
             line.put("error", "a picture that was drawn with others is not the one that is drawn alone");
         }

@@ -1,8 +1,8 @@
 package io.github.zimage.bench;
 
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ModelInfo;
 import io.github.zimage.Precision;
+import io.github.zimage.ZImageModel;
 import io.github.zimage.ZImagePipeline;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -57,7 +57,7 @@ final class Reference {
                     folder.toRealPath().toString(),
                     Files.getLastModifiedTime(folder.resolve("model_index.json"))
                             .toString(),
-                    ModelInfo.read(folder).toString(),
+                    ZImageModel.open(folder).info().toString(),
                     precision.toString(),
                     request.prompts().toString(),
                     request.width() + "x" + request.height(),

@@ -11,9 +11,8 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
-import io.github.zimage.Profile;
 import io.github.zimage.ZImageException;
-import io.github.zimage.ZImagePipeline;
+import io.github.zimage.ZImageModel;
 import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.tuning.TuningResult.Measurement;
 import java.nio.file.Path;
@@ -42,14 +41,16 @@ public final class Tuner {
     /** How much of the memory that can be had FP32 may take to be tried: the activations need some, too. */
     private static final double MEMORY_SHARE = 0.8;
 
-    private final Path model;
+    private final Path folder;
+    private final @Nullable String variant;
     private final GenerationRequest request;
     private final Consumer<PipelineBuilder> settings;
     private final TuningListener listener;
     private final GenerationListener pictureListener;
 
     private Tuner(Builder builder) {
-        model = Objects.requireNonNull(builder.model, "model must be set");
+        folder = Objects.requireNonNull(builder.model, "model must be set");
+        variant = builder.variant;
         request = GenerationRequest.builder()
                 .prompt(PROMPT)
                 .size(builder.size.width(), builder.size.height())
@@ -76,9 +77,15 @@ public final class Tuner {
      * @throws GenerationCancelledException if the thread was interrupted
      */
     public TuningResult tune() {
-        pipeline().check(request);
-        Session session = new Session();
-        precisions().forEach(precision -> session.measure(precision, AttentionBackend.AUTO));
+        try (ZImageModel model = variant == null ? ZImageModel.open(folder) : ZImageModel.open(folder, variant)) {
+            return tune(model);
+        }
+    }
+
+    private TuningResult tune(ZImageModel model) {
+        pipeline(model).check(request);
+        Session session = new Session(model);
+        precisions(model).forEach(precision -> session.measure(precision, AttentionBackend.AUTO));
         Measurement best = session.result().best();
         for (AttentionBackend backend :
                 List.of(AttentionBackend.BLOCKWISE, AttentionBackend.SDPA, AttentionBackend.FLASH)) {
@@ -89,15 +96,15 @@ public final class Tuner {
         return session.result();
     }
 
-    private PipelineBuilder pipeline() {
-        PipelineBuilder builder = ZImagePipeline.builder().model(model);
+    private PipelineBuilder pipeline(ZImageModel model) {
+        PipelineBuilder builder = model.pipeline();
         settings.accept(builder);
         return builder.planFor(request);
     }
 
     /** Returns the number formats to try, the most precise first. */
-    private List<Precision> precisions() {
-        long parameters = ModelInfo.read(model).parts().stream()
+    private List<Precision> precisions(ZImageModel model) {
+        long parameters = model.info().parts().stream()
                 .mapToLong(ModelInfo.Part::parameters)
                 .sum();
         List<Precision> precisions = new ArrayList<>(List.of(Precision.FP32, Precision.BF16, Precision.INT8));
@@ -111,7 +118,12 @@ public final class Tuner {
 
     /** The candidates of one call, as far as they are measured. */
     private final class Session {
+        private final ZImageModel model;
         private final List<CandidateRun> runs = new ArrayList<>();
+
+        Session(ZImageModel model) {
+            this.model = model;
+        }
 
         TuningResult result() {
             if (runs.isEmpty()) {
@@ -119,7 +131,7 @@ public final class Tuner {
             }
             byte[] reference = runs.get(0).rgb();
             return new TuningResult(
-                    Profile.modelKey(model),
+                    model.profileKey(),
                     request.steps(),
                     runs.stream().map(run -> run.measurement(reference)).toList());
         }
@@ -128,7 +140,7 @@ public final class Tuner {
         void measure(Precision precision, AttentionBackend backend) {
             listener.onCandidate(precision, backend);
             Duration patience = CandidateRun.patience(runs);
-            PipelineBuilder builder = pipeline().attention(backend).listener(pictureListener);
+            PipelineBuilder builder = pipeline(model).attention(backend).listener(pictureListener);
             TuningResult.formats(precision).forEach(builder::precision);
             try {
                 CandidateRun run =
@@ -150,6 +162,7 @@ public final class Tuner {
     /** Collects what a {@link Tuner} needs. */
     public static final class Builder {
         private @Nullable Path model;
+        private @Nullable String variant;
         private ImageSize size = ImageSize.square(512);
         private int steps = GenerationRequest.DEFAULT_STEPS;
         private Consumer<PipelineBuilder> settings = builder -> {};
@@ -162,6 +175,13 @@ public final class Tuner {
         @CanIgnoreReturnValue
         public Builder model(Path folder) {
             this.model = Objects.requireNonNull(folder, "model");
+            return this;
+        }
+
+        /** Prefers weight files of a variant, such as {@code bf16} for {@code model.bf16.safetensors}. */
+        @CanIgnoreReturnValue
+        public Builder variant(String variant) {
+            this.variant = Objects.requireNonNull(variant, "variant");
             return this;
         }
 
@@ -181,7 +201,7 @@ public final class Tuner {
 
         /**
          * Sets what is done to the builder of each candidate's pipeline: threads, memory, cache and whatever else shall be as it will be
-         * used. Precision, attention and listener are set afterwards. Called once for each candidate, and once before them.
+         * used. The model is set already; precision, attention and listener are set afterwards. Called once for each candidate, and once before them.
          */
         @CanIgnoreReturnValue
         public Builder settings(Consumer<PipelineBuilder> settings) {

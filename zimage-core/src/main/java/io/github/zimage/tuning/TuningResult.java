@@ -3,7 +3,6 @@ package io.github.zimage.tuning;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
-import io.github.zimage.Profile;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -13,7 +12,7 @@ import java.util.Map;
 /**
  * What a {@link Tuner} measured.
  *
- * @param modelKey stands for the model, see {@link Profile#modelKey}
+ * @param modelKey stands for the model, see {@link io.github.zimage.ZImageModel#profileKey}
  * @param steps steps of the pictures
  * @param measured every candidate that was measured, in order; the first is the most precise, which the others are compared with
  */

@@ -13,7 +13,6 @@ import io.github.zimage.MemorySize;
 import io.github.zimage.NativeLeakExtension;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.Precision;
-import io.github.zimage.Profile;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.tuning.TuningResult.Measurement;

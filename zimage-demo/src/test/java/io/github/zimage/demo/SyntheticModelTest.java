@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.zimage.Component;
 import io.github.zimage.ModelInfo;
 import io.github.zimage.Precision;
+import io.github.zimage.ZImageModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,7 +46,7 @@ class SyntheticModelTest {
 
         long total = SyntheticModel.byteSize(SyntheticModel.Size.TINY, storage);
         assertThat(progress).isSorted().endsWith(total);
-        ModelInfo info = ModelInfo.read(parent);
+        ModelInfo info = info(parent);
         assertThat(info.parts()).extracting(ModelInfo.Part::component).containsExactlyElementsOf(Component.values());
         assertThat(info.parts().stream().mapToLong(ModelInfo.Part::bytes).sum()).isEqualTo(total);
         assertThat(info.parts().stream().mapToLong(ModelInfo.Part::parameters).sum() * storage.bytes())
@@ -53,6 +54,12 @@ class SyntheticModelTest {
         assertThat(info.parts())
                 .allSatisfy(part ->
                         assertThat(part.storageTypes()).containsExactly(storage == Precision.BF16 ? "BF16" : "F32"));
+    }
+
+    private static ModelInfo info(Path folder) {
+        try (ZImageModel model = ZImageModel.open(folder)) {
+            return model.info();
+        }
     }
 
     @Test

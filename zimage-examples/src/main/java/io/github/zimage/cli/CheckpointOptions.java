@@ -1,6 +1,7 @@
 package io.github.zimage.cli;
 
-import io.github.zimage.PipelineBuilder;
+import io.github.zimage.ZImageModel;
+import io.github.zimage.tuning.Tuner;
 import java.nio.file.Path;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -18,12 +19,17 @@ final class CheckpointOptions {
     @Mixin
     private VariantOption variant;
 
-    Path folder() {
-        return folder;
+    /** Opens it. */
+    ZImageModel open() {
+        return variant.open(folder);
     }
 
-    void apply(PipelineBuilder builder) {
-        builder.model(folder);
-        variant.apply(builder);
+    /** Has a tuner open it. */
+    void apply(Tuner.Builder tuner) {
+        tuner.model(folder);
+        String name = variant.name();
+        if (name != null) {
+            tuner.variant(name);
+        }
     }
 }

@@ -2,7 +2,7 @@ package io.github.zimage.cli;
 
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
-import io.github.zimage.ZImagePipeline;
+import io.github.zimage.ZImageModel;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -51,13 +51,13 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        PipelineBuilder builder = ZImagePipeline.builder();
-        checkpoint.apply(builder);
-        precision.apply(builder);
-        cache.apply(builder);
         long start = System.nanoTime();
         List<Path> files;
-        try (Progress progress = main.progress()) {
+        try (ZImageModel model = checkpoint.open();
+                Progress progress = main.progress()) {
+            PipelineBuilder builder = model.pipeline();
+            precision.apply(builder);
+            cache.apply(builder);
             files = builder.listener(progress).convert();
         }
         PrintWriter out = spec.commandLine().getOut();

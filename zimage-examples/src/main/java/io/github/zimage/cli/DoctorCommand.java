@@ -1,7 +1,7 @@
 package io.github.zimage.cli;
 
-import io.github.zimage.RuntimeInfo;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.tuning.RuntimeInfo;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;

@@ -2,6 +2,7 @@ package io.github.zimage.cli;
 
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
@@ -75,27 +76,33 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        String given = prompts.prompt();
+        PipelineBuilder builder = settings();
+        options.check();
+        try (LazyModel opened = new LazyModel(model::open)) {
+            return call(given, builder, opened);
+        }
+    }
+
+    private int call(String given, PipelineBuilder builder, LazyModel opened) {
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
-        String given = prompts.prompt();
-        PipelineBuilder builder = pipeline();
-        options.check();
-        String prompt = prompts.lint(given, builder, err);
+        String prompt = prompts.lint(given, words -> opened.get().countTokens(words), err);
         GenerationRequest request = options.request(prompt, prompts.negative(), model.defaultSize(), err);
         builder.planFor(request);
         if (planOnly) {
-            out.println(ShownText.lines(builder.plan().toString()));
+            MemoryPlan plan = builder.model(opened.get()).plan();
+            out.println(ShownText.lines(plan.toString()));
             return 0;
         }
         List<Path> files = output.files(request, options.namesSeeds());
         sayWhatMayNotBeMeant(err);
-        draw(builder, request, files, out);
+        draw(builder.model(opened.get()), request, files, out);
         return 0;
     }
 
-    private PipelineBuilder pipeline() {
+    private PipelineBuilder settings() {
         PipelineBuilder builder = ZImagePipeline.builder();
-        model.apply(builder);
         prompts.apply(builder);
         compute.apply(builder);
         threads.apply(builder);

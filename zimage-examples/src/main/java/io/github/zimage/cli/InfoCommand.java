@@ -5,9 +5,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageParameters;
-import io.github.zimage.ModelInfo;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
+import io.github.zimage.ZImageModel;
 import io.github.zimage.internal.io.ShownText;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -18,8 +18,8 @@ import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -35,20 +35,17 @@ final class InfoCommand implements Runnable {
     @Parameters(paramLabel = "DIR|FILE.png", description = "Folder of a checkpoint, or a PNG file.")
     private Path path;
 
-    @Option(
-            names = "--variant",
-            paramLabel = "NAME",
-            description =
-                    "Of a checkpoint, take weight files of this variant, such as bf16 for model.bf16.safetensors.")
-    private @Nullable String variant;
+    @Mixin
+    private VariantOption variant;
 
     @Override
     public void run() {
         PrintWriter out = spec.commandLine().getOut();
         if (Files.isDirectory(path)) {
-            ModelInfo info = variant == null ? ModelInfo.read(path) : ModelInfo.read(path, variant);
-            out.println(ShownText.lines(info.toString()));
-        } else if (Files.exists(path) && variant != null) {
+            try (ZImageModel model = variant.open(path)) {
+                out.println(ShownText.lines(model.info().toString()));
+            }
+        } else if (Files.exists(path) && variant.name() != null) {
             throw new IllegalArgumentException("--variant is for checkpoint folders, but %s is a file".formatted(path));
         } else if (Files.exists(path)) {
             out.print(describePicture());

@@ -2,6 +2,7 @@ package io.github.zimage.cli;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.PipelineBuilder;
+import io.github.zimage.ZImageModel;
 import io.github.zimage.demo.DemoModel;
 import io.github.zimage.internal.io.FileNames;
 import java.nio.file.Path;
@@ -45,6 +46,12 @@ final class ModelOptions {
         return model == null && variable != null && !variable.isEmpty() ? FileNames.parse(VARIABLE, variable) : model;
     }
 
+    /** Opens the model, after unpacking the demo model if it is that. */
+    ZImageModel open() {
+        return variant.open(folder());
+    }
+
+    /** For what opens the model itself. */
     void apply(PipelineBuilder builder) {
         builder.model(folder());
         variant.apply(builder);

@@ -67,7 +67,7 @@ final class OutputOptions {
         int dot = name.length() - SUFFIX.length();
         List<Path> files = new ArrayList<>();
         for (int i = 0; i < request.count(); i++) {
-            String suffix = withSeeds ? "-seed" + Long.toUnsignedString(request.seedOf(i, 0)) : "-" + (i + 1);
+            String suffix = withSeeds ? "-seed" + Long.toUnsignedString(request.seedOf(i)) : "-" + (i + 1);
             files.add(Path.of(name.substring(0, dot) + suffix + name.substring(dot)));
         }
         return files;

@@ -7,7 +7,6 @@ import io.github.zimage.ImageSize;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
-import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.io.ShownText;
 import java.io.PrintWriter;
 import java.util.List;
@@ -100,12 +99,18 @@ final class PlanCommand implements Callable<Integer> {
         if (memory != null && card != null) {
             throw new IllegalArgumentException("--memory plans for the CPU, --card for a card: give one of them");
         }
+        try (LazyModel model = new LazyModel(checkpoint::open)) {
+            return call(model);
+        }
+    }
+
+    private int call(LazyModel model) {
         PrintWriter out = spec.commandLine().getOut();
         if (memory == null && card == null) {
-            printCards(out);
+            printCards(model, out);
             return 0;
         }
-        PipelineBuilder builder = pipeline(request(size == null ? "1024" : size));
+        PipelineBuilder builder = pipeline(model, request(size == null ? "1024" : size));
         MemoryPlan plan = card != null
                 ? builder.planForCard(card)
                 : builder.memoryBudget(Objects.requireNonNull(memory)).plan();
@@ -113,7 +118,7 @@ final class PlanCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void printCards(PrintWriter out) {
+    private void printCards(LazyModel model, PrintWriter out) {
         List<String> sizes = size == null ? SIZES.stream().map(String::valueOf).toList() : List.of(size);
         String row = "%-9s  %6s  %-15s  %-15s  %-7s  %-10s  %6s  %7s  %6s  %5s%n";
         for (String each : sizes) {
@@ -133,7 +138,7 @@ final class PlanCommand implements Callable<Integer> {
                     "spare");
             for (int gib : CARDS) {
                 try {
-                    MemoryPlan plan = pipeline(request).planForCard(MemorySize.gib(gib));
+                    MemoryPlan plan = pipeline(model, request).planForCard(MemorySize.gib(gib));
                     out.printf(
                             Locale.ROOT,
                             row,
@@ -184,9 +189,8 @@ final class PlanCommand implements Callable<Integer> {
                 .build();
     }
 
-    private PipelineBuilder pipeline(GenerationRequest request) {
-        PipelineBuilder builder = ZImagePipeline.builder().planFor(request);
-        checkpoint.apply(builder);
+    private PipelineBuilder pipeline(LazyModel model, GenerationRequest request) {
+        PipelineBuilder builder = model.get().pipeline().planFor(request);
         compute.apply(builder);
         cache.apply(builder);
         builder.device(Device.cpu()); // unless said otherwise

@@ -3,7 +3,7 @@ package io.github.zimage.cli;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.zimage.ZImagePipeline;
+import io.github.zimage.ZImageModel;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLanguage;
@@ -88,7 +88,7 @@ final class PromptCommand implements Runnable {
             throw new IllegalArgumentException("--fix prints a prompt and --json findings: give one of them");
         }
         PrintWriter out = out();
-        PromptLint lint = linter(model).lint(prompt);
+        PromptLint lint = lint(prompt, model);
         if (fix) {
             // Another program gets it to the letter.
             out.println(Terminal.isOutputWatched() ? ShownText.lines(lint.fixed()) : lint.fixed());
@@ -197,12 +197,13 @@ final class PromptCommand implements Runnable {
         return spec.commandLine().getOut();
     }
 
-    private static PromptLinter linter(@Nullable Path model) {
-        return model == null
-                ? PromptLinter.create()
-                : PromptLinter.builder()
-                        .tokens(ZImagePipeline.builder().model(model)::countTokens)
-                        .build();
+    private static PromptLint lint(String prompt, @Nullable Path folder) {
+        if (folder == null) {
+            return PromptLinter.create().lint(prompt);
+        }
+        try (ZImageModel model = ZImageModel.open(folder)) {
+            return PromptLinter.builder().tokens(model::countTokens).build().lint(prompt);
+        }
     }
 
     private static PromptLibrary library(@Nullable Path file) {

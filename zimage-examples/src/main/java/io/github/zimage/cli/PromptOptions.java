@@ -1,13 +1,13 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.PipelineBuilder;
-import io.github.zimage.PromptOverflow;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
 import java.io.PrintWriter;
 import java.util.Locale;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -74,18 +74,16 @@ final class PromptOptions {
     }
 
     void apply(PipelineBuilder builder) {
-        builder.maxPromptTokens(maxTokens).promptOverflow(truncate ? PromptOverflow.TRUNCATE : PromptOverflow.ERROR);
+        builder.maxPromptTokens(maxTokens).truncatePrompts(truncate);
     }
 
     /** Returns the prompt to draw, and says what was found in it. */
-    String lint(String given, PipelineBuilder pipeline, PrintWriter err) {
+    String lint(String given, ToIntFunction<String> tokens, PrintWriter err) {
         if (lint == Lint.OFF) {
             return given;
         }
-        PromptLinter linter = PromptLinter.builder()
-                .tokens(pipeline::countTokens)
-                .tokenLimit(maxTokens)
-                .build();
+        PromptLinter linter =
+                PromptLinter.builder().tokens(tokens).tokenLimit(maxTokens).build();
         PromptLint linted = linter.lint(given);
         for (LintFinding finding : linted.findings()) {
             err.println("zimage: " + ShownText.joined(finding.code() + ": " + finding.message(Locale.ENGLISH)));

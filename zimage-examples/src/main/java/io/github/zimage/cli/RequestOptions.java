@@ -6,7 +6,6 @@ import io.github.zimage.prompt.SizeAdvisor;
 import io.github.zimage.prompt.StepAdvisor;
 import java.io.PrintWriter;
 import java.math.BigInteger;
-import java.security.SecureRandom;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
@@ -146,11 +145,9 @@ final class RequestOptions {
             builder.seeds(seeds);
         } else if (seed != null && !seed.equals(RANDOM)) {
             builder.seed(seed);
-        } else if (preview) {
-            builder.seed(new SecureRandom().nextLong() >>> 32); // the names of the files tell it
         }
         GenerationRequest request = builder.build();
-        return preview ? request.preview() : request;
+        return preview ? request.preview().withSeed() : request; // the names of the files tell it
     }
 
     /**

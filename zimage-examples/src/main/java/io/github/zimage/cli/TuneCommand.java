@@ -3,8 +3,8 @@ package io.github.zimage.cli;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.ImageSize;
 import io.github.zimage.Precision;
-import io.github.zimage.Profile;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.tuning.Profile;
 import io.github.zimage.tuning.Tuner;
 import io.github.zimage.tuning.TuningListener;
 import io.github.zimage.tuning.TuningResult;
@@ -88,12 +88,11 @@ final class TuneCommand implements Callable<Integer> {
         PrintWriter stdout = spec.commandLine().getOut();
         TuningResult result;
         try (Progress progress = main.progress()) {
-            result = Tuner.builder()
-                    .model(checkpoint.folder())
-                    .size(new ImageSize(size, size))
+            Tuner.Builder tuner = Tuner.builder();
+            checkpoint.apply(tuner);
+            result = tuner.size(new ImageSize(size, size))
                     .steps(steps)
                     .settings(builder -> {
-                        checkpoint.apply(builder);
                         threads.apply(builder);
                         memory.apply(builder);
                         cache.apply(builder);

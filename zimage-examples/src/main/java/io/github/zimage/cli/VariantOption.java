@@ -1,6 +1,8 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.PipelineBuilder;
+import io.github.zimage.ZImageModel;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -16,6 +18,11 @@ final class VariantOption {
     @Nullable
     String name() {
         return variant;
+    }
+
+    /** Opens a checkpoint for those files. */
+    ZImageModel open(Path folder) {
+        return variant == null ? ZImageModel.open(folder) : ZImageModel.open(folder, variant);
     }
 
     void apply(PipelineBuilder builder) {

@@ -2,7 +2,6 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
-import java.security.SecureRandom;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Matcher;
@@ -23,7 +22,6 @@ final class RequestReader {
     private static final int MULTIPLE = 16;
 
     private final ServerOptions options;
-    private final SecureRandom seeds = new SecureRandom();
 
     RequestReader(ServerOptions options) {
         this.options = options;
@@ -63,9 +61,7 @@ final class RequestReader {
         GenerationRequest request =
                 names.explaining(() -> builder.json(values.toString()).build());
         requireLimits(request, names);
-        return request.seed() == null
-                ? request.toBuilder().seed(seeds.nextLong() >>> 32).build()
-                : request;
+        return request.withSeed();
     }
 
     /** What an interface calls otherwise is not to be given twice. */

@@ -2,7 +2,7 @@ package io.github.zimage.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.zimage.RuntimeInfo;
+import io.github.zimage.tuning.RuntimeInfo;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

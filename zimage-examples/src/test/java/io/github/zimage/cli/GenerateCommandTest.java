@@ -90,7 +90,7 @@ final class GenerateCommandTest {
         for (int i = 1; i <= 5; i++) {
             ImageParameters picture =
                     ImageParameters.read(folder.resolve("zimage-" + i + ".png")).orElseThrow();
-            seeds.add(picture.request().seedOf(0, 0));
+            seeds.add(picture.request().seedOf(0));
         }
         assertThat(seeds).containsExactlyInAnyOrder(1L, 2L, 3L, 4L, 5L);
         try (Stream<Path> files = Files.list(folder)) {

@@ -2,7 +2,7 @@ package io.github.zimage.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.zimage.Profile;
+import io.github.zimage.tuning.Profile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -137,7 +137,7 @@ final class HttpOverhead {
         @Override
         public CompletableFuture<List<EncodedImage>> generate(GenerationRequest request, GenerationListener listener) {
             return CompletableFuture.completedFuture(
-                    List.of(new EncodedImage(png, request.width(), request.height(), request.seedOf(0, 0))));
+                    List.of(new EncodedImage(png, request.width(), request.height(), request.seedOf(0))));
         }
 
         @Override

@@ -65,7 +65,7 @@ final class StubBackend implements ImageBackend {
         void finish() {
             List<EncodedImage> pictures = new ArrayList<>();
             for (int i = 0; i < request.totalCount(); i++) {
-                long seed = request.seedOf(i, 0);
+                long seed = request.seedOf(i);
                 pictures.add(new EncodedImage(png(seed), request.width(), request.height(), seed));
             }
             future.complete(pictures);

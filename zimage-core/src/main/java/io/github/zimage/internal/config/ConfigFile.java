@@ -3,6 +3,7 @@ package io.github.zimage.internal.config;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -56,6 +57,15 @@ public final class ConfigFile {
      * @throws ModelLoadException if it is missing, unreadable, too large or not one JSON object
      */
     public static ConfigFile read(Path path) {
+        return read(path, READER);
+    }
+
+    /** As {@link #read}, but refuses a key that is there twice: for files that people write for zimage. */
+    public static ConfigFile readStrictly(Path path) {
+        return read(path, READER.with(StreamReadFeature.STRICT_DUPLICATE_DETECTION));
+    }
+
+    private static ConfigFile read(Path path, ObjectReader reader) {
         String name = ModelFile.name(path);
         long size = ModelFile.size(path);
         if (size > MAX_BYTES) {
@@ -64,7 +74,7 @@ public final class ConfigFile {
         }
         JsonNode node;
         try (InputStream in = Files.newInputStream(path)) {
-            node = READER.readTree(in.readNBytes(MAX_BYTES));
+            node = reader.readTree(in.readNBytes(MAX_BYTES));
         } catch (JsonProcessingException e) {
             throw new ModelLoadException(name + ": not sound JSON: " + ModelFile.reason(e), e);
         } catch (IOException e) {

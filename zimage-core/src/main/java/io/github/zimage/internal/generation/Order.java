@@ -48,12 +48,11 @@ public record Order(
     /**
      * Returns the order of a request that starts as it says, takes Euler's steps and has nothing attached.
      *
-     * @param firstSeed the seed of the first picture, if the request does not say it
+     * @param request names a seed
      */
-    static Order of(
-            GenerationRequest request, long firstSeed, List<TokenIds> prompts, @Nullable TokenIds negativePrompt) {
+    static Order of(GenerationRequest request, List<TokenIds> prompts, @Nullable TokenIds negativePrompt) {
         List<Long> seeds = IntStream.range(0, request.totalCount())
-                .mapToObj(picture -> request.seedOf(picture, firstSeed))
+                .mapToObj(request::seedOf)
                 .toList();
         return new Order(
                 request, seeds, prompts, negativePrompt, InitialLatents.of(request), new EulerSampler(), List.of());

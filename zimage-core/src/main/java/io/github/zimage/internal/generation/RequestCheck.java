@@ -6,7 +6,7 @@ import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.runtime.NotFinite;
-import io.github.zimage.internal.text.PromptTokens;
+import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -19,9 +19,9 @@ import org.jspecify.annotations.Nullable;
  * Checks what only the model can tell about a request. Needs no weights, so that a request can be refused before they are loaded.
  *
  * @param checkpoint the model
- * @param promptTokens its tokenizer
+ * @param prompts what its prompts may be
  */
-public record RequestCheck(Checkpoint checkpoint, PromptTokens promptTokens) {
+public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
 
     /**
      * Checks a request.
@@ -29,7 +29,19 @@ public record RequestCheck(Checkpoint checkpoint, PromptTokens promptTokens) {
      * @throws IllegalArgumentException naming all that is wrong with its sizes and shapes, or the length of a prompt
      */
     public void check(GenerationRequest request) {
+        checkShapes(request);
+        request.prompts().forEach(prompts::check);
+        String negativePrompt = negativePrompt(request);
+        if (negativePrompt != null) {
+            prompts.check(negativePrompt);
+        }
+    }
+
+    private void checkShapes(GenerationRequest request) {
         List<String> problems = new ArrayList<>();
+        if (request.totalCount() == 0) {
+            problems.add("a prompt or prompt embeddings must be given, but there were none");
+        }
         int multiple = checkpoint.vae().scale() * TransformerConfig.PATCH_SIZE;
         checkMultiple(problems, "width", request.width(), multiple);
         checkMultiple(problems, "height", request.height(), multiple);
@@ -40,31 +52,33 @@ public record RequestCheck(Checkpoint checkpoint, PromptTokens promptTokens) {
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("; ", problems));
         }
-        request.prompts().forEach(promptTokens::check);
-        String negativePrompt = negativePrompt(request);
-        if (negativePrompt != null) {
-            promptTokens.check(negativePrompt);
-        }
     }
 
     /**
-     * Returns what a request, which has been checked, comes to. Each prompt is tokenized once.
+     * Checks a request and returns what it comes to: with a seed, which is chosen here if it names none, and with the tokens of each of its
+     * prompts.
      *
-     * @param firstSeed the seed of the first picture, if the request does not say it
-     * @throws IllegalArgumentException if a prompt is too long
+     * @throws IllegalArgumentException as {@link #check} does
      */
-    public Order order(GenerationRequest request, long firstSeed) {
+    public Order order(GenerationRequest request) {
+        checkShapes(request);
         Map<String, TokenIds> known = new HashMap<>();
-        List<TokenIds> prompts = new ArrayList<>();
+        List<TokenIds> positive = new ArrayList<>();
         for (String prompt : request.prompts()) {
-            prompts.add(known.computeIfAbsent(prompt, each -> new TokenIds(promptTokens.of(each))));
+            positive.add(known.computeIfAbsent(prompt, this::tokens));
         }
         String negative = negativePrompt(request);
         return Order.of(
-                request,
-                firstSeed,
-                prompts,
-                negative == null ? null : known.computeIfAbsent(negative, each -> new TokenIds(promptTokens.of(each))));
+                request.withSeed(), positive, negative == null ? null : known.computeIfAbsent(negative, this::tokens));
+    }
+
+    /**
+     * Returns a prompt's tokens.
+     *
+     * @throws IllegalArgumentException if there are too many
+     */
+    public TokenIds tokens(String prompt) {
+        return new TokenIds(prompts.of(prompt));
     }
 
     /** Returns the negative prompt if guidance needs one; that is empty unless the request has another. */

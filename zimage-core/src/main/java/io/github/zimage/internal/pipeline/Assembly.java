@@ -14,7 +14,9 @@ import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.runtime.NativeRuntime;
+import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.text.PromptTokens;
+import io.github.zimage.internal.tuning.ModelKey;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,13 +33,32 @@ import org.slf4j.LoggerFactory;
 public final class Assembly {
     private static final Logger LOG = LoggerFactory.getLogger(Assembly.class);
 
+    private final OpenModel model;
     private final Checkpoint checkpoint;
     private final PipelineSettings settings;
 
-    /** Prepares a pipeline. Reads nothing. */
-    public Assembly(Checkpoint checkpoint, PipelineSettings settings) {
-        this.checkpoint = settings.readWeights() ? checkpoint.read() : checkpoint;
+    /**
+     * Prepares a pipeline. Reads nothing.
+     *
+     * @throws IllegalArgumentException if the settings come from a profile for another model
+     */
+    public Assembly(OpenModel model, PipelineSettings settings) {
+        requireProfiled(model.checkpoint(), settings.profiledModel());
+        this.model = model;
+        this.checkpoint = settings.readWeights() ? model.checkpoint().read() : model.checkpoint();
         this.settings = settings;
+    }
+
+    private static void requireProfiled(Checkpoint checkpoint, @Nullable String profiled) {
+        if (profiled == null) {
+            return;
+        }
+        String key = ModelKey.of(checkpoint);
+        if (!profiled.equals(key)) {
+            throw new IllegalArgumentException(
+                    "the profile was made for another model than %s: it says %s, but this model is %s; make one with zimage tune"
+                            .formatted(checkpoint.name(), profiled, key));
+        }
     }
 
     /** Returns the plan by which the model would be loaded. */
@@ -57,17 +79,8 @@ public final class Assembly {
     /** Checks a request against the model, without loading it. */
     public void check(GenerationRequest request) {
         Devices.require(settings.attention());
-        try (PromptTokens promptTokens = promptTokens(checkpoint)) {
-            new RequestCheck(checkpoint, promptTokens).check(request);
-        }
+        requestCheck().check(request);
         planning().memory(devices().get(0)).check(request);
-    }
-
-    /** Counts a prompt's tokens, those of the chat template among them. */
-    public int countTokens(String prompt) {
-        try (PromptTokens promptTokens = promptTokens(checkpoint)) {
-            return promptTokens.count(prompt);
-        }
     }
 
     /** Loads the model onto each device. Blocks until that is done. */
@@ -75,9 +88,10 @@ public final class Assembly {
         long start = System.nanoTime();
         Devices.require(settings.attention());
         List<Device> computing = devices();
-        Checkpoint kept = conversion().applied(checkpoint, keptPrecisions(computing.get(0)), settings.listener());
+        PromptTokens tokens = model.tokens().retain();
         List<Worker> workers = new ArrayList<>();
         try {
+            Checkpoint kept = conversion().applied(checkpoint, keptPrecisions(computing.get(0)), settings.listener());
             for (Device each : computing) {
                 GenerationListener heard = workers.isEmpty() ? settings.listener() : new GenerationListener() {};
                 workers.add(worker(kept, each, images, heard));
@@ -87,10 +101,11 @@ public final class Assembly {
                 logChoices(worker, engine, Duration.ofNanos(System.nanoTime() - start));
                 logCompilation(worker, engine);
             }
-            return new Workers(workers);
+            return new Workers(workers, tokens);
         } catch (RuntimeException | Error e) {
             workers.forEach(worker -> worker.loading().cancel(true));
             workers.forEach(Worker::close);
+            tokens.close();
             throw e;
         }
     }
@@ -108,19 +123,14 @@ public final class Assembly {
                 memory.recording(),
                 memory.limits(),
                 computing.kind() == Device.Kind.CPU && memory.fits());
-        PromptTokens promptTokens = promptTokens(kept);
-        try {
-            NativeRuntime.load();
-            return new Worker(kept, promptTokens, options, memory, images, heard, this::setThreads);
-        } catch (RuntimeException e) {
-            promptTokens.close();
-            throw e;
-        }
+        NativeRuntime.load();
+        return new Worker(kept, options, memory, images, heard, this::setThreads);
     }
 
-    /** Returns what checks requests to the workers. */
-    public RequestCheck requestCheck(Workers workers) {
-        return new RequestCheck(checkpoint, workers.promptTokens());
+    /** Returns what checks requests. It works as long as the model is open, or the workers that were loaded from it. */
+    public RequestCheck requestCheck() {
+        return new RequestCheck(
+                checkpoint, new PromptLimit(model.tokens(), settings.maxPromptTokens(), settings.truncatePrompts()));
     }
 
     private Planning planning() {
@@ -129,10 +139,6 @@ public final class Assembly {
 
     private WeightConversion conversion() {
         return new WeightConversion(settings.conversionCache());
-    }
-
-    private PromptTokens promptTokens(Checkpoint from) {
-        return PromptTokens.load(from, settings.maxPromptTokens(), settings.promptOverflow());
     }
 
     private List<Device> devices() {

@@ -9,7 +9,6 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
-import io.github.zimage.PromptOverflow;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.placement.Workload;
 import java.util.Collections;
@@ -21,11 +20,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * How a pipeline shall be.
  *
+ * @param profiledModel the key of the model that a profile was made for, if one was given
  * @param precisions each component's precision
  * @param attention how attention is computed
  * @param vaeTiling whether pictures are decoded in tiles
  * @param maxPromptTokens how many tokens a prompt may have
- * @param promptOverflow what happens to a prompt that has more
+ * @param truncatePrompts whether one that has more is cut off, instead of being refused
  * @param conversionCache where converted weights are kept
  * @param placements where weights are, of components for which the user said so
  * @param devices what computes; empty to take the best there is
@@ -37,11 +37,12 @@ import org.jspecify.annotations.Nullable;
  * @param listener hears how loading gets on
  */
 public record PipelineSettings(
+        @Nullable String profiledModel,
         Map<Component, Precision> precisions,
         AttentionBackend attention,
         VaeTiling vaeTiling,
         int maxPromptTokens,
-        PromptOverflow promptOverflow,
+        boolean truncatePrompts,
         ConversionCache conversionCache,
         Map<Component, Placement> placements,
         List<Device> devices,

@@ -9,6 +9,7 @@ import io.github.zimage.Placement;
 import io.github.zimage.internal.conversion.WeightConversion;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.engine.Hardware;
+import io.github.zimage.internal.events.PlanEvent;
 import io.github.zimage.internal.placement.Machine;
 import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.ModelLayout;
@@ -44,7 +45,13 @@ final class Planning {
     /** Returns the memory of a pipeline on a device, planned. */
     MemoryBudget memory(Device computing) {
         requireUsable(computing);
-        return computing.kind() == Device.Kind.CPU ? memoryOfMachine() : memoryOfCard(computing);
+        PlanEvent event = new PlanEvent();
+        event.begin();
+        MemoryBudget planned = computing.kind() == Device.Kind.CPU ? memoryOfMachine() : memoryOfCard(computing);
+        event.device = computing.toString();
+        event.fits = planned.fits();
+        event.commit();
+        return planned;
     }
 
     private MemoryBudget memoryOfMachine() {

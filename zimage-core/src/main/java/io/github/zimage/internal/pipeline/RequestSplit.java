@@ -5,6 +5,7 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.internal.generation.Order;
 import io.github.zimage.internal.request.Seeds;
 import java.awt.image.BufferedImage;
 import java.time.Duration;
@@ -14,7 +15,7 @@ import java.util.stream.IntStream;
 
 /** A request whose pictures are drawn on several devices, each as it would be on one. */
 final class RequestSplit {
-    private final List<GenerationRequest> parts;
+    private final List<Order> parts;
     private final GenerationListener listener;
     private final int[] steps;
     private int told;
@@ -22,33 +23,40 @@ final class RequestSplit {
     private boolean started;
     private boolean encoded;
 
-    private RequestSplit(List<GenerationRequest> parts, GenerationListener listener) {
+    private RequestSplit(List<Order> parts, GenerationListener listener) {
         this.parts = parts;
         this.listener = listener;
         steps = new int[parts.size()];
     }
 
     /**
-     * Splits a request into as many parts as can be of about the same size: by prompts, or if there is only one by its pictures.
+     * Splits an order into as many parts as can be of about the same size: by prompts, or if there is only one by its pictures.
      *
-     * @param seed that of the first picture, if the request does not say it
      * @param most how many parts there may be
      */
-    static RequestSplit of(GenerationRequest request, long seed, int most, GenerationListener listener) {
+    static RequestSplit of(Order order, int most, GenerationListener listener) {
+        GenerationRequest request = order.request();
         int prompts = request.totalCount() / request.count();
         int pieces = prompts > 1 ? prompts : request.count();
         int count = Math.min(most, pieces);
-        List<GenerationRequest> parts = new ArrayList<>();
+        List<Order> parts = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             int from = pieces * i / count;
             int to = pieces * (i + 1) / count;
-            parts.add(prompts > 1 ? prompts(request, seed, from, to) : pictures(request, seed, from, to));
+            parts.add(
+                    prompts > 1
+                            ? order.part(prompts(request, from, to), from * request.count())
+                            : order.part(pictures(request, from, to), from));
         }
         return new RequestSplit(parts, listener);
     }
 
-    /** Returns the request for one picture alone, which names its seed, unless its noise was given. */
-    static GenerationRequest picture(GenerationRequest request, int index, long firstSeed) {
+    /**
+     * Returns the request for one picture alone, which names its seed, unless its noise was given.
+     *
+     * @param request names a seed
+     */
+    static GenerationRequest picture(GenerationRequest request, int index) {
         GenerationRequest.Builder picture = request.toBuilder().count(1);
         int prompt = index / request.count();
         if (request.prompts().isEmpty()) {
@@ -57,15 +65,14 @@ final class RequestSplit {
             picture.prompt(request.prompts().get(prompt));
         }
         if (request.latents().isEmpty()) {
-            return picture.seed(Seeds.unsigned(request.seedOf(index, firstSeed)))
-                    .build();
+            return picture.seed(Seeds.unsigned(request.seedOf(index))).build();
         }
         return picture.seed(GenerationRequest.RANDOM_SEED)
                 .latents(List.of(request.latents().get(index)))
                 .build();
     }
 
-    private static GenerationRequest prompts(GenerationRequest request, long seed, int from, int to) {
+    private static GenerationRequest prompts(GenerationRequest request, int from, int to) {
         GenerationRequest.Builder part = request.toBuilder();
         if (request.prompts().isEmpty()) {
             part.promptEmbeddings(request.promptEmbeddings().subList(from, to));
@@ -73,15 +80,15 @@ final class RequestSplit {
             part.prompts(request.prompts().subList(from, to));
         }
         if (request.seeds().isEmpty()) {
-            part.seed(Seeds.unsigned(request.seedOf(from * request.count(), seed)));
+            part.seed(Seeds.unsigned(request.seedOf(from * request.count())));
         }
         return latents(part, request, from * request.count(), to * request.count());
     }
 
-    private static GenerationRequest pictures(GenerationRequest request, long seed, int from, int to) {
+    private static GenerationRequest pictures(GenerationRequest request, int from, int to) {
         GenerationRequest.Builder part = request.toBuilder();
         if (request.seeds().isEmpty()) {
-            part.count(to - from).seed(Seeds.unsigned(request.seedOf(from, seed)));
+            part.count(to - from).seed(Seeds.unsigned(request.seedOf(from)));
         } else {
             part.seeds(request.seeds().subList(from, to));
         }
@@ -96,8 +103,8 @@ final class RequestSplit {
         return part.build();
     }
 
-    /** Returns the parts, whose pictures one after the other are those of the request. */
-    List<GenerationRequest> parts() {
+    /** Returns the parts, whose pictures one after the other are those of the order. */
+    List<Order> parts() {
         return parts;
     }
 
@@ -176,7 +183,7 @@ final class RequestSplit {
         }
     }
 
-    private static int pictures(List<GenerationRequest> requests) {
-        return requests.stream().mapToInt(GenerationRequest::totalCount).sum();
+    private static int pictures(List<Order> orders) {
+        return orders.stream().mapToInt(order -> order.request().totalCount()).sum();
     }
 }

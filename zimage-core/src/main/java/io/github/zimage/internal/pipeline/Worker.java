@@ -12,9 +12,8 @@ import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.events.GenerationEvent;
 import io.github.zimage.internal.generation.DrawnImage;
 import io.github.zimage.internal.generation.Generation;
-import io.github.zimage.internal.generation.RequestCheck;
+import io.github.zimage.internal.generation.Order;
 import io.github.zimage.internal.runtime.DeviceThread;
-import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,7 +25,6 @@ import org.jspecify.annotations.Nullable;
 /** The model on one device, and the thread that computes there. */
 final class Worker {
     private final Checkpoint checkpoint;
-    private final PromptTokens promptTokens;
     private final EngineOptions options;
     private final MemoryBudget memory;
     private final ImageMaker images;
@@ -40,20 +38,17 @@ final class Worker {
     /**
      * Begins to load the model.
      *
-     * @param promptTokens is closed with this
      * @param images makes what users get
      * @param first runs on the worker's thread before anything else
      */
     Worker(
             Checkpoint checkpoint,
-            PromptTokens promptTokens,
             EngineOptions options,
             MemoryBudget memory,
             ImageMaker images,
             GenerationListener listener,
             Runnable first) {
         this.checkpoint = checkpoint;
-        this.promptTokens = promptTokens;
         this.options = options;
         this.memory = memory;
         this.images = images;
@@ -94,10 +89,6 @@ final class Worker {
         return memory;
     }
 
-    PromptTokens promptTokens() {
-        return promptTokens;
-    }
-
     /** Returns how many tasks it has that are not done. */
     int waiting() {
         return waiting.get();
@@ -120,9 +111,9 @@ final class Worker {
         future.whenComplete((result, failure) -> waiting.decrementAndGet());
     }
 
-    /** Draws the pictures of a request that names its first seed, on the worker's thread. */
-    List<GeneratedImage> draw(
-            GenerationRequest request, long seed, GenerationListener listener, Runnable cancellation) {
+    /** Draws the pictures of an order, on the worker's thread. */
+    List<GeneratedImage> draw(Order order, GenerationListener listener, Runnable cancellation) {
+        GenerationRequest request = order.request();
         GenerationEvent event = new GenerationEvent();
         event.begin();
         String outcome = "failed";
@@ -133,13 +124,8 @@ final class Worker {
                     listener,
                     watched -> described(
                             request,
-                            seed,
                             Generation.run(
-                                    engine(),
-                                    new RequestCheck(checkpoint, promptTokens).order(request, seed),
-                                    watched,
-                                    cancellation,
-                                    memory.reliefFor(request, listener))),
+                                    engine(), order, watched, cancellation, memory.reliefFor(request, listener))),
                     engine()::devicePeaks);
             outcome = "done";
             return drawn;
@@ -168,12 +154,12 @@ final class Worker {
         }
     }
 
-    private List<GeneratedImage> described(GenerationRequest request, long firstSeed, List<DrawnImage> drawn) {
+    private List<GeneratedImage> described(GenerationRequest request, List<DrawnImage> drawn) {
         List<GeneratedImage> described = new ArrayList<>();
         for (int i = 0; i < drawn.size(); i++) {
             DrawnImage image = drawn.get(i);
             ImageParameters parameters = new ImageParameters(
-                    RequestSplit.picture(request, i, firstSeed),
+                    RequestSplit.picture(request, i),
                     checkpoint.name(),
                     options.precision(Component.TRANSFORMER),
                     options.precision(Component.VAE));
@@ -189,7 +175,6 @@ final class Worker {
             if (engine != null) {
                 engine.close();
             }
-            promptTokens.close();
         });
     }
 }

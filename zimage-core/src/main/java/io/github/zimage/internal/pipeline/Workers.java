@@ -9,6 +9,7 @@ import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.generation.Order;
 import io.github.zimage.internal.text.PromptTokens;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -28,22 +29,28 @@ public final class Workers implements AutoCloseable {
     /** One for each device. */
     private final List<Worker> workers;
 
+    private final PromptTokens tokens;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    Workers(List<Worker> workers) {
+    /**
+     * Takes over workers that are loaded.
+     *
+     * @param tokens is closed with this
+     */
+    Workers(List<Worker> workers, PromptTokens tokens) {
         this.workers = List.copyOf(workers);
+        this.tokens = tokens;
     }
 
-    /** Queues a request, whole on one device or in parts on those that have nothing to do. */
-    public CompletableFuture<List<GeneratedImage>> draw(
-            GenerationRequest request, long seed, GenerationListener listener) {
+    /** Queues an order, whole on one device or in parts on those that have nothing to do. */
+    public CompletableFuture<List<GeneratedImage>> draw(Order order, GenerationListener listener) {
         List<Worker> free = idle();
-        if (free.size() > 1 && request.totalCount() > 1) {
-            return split(RequestSplit.of(request, seed, free.size(), listener), free, seed, listener);
+        if (free.size() > 1 && order.request().totalCount() > 1) {
+            return split(RequestSplit.of(order, free.size(), listener), free, listener);
         }
         Worker worker = free.get(0);
         return submit(worker, cancellation -> {
-            List<GeneratedImage> images = worker.draw(request, seed, listener, cancellation);
+            List<GeneratedImage> images = worker.draw(order, listener, cancellation);
             listener.onDone(images);
             return images;
         });
@@ -62,11 +69,11 @@ public final class Workers implements AutoCloseable {
 
     @SuppressWarnings("FutureReturnValueIgnored") // all ends in the result
     private CompletableFuture<List<GeneratedImage>> split(
-            RequestSplit request, List<Worker> free, long seed, GenerationListener listener) {
+            RequestSplit order, List<Worker> free, GenerationListener listener) {
         CompletableFuture<List<GeneratedImage>> result = new CompletableFuture<>();
         List<CompletableFuture<List<GeneratedImage>>> parts = new ArrayList<>();
-        for (int i = 0; i < request.parts().size(); i++) {
-            parts.add(part(result, request.parts().get(i), free.get(i), seed, request.listener(i)));
+        for (int i = 0; i < order.parts().size(); i++) {
+            parts.add(part(result, order.parts().get(i), free.get(i), order.listener(i)));
         }
         CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new)).thenRun(() -> {
             try {
@@ -81,14 +88,10 @@ public final class Workers implements AutoCloseable {
         return result;
     }
 
-    /** Queues one part of a request. The first failure ends the other parts. */
+    /** Queues one part of an order. The first failure ends the other parts. */
     @SuppressWarnings("FutureReturnValueIgnored") // all ends in the result
     private CompletableFuture<List<GeneratedImage>> part(
-            CompletableFuture<List<GeneratedImage>> result,
-            GenerationRequest part,
-            Worker worker,
-            long seed,
-            GenerationListener listener) {
+            CompletableFuture<List<GeneratedImage>> result, Order part, Worker worker, GenerationListener listener) {
         Runnable cancellation = cancellation(result);
         CompletableFuture<List<GeneratedImage>> future = new CompletableFuture<>();
         future.exceptionally(failure -> {
@@ -98,7 +101,7 @@ public final class Workers implements AutoCloseable {
         try {
             worker.execute(future, () -> {
                 cancellation.run();
-                return worker.draw(part, seed, listener, cancellation);
+                return worker.draw(part, listener, cancellation);
             });
         } catch (RuntimeException e) {
             result.completeExceptionally(e);
@@ -107,30 +110,27 @@ public final class Workers implements AutoCloseable {
         return future;
     }
 
-    /** Draws a request on each device. Blocks until that is done. */
-    public void warmUp(GenerationRequest request) {
+    /** Draws an order on each device. Blocks until that is done. */
+    public void warmUp(Order order) {
         List<CompletableFuture<?>> drawn = new ArrayList<>();
         for (Worker worker : workers) {
-            drawn.add(
-                    submit(worker, cancellation -> worker.draw(request, 0, new GenerationListener() {}, cancellation)));
+            drawn.add(submit(worker, cancellation -> worker.draw(order, new GenerationListener() {}, cancellation)));
         }
         drawn.forEach(Workers::await);
     }
 
     /** Turns a prompt into embeddings. Blocks until that is done. */
-    public PromptEmbeddings encode(String prompt) {
+    public PromptEmbeddings encode(TokenIds prompt) {
         Worker worker = idle().get(0);
         return await(submit(
                 worker,
                 cancellation -> worker.engine()
-                        .encode(
-                                new TokenIds(worker.promptTokens().of(prompt)),
-                                cancellation,
-                                worker.memory().relief())));
+                        .encode(prompt, cancellation, worker.memory().relief())));
     }
 
     /** Frees what is kept only to be used again. Blocks until that is done. */
     public void trim() {
+        tokens.forget();
         for (Worker worker : workers) {
             await(submit(worker, cancellation -> {
                 worker.engine().forget();
@@ -188,10 +188,6 @@ public final class Workers implements AutoCloseable {
     /** Returns whether the transformer's work is recorded and replayed. */
     public boolean isCompiled() {
         return first().engine().isCompiled();
-    }
-
-    PromptTokens promptTokens() {
-        return first().promptTokens();
     }
 
     private Worker first() {
@@ -273,6 +269,7 @@ public final class Workers implements AutoCloseable {
     public void close() {
         if (closed.compareAndSet(false, true)) {
             workers.forEach(Worker::close);
+            tokens.close();
         }
     }
 }

@@ -3,6 +3,8 @@ package io.github.zimage.internal.text;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.NativeLibraryException;
+import io.github.zimage.internal.events.OpenEvent;
+import io.github.zimage.internal.events.TokenizeEvent;
 import io.github.zimage.internal.io.ModelFile;
 import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.prompt.PromptLinter;
@@ -37,10 +39,15 @@ public final class PromptTokenizer implements AutoCloseable {
      * @throws NativeLibraryException if the tokenizer's native library cannot be loaded
      */
     public static PromptTokenizer load(Path file) {
+        OpenEvent event = new OpenEvent();
+        event.begin();
+        event.part = "tokenizer";
         TokenizerFile tokenizer = TokenizerFile.read(file);
         TokenizerLibrary.load();
         try {
-            return new PromptTokenizer(HuggingFaceTokenizer.newInstance(tokenizer.json(), OPTIONS));
+            PromptTokenizer loaded = new PromptTokenizer(HuggingFaceTokenizer.newInstance(tokenizer.json(), OPTIONS));
+            event.commit();
+            return loaded;
         } catch (IOException | RuntimeException e) {
             throw new ModelLoadException(
                     "%s: not a tokenizer that can be read (%s)"
@@ -58,6 +65,8 @@ public final class PromptTokenizer implements AutoCloseable {
         if (text.length() > PromptLinter.MAX_CHARACTERS + TEMPLATE.length()) {
             throw tooLong(text);
         }
+        TokenizeEvent event = new TokenizeEvent();
+        event.begin();
         long[] ids;
         lock.readLock().lock();
         try {
@@ -72,6 +81,8 @@ public final class PromptTokenizer implements AutoCloseable {
         for (int i = 0; i < ids.length; i++) {
             result[i] = Math.toIntExact(ids[i]);
         }
+        event.tokens = result.length;
+        event.commit();
         return result;
     }
 

@@ -2,57 +2,53 @@ package io.github.zimage.internal.text;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.github.zimage.ModelLoadException;
-import io.github.zimage.PromptOverflow;
 import io.github.zimage.internal.weights.Checkpoint;
-import java.util.Arrays;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
-/** The tokens of prompts, within the limit that was set. Thread-safe. */
+/**
+ * The tokens of prompts, by a checkpoint's tokenizer. Those of the latest prompts are remembered, so that a prompt that is counted,
+ * checked and drawn is divided once. Belongs to all who {@linkplain #retain retained} it. Thread-safe.
+ */
 public final class PromptTokens implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(PromptTokens.class);
+    private static final int REMEMBERED = 32;
 
     private final PromptTokenizer tokenizer;
     private final int vocabSize;
-    private final int limit;
-    private final PromptOverflow overflow;
+    private final Map<String, int[]> latest = new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
 
-    private PromptTokens(PromptTokenizer tokenizer, int vocabSize, int limit, PromptOverflow overflow) {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, int[]> eldest) {
+            return size() > REMEMBERED;
+        }
+    };
+    private int owners = 1;
+
+    private PromptTokens(PromptTokenizer tokenizer, int vocabSize) {
         this.tokenizer = tokenizer;
         this.vocabSize = vocabSize;
-        this.limit = limit;
-        this.overflow = overflow;
     }
 
     /**
-     * Loads a checkpoint's tokenizer.
+     * Loads a checkpoint's tokenizer, for one owner.
      *
-     * @param limit how many tokens a prompt may have, those of the chat template among them
+     * @throws ModelLoadException if it is missing, damaged, or of another kind
      */
-    public static PromptTokens load(Checkpoint checkpoint, int limit, PromptOverflow overflow) {
-        PromptTokenizer tokenizer = PromptTokenizer.load(checkpoint.tokenizer());
-        return new PromptTokens(tokenizer, checkpoint.textEncoder().vocabSize(), limit, overflow);
+    public static PromptTokens load(Checkpoint checkpoint) {
+        return new PromptTokens(
+                PromptTokenizer.load(checkpoint.tokenizer()),
+                checkpoint.textEncoder().vocabSize());
     }
 
     /**
-     * Returns a prompt's tokens, those of the chat template among them. Logs a warning if some are cut off.
+     * Returns a prompt's tokens, those of the chat template among them; not to be changed.
      *
-     * @throws IllegalArgumentException if there are too many, unless they are to be cut off
+     * @throws IllegalArgumentException if the prompt has more characters than the tokenizer takes
      * @throws ModelLoadException if the text encoder does not know one of them
      */
     public int[] of(String prompt) {
-        int[] ids = check(prompt);
-        if (ids.length <= limit) {
-            return ids;
-        }
-        LOG.warn("prompt has {} tokens; those after {} are cut off", ids.length, limit);
-        return Arrays.copyOf(ids, limit);
-    }
-
-    /** As {@link #of}, but returns all tokens, also those to be cut off, and logs nothing. */
-    @CanIgnoreReturnValue
-    public int[] check(String prompt) {
-        int[] ids = tokenizer.encodePrompt(prompt);
+        int[] ids = tokens(prompt);
         for (int id : ids) {
             if (id < 0 || id >= vocabSize) {
                 throw new ModelLoadException(
@@ -60,22 +56,50 @@ public final class PromptTokens implements AutoCloseable {
                                 .formatted(id, vocabSize));
             }
         }
-        if (ids.length > limit && overflow == PromptOverflow.ERROR) {
-            throw new IllegalArgumentException(
-                    ("prompt must have at most %d tokens, but has %d (with those of the chat template): shorten it, raise the"
-                                    + " limit, or ask for it to be cut off")
-                            .formatted(limit, ids.length));
+        return ids;
+    }
+
+    /** Returns how many tokens a prompt has, those of the chat template among them, whether or not the text encoder knows them. */
+    public int count(String prompt) {
+        return tokens(prompt).length;
+    }
+
+    private int[] tokens(String prompt) {
+        synchronized (latest) {
+            int[] known = latest.get(prompt);
+            if (known != null) {
+                return known;
+            }
+        }
+        int[] ids = tokenizer.encodePrompt(prompt);
+        synchronized (latest) {
+            latest.put(prompt, ids);
         }
         return ids;
     }
 
-    /** Returns how many tokens a prompt has, those of the chat template among them. The limit does not matter. */
-    public int count(String prompt) {
-        return tokenizer.encodePrompt(prompt).length;
+    /** Forgets the prompts it has seen. */
+    public void forget() {
+        synchronized (latest) {
+            latest.clear();
+        }
     }
 
+    /** Returns this for one more owner, who has to close it, too. */
+    @CanIgnoreReturnValue
+    public synchronized PromptTokens retain() {
+        if (owners == 0) {
+            throw new IllegalStateException("tokenizer is closed");
+        }
+        owners++;
+        return this;
+    }
+
+    /** Frees the tokenizer if this was its last owner. */
     @Override
-    public void close() {
-        tokenizer.close();
+    public synchronized void close() {
+        if (owners > 0 && --owners == 0) {
+            tokenizer.close();
+        }
     }
 }

@@ -7,6 +7,7 @@ import io.github.zimage.internal.config.SchedulerConfig;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.config.VaeConfig;
+import io.github.zimage.internal.events.OpenEvent;
 import io.github.zimage.internal.io.ModelFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -92,7 +93,12 @@ public final class Checkpoint {
         if (!Files.exists(absolute.resolve("model_index.json"))) {
             throw NoCheckpoint.at(folder);
         }
-        return new Checkpoint(absolute, variant);
+        OpenEvent event = new OpenEvent();
+        event.begin();
+        event.part = "checkpoint";
+        Checkpoint opened = new Checkpoint(absolute, variant);
+        event.commit();
+        return opened;
     }
 
     private static Map<Component, String> readClassNames(Path json) {

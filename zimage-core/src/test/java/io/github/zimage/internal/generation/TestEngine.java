@@ -3,29 +3,29 @@ package io.github.zimage.internal.generation;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.PromptEmbeddings;
-import io.github.zimage.PromptOverflow;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.List;
 
 /** A model and its tokenizer, for tests that go around the pipeline's queue. Belongs to one thread. */
 public final class TestEngine implements AutoCloseable {
-    private final PromptTokens tokens;
+    private final PromptLimit tokens;
     private final RequestCheck requests;
     private final LoadedModel model;
 
     /** Loads a model. */
     public TestEngine(Checkpoint checkpoint, EngineOptions options, GenerationListener listener) {
-        tokens = PromptTokens.load(checkpoint, 512, PromptOverflow.ERROR);
+        tokens = new PromptLimit(PromptTokens.load(checkpoint), 512, false);
         requests = new RequestCheck(checkpoint, tokens);
         try {
             model = new LoadedModel(checkpoint, options, listener, Relief.NONE);
         } catch (RuntimeException | Error e) {
-            tokens.close();
+            tokens.tokens().close();
             throw e;
         }
     }
@@ -35,10 +35,10 @@ public final class TestEngine implements AutoCloseable {
         return model;
     }
 
-    /** Returns what a request comes to. */
+    /** Returns the order of a request; the seed is for one that names none. */
     public Order order(GenerationRequest request, long seed) {
-        requests.check(request);
-        return requests.order(request, seed);
+        return requests.order(
+                request.seed() == null ? request.toBuilder().seed(seed).build() : request);
     }
 
     /** Draws. */
@@ -68,6 +68,6 @@ public final class TestEngine implements AutoCloseable {
     @Override
     public void close() {
         model.close();
-        tokens.close();
+        tokens.tokens().close();
     }
 }

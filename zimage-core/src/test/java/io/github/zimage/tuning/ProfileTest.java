@@ -1,9 +1,18 @@
-package io.github.zimage;
+package io.github.zimage.tuning;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
+import io.github.zimage.AttentionBackend;
+import io.github.zimage.Component;
+import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageParameters;
+import io.github.zimage.MemoryPlan;
+import io.github.zimage.PipelineBuilder;
+import io.github.zimage.Precision;
+import io.github.zimage.ZImageModel;
+import io.github.zimage.ZImagePipeline;
 import io.github.zimage.demo.SyntheticModel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -34,6 +43,12 @@ class ProfileTest {
         SyntheticModel.write(models.resolve("tiny"), SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {});
     }
 
+    private static String modelKey(Path model) {
+        try (ZImageModel open = ZImageModel.open(model)) {
+            return open.profileKey();
+        }
+    }
+
     private static Profile profile(String modelKey) {
         Map<Component, Precision> precisions = new HashMap<>();
         for (Component component : Component.values()) {
@@ -48,7 +63,7 @@ class ProfileTest {
 
     @Test
     void profile_comesBackAsItWasWritten() {
-        Profile profile = profile(Profile.modelKey(models.resolve("tiny")));
+        Profile profile = profile(modelKey(models.resolve("tiny")));
         Path file = folder.resolve("profile.json");
         profile.write(file);
         assertThat(Profile.read(file)).isEqualTo(profile);
@@ -58,8 +73,8 @@ class ProfileTest {
     @Test
     void profile_namesOnlyWhatItChanges() throws IOException {
         Path model = models.resolve("tiny");
-        Profile written = new Profile(
-                Profile.modelKey(model), Map.of(Component.TRANSFORMER, Precision.FP32), AttentionBackend.MATH);
+        Profile written =
+                new Profile(modelKey(model), Map.of(Component.TRANSFORMER, Precision.FP32), AttentionBackend.MATH);
         Path file = folder.resolve("profile.json");
         written.write(file);
         assertThat(Profile.read(file)).isEqualTo(written);
@@ -77,7 +92,7 @@ class ProfileTest {
     void pipeline_takesTheProfilesSettings_andThoseThatAreSetAfterwards() {
         Path model = models.resolve("tiny");
         Path file = folder.resolve("profile.json");
-        profile(Profile.modelKey(model)).write(file);
+        profile(modelKey(model)).write(file);
         GenerationRequest request =
                 GenerationRequest.builder().prompt("a").size(32, 32).steps(1).build();
         try (ZImagePipeline pipeline =
@@ -126,7 +141,7 @@ class ProfileTest {
     void modelKey_standsForNamesAndShapes() {
         Path other = folder.resolve("other");
         SyntheticModel.write(other, SyntheticModel.Size.TINY, Precision.FP32, 2, bytes -> {});
-        assertThat(Profile.modelKey(other)).isEqualTo(Profile.modelKey(models.resolve("tiny")));
+        assertThat(modelKey(other)).isEqualTo(modelKey(models.resolve("tiny")));
     }
 
     @ParameterizedTest

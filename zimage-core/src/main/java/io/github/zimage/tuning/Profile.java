@@ -1,60 +1,95 @@
-package io.github.zimage.internal.tuning;
+package io.github.zimage.tuning;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.Precision;
-import io.github.zimage.Profile;
 import io.github.zimage.internal.config.ConfigFile;
-import io.github.zimage.internal.safetensors.TensorEntry;
-import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.io.AtomicFile;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** Reads profiles, and tells which model one belongs to. */
-public final class ProfileFile {
-    /** Key of the format's version. */
-    public static final String VERSION_KEY = "zimageProfile";
-
-    /** The only version. */
-    public static final int VERSION = 1;
-
-    /** Key of the model's key. */
-    public static final String MODEL_KEY = "model";
-
-    /** Key of the precisions by component. */
-    public static final String PRECISION_KEY = "precision";
-
-    /** Key of the attention backend's name. */
-    public static final String ATTENTION_KEY = "attention";
+/**
+ * The settings that were found the fastest for a model on a machine, as a {@link Tuner} finds them and {@code zimage tune} writes them
+ * into a file for {@link io.github.zimage.PipelineBuilder#profile}.
+ *
+ * @param modelKey stands for the model, see {@link io.github.zimage.ZImageModel#profileKey}
+ * @param precisions the precision of each component that does not have the pipeline's own
+ * @param attention the attention backend
+ */
+public record Profile(String modelKey, Map<Component, Precision> precisions, AttentionBackend attention) {
+    private static final String VERSION_KEY = "zimageProfile";
+    private static final int VERSION = 1;
+    private static final String MODEL_KEY = "model";
+    private static final String PRECISION_KEY = "precision";
+    private static final String ATTENTION_KEY = "attention";
 
     private static final Set<String> KEYS = Set.of(VERSION_KEY, MODEL_KEY, PRECISION_KEY, ATTENTION_KEY);
     private static final Pattern HASH = Pattern.compile("[0-9a-f]{32}");
 
-    private ProfileFile() {}
+    /**
+     * Copies the map.
+     *
+     * @throws IllegalArgumentException if the VAE's precision is one of 8 bits
+     */
+    public Profile {
+        Objects.requireNonNull(modelKey, "modelKey must not be null");
+        Objects.requireNonNull(attention, "attention must not be null");
+        precisions = Map.copyOf(precisions);
+        Precision vae = precisions.get(Component.VAE);
+        if (vae != null && vae.isEightBit()) {
+            throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + vae);
+        }
+    }
 
     /**
-     * Reads a profile.
+     * Reads a file. Reads strictly: a key that is not known is an error, as is one that is missing.
      *
-     * @throws IllegalArgumentException if it is missing, unreadable or not a profile
+     * @throws IllegalArgumentException if it is missing, unreadable or not a profile; the message says what is wrong with it
      */
     public static Profile read(Path file) {
         try {
-            return of(ConfigFile.read(file));
+            return of(ConfigFile.readStrictly(file));
         } catch (ModelLoadException e) {
             throw new IllegalArgumentException("%s (zimage tune makes a profile)".formatted(e.getMessage()), e);
+        }
+    }
+
+    /**
+     * Writes a file, replacing the one that was there. It appears whole or not at all.
+     *
+     * @throws UncheckedIOException if it cannot be written
+     */
+    public void write(Path file) {
+        JsonMapper mapper = JsonMapper.builder().build();
+        ObjectNode json = mapper.createObjectNode();
+        json.put(VERSION_KEY, VERSION);
+        json.put(MODEL_KEY, modelKey);
+        ObjectNode formats = json.putObject(PRECISION_KEY);
+        precisions.entrySet().stream()
+                .sorted(Map.Entry.comparingByKey(Comparator.comparing(Component::id)))
+                .forEach(each ->
+                        formats.put(each.getKey().id(), each.getValue().name().toLowerCase(Locale.ROOT)));
+        json.put(ATTENTION_KEY, attention.name());
+        try {
+            AtomicFile.write(file, (json.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new UncheckedIOException(String.valueOf(e.getMessage()), e);
         }
     }
 
@@ -119,24 +154,5 @@ public final class ProfileFile {
     private static String sorted(Collection<String> names) {
         List<String> sorted = names.stream().sorted().toList();
         return String.join(", ", sorted);
-    }
-
-    /** Returns what stands for a model: 32 hexadecimal digits. */
-    public static String modelKey(Checkpoint checkpoint) {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every Java runtime has SHA-256", e);
-        }
-        for (Component component : Component.values()) {
-            Map<String, TensorEntry> tensors =
-                    new TreeMap<>(checkpoint.files(component).tensors());
-            tensors.forEach((name, entry) -> {
-                String line = "%s %s %s\n".formatted(component.id().toUpperCase(Locale.ROOT), name, entry.shape());
-                digest.update(line.getBytes(StandardCharsets.UTF_8));
-            });
-        }
-        return HexFormat.of().formatHex(digest.digest(), 0, 16);
     }
 }

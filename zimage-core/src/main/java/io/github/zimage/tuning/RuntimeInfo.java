@@ -1,5 +1,8 @@
-package io.github.zimage;
+package io.github.zimage.tuning;
 
+import io.github.zimage.AttentionBackend;
+import io.github.zimage.NativeLibraryException;
+import io.github.zimage.Precision;
 import io.github.zimage.internal.device.Card;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.device.Status;

@@ -1,0 +1,136 @@
+package io.github.zimage;
+
+import io.github.zimage.internal.pipeline.OpenModel;
+import io.github.zimage.internal.tuning.ModelKey;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * A checkpoint, opened and checked once: what it is, what it needs, what its tokenizer counts, and pipelines of it.
+ *
+ * <pre>{@code
+ * try (ZImageModel model = ZImageModel.open(Path.of("Z-Image-Turbo"))) {
+ *     System.out.println(model.info());
+ *     model.check(request);
+ *     try (ZImagePipeline pipeline = model.pipeline().precision(Precision.INT8).build()) {
+ *         pipeline.generate(request).save(Path.of("fox.png"));
+ *     }
+ * }
+ * }</pre>
+ *
+ * <p>It holds the headers of the files, on the Java heap, and from its first use on the tokenizer, some hundred megabytes of native
+ * memory for the full model, which its pipelines share. Weights are read by pipelines only. Files that are changed after they were
+ * opened end what reads them with a {@link ModelLoadException}; they have to be opened again. Thread-safe.
+ */
+public final class ZImageModel implements AutoCloseable {
+    private final OpenModel model;
+
+    private ZImageModel(OpenModel model) {
+        this.model = model;
+    }
+
+    OpenModel opened() {
+        return model;
+    }
+
+    /**
+     * Opens a checkpoint: reads its configurations and the headers of its weights' files, and checks that every weight is there in the
+     * right shape. Reads no weights, and needs no native libraries.
+     *
+     * @param folder a folder in the layout of diffusers: the one that holds {@code model_index.json}
+     * @throws ModelLoadException if anything is missing, damaged or not supported
+     */
+    public static ZImageModel open(Path folder) {
+        return new ZImageModel(OpenModel.open(Given.value(folder, "folder"), null));
+    }
+
+    /**
+     * As {@link #open(Path)}, for weight files of a variant, where there are any.
+     *
+     * @param variant such as {@code bf16} for {@code model.bf16.safetensors}
+     * @throws IllegalArgumentException if the variant cannot be part of a file's name
+     */
+    public static ZImageModel open(Path folder, String variant) {
+        return new ZImageModel(OpenModel.open(Given.value(folder, "folder"), Given.value(variant, "variant")));
+    }
+
+    /** Returns what the checkpoint holds. */
+    public ModelInfo info() {
+        return ModelInfo.of(model.checkpoint());
+    }
+
+    /**
+     * Returns what stands for the model in a {@link io.github.zimage.tuning.Profile}: the same for folders whose tensors have the same names and shapes, whatever
+     * the numbers in them.
+     */
+    public String profileKey() {
+        return ModelKey.of(model.checkpoint());
+    }
+
+    /**
+     * Counts a prompt's tokens, those of the chat template among them. Loads the tokenizer the first time, but neither weights nor
+     * LibTorch.
+     *
+     * @throws IllegalArgumentException if the prompt has more than 65,536 characters
+     * @throws ModelLoadException if the tokenizer is damaged or of another kind
+     * @throws NativeLibraryException if the tokenizer's native library cannot be loaded
+     * @throws IllegalStateException if the model is closed
+     */
+    public int countTokens(String prompt) {
+        return model.tokens().count(Given.value(prompt, "prompt"));
+    }
+
+    /**
+     * Returns a builder of pipelines with the defaults, to be changed. Whatever it makes uses what is open here. Its pipelines can
+     * outlive the model: what they need stays until they are closed, too.
+     */
+    public PipelineBuilder pipeline() {
+        return new PipelineBuilder().model(this);
+    }
+
+    /**
+     * Checks a request against the model, as {@link PipelineBuilder#check} does with the defaults.
+     *
+     * @throws IllegalArgumentException if the request does not suit the model; the message says why
+     * @throws IllegalStateException if the model is closed
+     */
+    public void check(GenerationRequest request) {
+        pipeline().check(request);
+    }
+
+    /**
+     * Returns the plan by which a pipeline with the defaults would be loaded for requests of a size; {@link PipelineBuilder#plan} tells
+     * of others.
+     *
+     * @param largest the request that needs the most memory
+     * @throws IllegalStateException if the model is closed
+     */
+    public MemoryPlan plan(GenerationRequest largest) {
+        return pipeline().planFor(largest).plan();
+    }
+
+    /**
+     * Converts the weights that are not stored in a precision, and keeps them where pipelines look for them; {@link
+     * PipelineBuilder#convert} has the choice. Blocks meanwhile.
+     *
+     * @return the files with converted weights, none if all weights can be used as they are stored
+     * @throws ZImageException if the weights cannot be converted, such as for want of room
+     * @throws GenerationCancelledException if the calling thread is interrupted
+     * @throws IllegalStateException if the model is closed
+     */
+    public List<Path> convert(Precision precision) {
+        return pipeline().precision(precision).convert();
+    }
+
+    /** Frees the tokenizer, as soon as no pipeline needs it. Further calls do nothing. */
+    @Override
+    public void close() {
+        model.close();
+    }
+
+    /** Returns the model's name. */
+    @Override
+    public String toString() {
+        return model.checkpoint().name();
+    }
+}

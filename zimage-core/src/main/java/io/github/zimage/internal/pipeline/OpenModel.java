@@ -1,0 +1,73 @@
+package io.github.zimage.internal.pipeline;
+
+import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.text.PromptTokens;
+import io.github.zimage.internal.weights.Checkpoint;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A checkpoint that is open: its configurations, where its weights lie, and from its first use on its tokenizer, which pipelines share.
+ * Thread-safe.
+ */
+public final class OpenModel implements AutoCloseable {
+    private final Checkpoint checkpoint;
+    private @Nullable PromptTokens tokens;
+    private boolean closed;
+
+    private OpenModel(Checkpoint checkpoint) {
+        this.checkpoint = checkpoint;
+    }
+
+    /**
+     * Opens a checkpoint and checks it.
+     *
+     * @param variant the variant of the weights' files, or null
+     * @throws ModelLoadException if anything is missing, damaged or not supported
+     */
+    public static OpenModel open(Path folder, @Nullable String variant) {
+        return new OpenModel(Checkpoint.open(folder, variant));
+    }
+
+    /** Returns what was opened. */
+    public Checkpoint checkpoint() {
+        return checkpoint;
+    }
+
+    /**
+     * Returns what divides prompts. It stays this model's: who needs it for longer has to retain it.
+     *
+     * @throws ModelLoadException if the tokenizer cannot be loaded
+     * @throws IllegalStateException if the model is closed
+     */
+    public synchronized PromptTokens tokens() {
+        requireOpen();
+        PromptTokens loaded = tokens;
+        if (loaded == null) {
+            loaded = PromptTokens.load(checkpoint);
+            tokens = loaded;
+        }
+        return loaded;
+    }
+
+    /**
+     * Refuses to go on if the model is closed.
+     *
+     * @throws IllegalStateException if it is
+     */
+    public synchronized void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("model is closed");
+        }
+    }
+
+    /** Frees the tokenizer, as soon as no pipeline needs it. Further calls do nothing. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        if (tokens != null) {
+            tokens.close();
+            tokens = null;
+        }
+    }
+}
