@@ -78,7 +78,7 @@ final class FiniteWatch {
                                         picture.index() + 1,
                                         at.step().number(),
                                         at.step().count(),
-                                        Guidance.of(request).isOn()
+                                        request.guidance() > 0
                                                 ? "guidance must be smaller, but was " + request.guidance()
                                                 : "they are too large; compare the transformer's files with their source")));
     }
