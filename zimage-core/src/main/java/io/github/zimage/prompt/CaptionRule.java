@@ -17,6 +17,10 @@ final class CaptionRule {
     private static final Pattern NOT_A_CAPTION = Pattern.compile(
             "(?:花纹|图案|纹样|纹饰|标志|标识|浮雕|图腾|符号|花卉|诗句|文字|经文|符文|咒语|公式|代码|数字|字母|编号|刻度|地名|红线|路线|等高线|梵文|古文|铭文|汉字|英文|中文|小字|的字|日记|信|作业|毛笔字|书法|星空图|龙凤|莲花|人像|头像)$");
 
+    /** What is drawn on something: so many of a thing, or something with a pattern. */
+    private static final Pattern DRAWN =
+            Pattern.compile("[一两三几][只条个朵头匹棵座辆枝对双片颗轮幅张](?!字)|[^的]{1,6}(?:纹|图案|花样|图样|图腾|标志)的");
+
     private static final Pattern ENGLISH_CAPTION = Pattern.compile(
             "(?i)(?<![a-z])(?:that says|which says|that reads|which reads|label?led(?: with| as)?|titled|entitled|captioned|inscribed with|engraved with the words?"
                     + "|with (?:the|a) (?:words?|text|title|inscription|headline|caption|slogan|message|phrase|lettering)(?: of)?"
@@ -54,7 +58,9 @@ final class CaptionRule {
                 caption = caption.substring(0, tail.start());
             }
             caption = caption.stripTrailing();
-            if (!NOT_A_CAPTION.matcher(caption).find()) {
+            boolean drawn = "印刻绣".indexOf(text.charAt(matcher.start())) >= 0
+                    && DRAWN.matcher(matcher.group(1)).lookingAt();
+            if (!drawn && !NOT_A_CAPTION.matcher(caption).find()) {
                 add(matcher.start(1), caption, fixable ? "\u201C" + caption + "\u201D" : null);
             }
         }

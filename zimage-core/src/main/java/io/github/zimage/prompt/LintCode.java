@@ -31,7 +31,10 @@ public enum LintCode {
     GUIDANCE_ON_TURBO(LintSeverity.WARNING, LintBasis.MODEL),
     /** More tokens than the text encoder's limit. Without a tokenizer the number is an estimate. */
     TOO_LONG(LintSeverity.ERROR, LintBasis.MODEL),
-    /** Half-width punctuation after Chinese characters, full-width letters and digits, mixed brackets. */
+    /**
+     * Punctuation of both widths in one text, full-width letters and digits, mixed brackets, full-width punctuation in English.
+     * Chinese with half-width punctuation throughout is none.
+     */
     PUNCTUATION_WIDTH(LintSeverity.INFO, LintBasis.FOLKLORE),
     /** Halves of a bilingual prompt that name another number, another colour or another quoted text. */
     BILINGUAL_MISMATCH(LintSeverity.WARNING, LintBasis.ADVICE),
@@ -40,7 +43,12 @@ public enum LintCode {
     /** A Chinese idiom whose image is not what it means, and may be drawn. Needs a {@link ChineseAnalyzer}. */
     LITERAL_IDIOM(LintSeverity.INFO, LintBasis.FOLKLORE),
     /** A Chinese classifier that does not go with its noun. Needs a {@link ChineseAnalyzer}. */
-    CLASSIFIER(LintSeverity.INFO, LintBasis.LANGUAGE),
+    CLASSIFIER(LintSeverity.INFO, LintBasis.FOLKLORE),
+    /**
+     * One of a thing, with a Chinese classifier that is a word for something else ({@code 一座山}: a seat, {@code 一尊佛像}: a vessel). Guides to
+     * prompts advise to name the thing alone. Needs a {@link ChineseAnalyzer}.
+     */
+    LITERAL_CLASSIFIER(LintSeverity.INFO, LintBasis.FOLKLORE),
     /** A dialect word that has a standard one. Needs a {@link ChineseAnalyzer}. */
     DIALECT(LintSeverity.INFO, LintBasis.FOLKLORE),
     /** Traditional and simplified characters in one text. Needs a {@link ChineseAnalyzer}. */

@@ -15,7 +15,6 @@ import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.regex.Pattern;
 
 /**
  * Styles and ready-made templates, as data. {@link #standard()} has some; {@link #with(PromptLibrary)} adds your own,
@@ -32,7 +31,6 @@ import java.util.regex.Pattern;
  * <p>Immutable and thread-safe.
  */
 public final class PromptLibrary {
-    private static final Pattern NAME = Pattern.compile("[a-z0-9]++(?:-[a-z0-9]++){0,20}+");
     private static final long LARGEST_FILE_BYTES = 4 << 20;
     private static final PromptLibrary STANDARD = readStandard();
 
@@ -88,7 +86,7 @@ public final class PromptLibrary {
             }
             boolean styles = section.getKey().equals("styles");
             section.getValue().properties().forEach(entry -> {
-                String name = checkName(entry.getKey());
+                String name = PromptText.checkName(entry.getKey());
                 String english = words(name, entry.getValue(), "en");
                 String chinese = words(name, entry.getValue(), "zh");
                 if (styles) {
@@ -143,15 +141,6 @@ public final class PromptLibrary {
      */
     public PromptTemplate template(String name, PromptLanguage language) {
         return Objects.requireNonNull(found("template", name, templates).get(language));
-    }
-
-    static String checkName(String name) {
-        if (!NAME.matcher(name).matches()) {
-            throw new IllegalArgumentException(
-                    "a name is made of lower-case letters, digits and up to 20 hyphens, but was '%s'"
-                            .formatted(Excerpt.of(name)));
-        }
-        return name;
     }
 
     private static <T> T found(String kind, String name, Map<String, T> entries) {

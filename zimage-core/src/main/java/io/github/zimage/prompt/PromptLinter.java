@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PromptLinter {
     /** Longer prompts are not read, neither here nor by a pipeline: far more than any limit of tokens lets through. */
-    public static final int MAX_CHARACTERS = 1 << 16;
+    public static final int MAX_CHARACTERS = PromptText.MAX_CHARACTERS;
 
     private static final int FIX_ROUNDS = 10;
 

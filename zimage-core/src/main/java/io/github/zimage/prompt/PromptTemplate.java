@@ -41,10 +41,12 @@ public record PromptTemplate(String subject, List<String> details, String backgr
      *     all together have more than {@value PromptLinter#MAX_CHARACTERS} characters
      */
     public PromptTemplate {
-        subject = checkPart("subject", subject);
-        background = checkPart("background", background);
-        style = checkPart("style", style);
-        details = details.stream().map(detail -> checkPart("detail", detail)).toList();
+        subject = PromptText.checkPart("subject", subject);
+        background = PromptText.checkPart("background", background);
+        style = PromptText.checkPart("style", style);
+        details = details.stream()
+                .map(detail -> PromptText.checkPart("detail", detail))
+                .toList();
         if (subject.isEmpty()) {
             throw new IllegalArgumentException("subject must not be blank: say what the picture shows");
         }
@@ -101,7 +103,7 @@ public record PromptTemplate(String subject, List<String> details, String backgr
                 throw new IllegalArgumentException("there is no placeholder {%s}, only %s"
                         .formatted(Excerpt.of(name), Excerpt.of(known.toString())));
             }
-            if (checkPart(name, value).isEmpty()) {
+            if (PromptText.checkPart(name, value).isEmpty()) {
                 throw new IllegalArgumentException("%s must not be blank".formatted(Excerpt.of(name)));
             }
         });
@@ -193,15 +195,6 @@ public record PromptTemplate(String subject, List<String> details, String backgr
             end--;
         }
         return part.substring(0, end);
-    }
-
-    static String checkPart(String name, String part) {
-        if (part.indexOf('|') >= 0 || part.indexOf('\n') >= 0 || part.indexOf('\r') >= 0) {
-            throw new IllegalArgumentException(
-                    "%s must not contain a vertical bar, which separates the parts, or a line break, but was: %s"
-                            .formatted(Excerpt.of(name), Excerpt.of(part)));
-        }
-        return part.strip();
     }
 
     /** Collects the parts of a {@link PromptTemplate}. Not thread-safe. */

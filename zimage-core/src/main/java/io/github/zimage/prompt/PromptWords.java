@@ -17,7 +17,7 @@ final class PromptWords {
 
     /** Returns the number of words. Chinese is cut into words by the analyzer, or guessed from its characters. */
     static int count(String text, @Nullable ChineseAnalyzer chinese) {
-        if (chinese != null && text.length() <= PromptLinter.MAX_CHARACTERS && PromptLanguage.hasHan(text)) {
+        if (chinese != null && text.length() <= PromptText.MAX_CHARACTERS && PromptLanguage.hasHan(text)) {
             return (int) chinese.words(text).stream()
                     .filter(word -> word.codePoints().anyMatch(Character::isLetterOrDigit))
                     .count();

@@ -16,6 +16,8 @@ final class PunctuationRule {
     private static final Pattern MIXED_BRACKETS =
             Pattern.compile("\uFF08[^()\uFF08\uFF09]{1,60}+(\\))|(\\()[^()\uFF08\uFF09]{1,60}+\uFF09");
 
+    private static final Pattern FULL_WIDTH_STOP = Pattern.compile("[\uFF0C\u3002\u3001\uFF1B\uFF1A\uFF01\uFF1F]");
+
     private static final String HALF = ",;:!?.()";
     private static final String FULL = "\uFF0C\uFF1B\uFF1A\uFF01\uFF1F\u3002\uFF08\uFF09";
 
@@ -38,8 +40,9 @@ final class PunctuationRule {
         rule.brackets();
     }
 
+    /** Who writes all marks narrow is understood; one width beside the other in one text is a slip. */
     private void narrowMarks() {
-        if (!rule.hasAny(",;:!?.")) {
+        if (!rule.hasAny(",;:!?.") || !FULL_WIDTH_STOP.matcher(text).find()) {
             return;
         }
         for (Matcher matcher = HALF_WIDTH.matcher(text); matcher.find(); ) {

@@ -12,9 +12,9 @@ import java.util.Objects;
 public record StylePreset(String name, String english, String chinese) {
     /** @throws IllegalArgumentException if the name is not one, or words are blank or contain a vertical bar */
     public StylePreset {
-        PromptLibrary.checkName(name);
-        english = PromptTemplate.checkPart("english", Objects.requireNonNull(english, "english"));
-        chinese = PromptTemplate.checkPart("chinese", Objects.requireNonNull(chinese, "chinese"));
+        PromptText.checkName(name);
+        english = PromptText.checkPart("english", Objects.requireNonNull(english, "english"));
+        chinese = PromptText.checkPart("chinese", Objects.requireNonNull(chinese, "chinese"));
         if (english.isEmpty() || chinese.isEmpty()) {
             throw new IllegalArgumentException("style '%s' must have words in both languages".formatted(name));
         }

@@ -35,7 +35,7 @@ class PromptLinterTest {
                 "OTHER_SYNTAX | a cat BREAK a dog | a cat, a dog",
                 "UNQUOTED_TEXT | a sign that says fresh bread, street | a sign that says \"fresh bread\", street",
                 "UNQUOTED_TEXT | 招牌上写着春风十里，木门 | 招牌上写着“春风十里”，木门",
-                "PUNCTUATION_WIDTH | 一只猫,一只狗 | 一只猫，一只狗",
+                "PUNCTUATION_WIDTH | 一只猫，一只狗,草地 | 一只猫，一只狗，草地",
                 "PUNCTUATION_WIDTH | ＡＢＣ blocks | ABC blocks",
             })
     void what_canBeMended_isMended(LintCode code, String prompt, String mended) {
@@ -77,6 +77,8 @@ class PromptLinterTest {
                 "a photo of an oil painting hanging in a museum",
                 "a boy reading under a blanket",
                 "a hut (painted red) by the fjord",
+                "年轻中国女性,红色汉服 // Young Chinese woman in red Hanfu",
+                "一只猫,一只狗;草地:绿色.",
                 "a clock showing (12:30)",
                 "a sign that says \"very very (big:1.2), masterpiece, 8k\"",
                 "一位老太太坐在门口",

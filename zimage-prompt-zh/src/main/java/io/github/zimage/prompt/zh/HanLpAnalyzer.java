@@ -26,6 +26,12 @@ public final class HanLpAnalyzer implements ChineseAnalyzer {
     private static final Pattern NUMBERED =
             Pattern.compile("([一二两三四五六七八九十几]{1,3}|[0-9]{1,3})([个只条张头匹把本辆架艘座棵株朵支枝尊顶件幅面扇台部封根枚盏])");
 
+    /** Classifiers that are words for things: a vessel, a seat. */
+    private static final String NAMES_OF_THINGS = "尊座";
+
+    /** Before 一, they make another word of it: the first, uniform, the only. */
+    private static final String NO_NUMBERS = "第统統唯单單专專同之";
+
     private static final String ANIMALS = "龙虎马牛羊鸡狗犬鼠兔猴猪鱼鸟狼狐鹤凤蛇象狮豹鹰雁鹊鸦鸠蝉虫蚁蜂";
 
     /** Characters of which two readings are common and mean different things. */
@@ -236,8 +242,28 @@ public final class HanLpAnalyzer implements ChineseAnalyzer {
                             classifier,
                             String.valueOf(noun),
                             usual);
+                } else if (matcher.group(1).equals("一")
+                        && NAMES_OF_THINGS.contains(classifier)
+                        && (matcher.start() == 0 || NO_NUMBERS.indexOf(text.charAt(matcher.start() - 1)) < 0)
+                        && isThing(next, matcher.end())) {
+                    add(
+                            LintCode.LITERAL_CLASSIFIER,
+                            matcher.start(),
+                            matcher.end(),
+                            null,
+                            matcher.group(),
+                            terms.get(next).word);
                 }
             }
+        }
+
+        /** Returns whether a word is a noun, and stands directly behind a classifier. */
+        private boolean isThing(int term, int classifierEnd) {
+            return term < terms.size()
+                    && terms.get(term).offset == classifierEnd
+                    && (lists.classifiers.containsKey(terms.get(term).word)
+                            || (!terms.get(term).word.equals("难求")
+                                    && String.valueOf(terms.get(term).nature).startsWith("n")));
         }
 
         private static int end(Term term) {

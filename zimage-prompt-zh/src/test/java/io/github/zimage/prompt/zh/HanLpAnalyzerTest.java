@@ -3,8 +3,10 @@ package io.github.zimage.prompt.zh;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.prompt.ChineseAnalyzer;
+import io.github.zimage.prompt.LintBasis;
 import io.github.zimage.prompt.LintCode;
 import io.github.zimage.prompt.LintFinding;
+import io.github.zimage.prompt.LintSeverity;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
 import io.github.zimage.prompt.SizeAdvisor;
@@ -31,7 +33,7 @@ class HanLpAnalyzerTest {
             value = {
                 "AMBIGUOUS_READING | 一支发簪 | 一支发簪(fà zān)",
                 "LITERAL_IDIOM | 一幅画龙点睛的设计 | 一幅点缀得恰到好处的设计",
-                "CLASSIFIER | 一个佛像立在山顶 | 一尊佛像立在山顶",
+                "CLASSIFIER | 两个佛像立在山顶 | 两尊佛像立在山顶",
                 "CLASSIFIER | 三只白色的马 | 三匹白色的马",
                 "DIALECT | 靓仔和阿婆 | 帅哥和老奶奶",
                 "MIXED_SCRIPT | 咖啡館的窗边，读书 | 咖啡馆的窗边，读书",
@@ -51,9 +53,11 @@ class HanLpAnalyzerTest {
                 "长发女孩在重庆听音乐",
                 "一支发簪(fà zān)",
                 "鸟语花香的花园，万马奔腾",
-                "一尊佛像，三匹马，一群牛，一个骑马的男孩，一个船长",
+                "两尊佛像，三匹马，一群牛，一个骑马的男孩，一个船长",
+                "这座山，第一座桥，十一座塔，统一座谈，一座难求，一座孤零零的灯塔",
+                "年轻中国女性,红色汉服 // Young Chinese woman in red Hanfu",
                 "一个房间里有一张桌子",
-                "台北的老街，機車騎士，後面有一座寺廟",
+                "台北的老街，機車騎士，後面有兩座寺廟",
                 "公里、皇后、干净、头发、台湾、面条",
                 "著名的画家站着",
                 "共享单车停在路边，士兵",
@@ -61,6 +65,20 @@ class HanLpAnalyzerTest {
             })
     void nothingIsFoundWhereNothingIsWrong(String prompt) {
         assertThat(LINTER.lint(prompt).findings()).isEmpty();
+    }
+
+    // What guides say of classifiers is no more than a hint.
+    @ParameterizedTest
+    @ValueSource(strings = {"一尊佛像", "一座山", "远处有一座雪山，云海", "一座灯塔"})
+    void classifiersThatGuidesAdviseAgainst_areFolklore(String prompt) {
+        PromptLint lint = LINTER.lint(prompt);
+
+        assertThat(lint.findings()).extracting(LintFinding::code).containsExactly(LintCode.LITERAL_CLASSIFIER);
+        LintFinding finding = lint.findings().get(0);
+        assertThat(finding.severity()).isEqualTo(LintSeverity.INFO);
+        assertThat(finding.code().basis()).isEqualTo(LintBasis.FOLKLORE);
+        assertThat(prompt.substring(finding.start(), finding.end())).matches("一[尊座]");
+        assertThat(lint.fixed()).isEqualTo(prompt);
     }
 
     @Test

@@ -41,7 +41,18 @@ class LabelledPromptsTest {
 
     @Test
     void heldOutPrompts_areJudgedAsTheDocsSay() throws Exception {
-        List<Labelled> prompts = all();
+        requireTable(first());
+    }
+
+    // These were written after the rules, so that nothing was fitted to the half that is held out.
+    @Test
+    void furtherPrompts_areJudgedAsTheDocsSay() throws Exception {
+        Map<LintCode, Count> heldOut = requireTable(further());
+        heldOut.forEach((code, count) ->
+                assertThat(count.precision()).as("precision of %s", code).isGreaterThanOrEqualTo(0.9));
+    }
+
+    private Map<LintCode, Count> requireTable(List<Labelled> prompts) throws Exception {
         Map<LintCode, Count> heldOut = counts(prompts, true);
         Map<LintCode, Count> development = counts(prompts, false);
 
@@ -54,6 +65,7 @@ class LabelledPromptsTest {
         assertThat(total.precision()).isGreaterThanOrEqualTo(0.9);
         assertThat(total.recall()).isGreaterThanOrEqualTo(0.8);
         assertThat(Files.readString(DOCS)).contains(table);
+        return heldOut;
     }
 
     @Test
@@ -70,13 +82,14 @@ class LabelledPromptsTest {
 
     @Test
     void theSetsAreLargeAndHalfClean() throws Exception {
-        for (Map.Entry<String, Integer> least : Map.of("zh", 300, "en", 200).entrySet()) {
+        for (Map.Entry<String, Integer> least :
+                Map.of("zh", 300, "en", 200, "zh-2", 200, "en-2", 100).entrySet()) {
             List<Labelled> prompts = LabelledPrompts.read(least.getKey());
             long clean =
                     prompts.stream().filter(prompt -> prompt.codes().isEmpty()).count();
 
             assertThat(prompts).hasSizeGreaterThanOrEqualTo(least.getValue()).doesNotHaveDuplicates();
-            assertThat((double) clean / prompts.size()).isBetween(0.45, 0.55);
+            assertThat((double) clean / prompts.size()).isBetween(0.4, 0.55);
         }
     }
 
@@ -97,9 +110,23 @@ class LabelledPromptsTest {
         }
     }
 
+    private static List<Labelled> first() throws Exception {
+        return read("zh", "en");
+    }
+
+    private static List<Labelled> further() throws Exception {
+        return read("zh-2", "en-2");
+    }
+
     private static List<Labelled> all() throws Exception {
-        List<Labelled> prompts = new ArrayList<>(LabelledPrompts.read("zh"));
-        prompts.addAll(LabelledPrompts.read("en"));
+        return read("zh", "en", "zh-2", "en-2");
+    }
+
+    private static List<Labelled> read(String... files) throws Exception {
+        List<Labelled> prompts = new ArrayList<>();
+        for (String file : files) {
+            prompts.addAll(LabelledPrompts.read(file));
+        }
         return prompts;
     }
 
