@@ -208,6 +208,9 @@ public final class Main implements Runnable {
     }
 
     private static Path path(String text) {
+        if (text.isEmpty()) {
+            throw new TypeConversionException("must be the name of a file or a folder, but was empty");
+        }
         try {
             return Path.of(text);
         } catch (InvalidPathException e) {

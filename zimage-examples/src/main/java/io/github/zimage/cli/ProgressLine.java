@@ -17,8 +17,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class ProgressLine implements AutoCloseable {
     private static final int INTERVAL_MILLIS = 500;
+    private static final int PAUSE_NANOS = 100_000_000;
     private static final int LONGEST_BAR = 40;
-    private static final int SHORTEST_BAR = 6;
+    private static final int SHORTEST_BAR = 4;
+    /** What a bar has around it: a blank and two brackets. */
+    private static final int FRAME = 3;
+
     private static final double MIB = 1 << 20;
 
     /** From which on a decimal says nothing. */
@@ -35,6 +39,7 @@ final class ProgressLine implements AutoCloseable {
     private long start;
     private String note = "";
     private int drawn;
+    private long lastDrawn;
 
     private ProgressLine(PrintStream terminal, @Nullable IntSupplier columns) {
         this.terminal = terminal;
@@ -93,7 +98,7 @@ final class ProgressLine implements AutoCloseable {
         this.done = done;
         this.note = note;
         if (columns != null) {
-            draw();
+            drawUnlessJustDone();
         } else if (step && done < total) {
             terminal.println(text(task, Integer.MAX_VALUE));
         }
@@ -133,6 +138,13 @@ final class ProgressLine implements AutoCloseable {
         }
     }
 
+    /** Bytes come in many pieces, and a slow connection would have to carry each drawing. */
+    private void drawUnlessJustDone() {
+        if (!bytes || System.nanoTime() - lastDrawn > PAUSE_NANOS) {
+            draw();
+        }
+    }
+
     private synchronized void draw() {
         if (task == null || columns == null) {
             return;
@@ -143,20 +155,27 @@ final class ProgressLine implements AutoCloseable {
         terminal.print('\r' + text + " ".repeat(Math.max(0, Math.min(width, drawn) - text.length())));
         terminal.flush();
         drawn = text.length();
+        lastDrawn = System.nanoTime();
     }
 
     /** Returns the line; where there is no room for all of it, without what is least important. */
     private String text(String name, int width) {
         List<String> details = details();
-        while (!details.isEmpty()
-                && name.length() + 1 + String.join(" ", details).length() > width) {
+        boolean hasBar = columns != null && total > 0;
+        int least = hasBar ? FRAME + SHORTEST_BAR : 0;
+        while (details.size() > 1 && name.length() + least + length(details) > width) {
             details.remove(details.size() - 1);
         }
-        String right = details.isEmpty() ? "" : " " + String.join(" ", details);
-        int room = Math.min(LONGEST_BAR, width - name.length() - right.length() - 3);
-        String bar = total > 0 && room >= SHORTEST_BAR && columns != null ? " [" + bar(room) + "]" : "";
-        String text = name + bar + right;
+        int room = Math.min(LONGEST_BAR, width - name.length() - FRAME - length(details));
+        String bar = hasBar && room >= SHORTEST_BAR ? " [" + bar(room) + "]" : "";
+        String right = bar + " " + String.join(" ", details);
+        String shown = name.substring(0, Math.max(0, Math.min(name.length(), width - right.length())));
+        String text = shown.isEmpty() ? right.strip() : shown + right;
         return text.length() <= width ? text : text.substring(0, width);
+    }
+
+    private static int length(List<String> details) {
+        return details.stream().mapToInt(detail -> 1 + detail.length()).sum();
     }
 
     /** What is to be said behind the bar, the most important first. */

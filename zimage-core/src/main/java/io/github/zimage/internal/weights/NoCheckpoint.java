@@ -5,10 +5,12 @@ import io.github.zimage.internal.io.ModelFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -19,6 +21,10 @@ import java.util.regex.Pattern;
 final class NoCheckpoint {
     private static final String INDEX = "model_index.json";
     private static final Pattern HUB_NAME = Pattern.compile("[A-Za-z0-9][\\w.-]*/[A-Za-z0-9][\\w.-]*");
+    /** A path has lost the second slash of an address. */
+    private static final Pattern ADDRESS = Pattern.compile("(?i)(https?|hf|s3|gs|ftp|file):/");
+
+    private static final Pattern ARCHIVE = Pattern.compile("\\.(zip|tar|tgz|tar\\.\\w+|7z|zst)$");
     private static final String NEEDED = "a folder in the layout of diffusers is needed, with " + INDEX + " in it";
     private static final int LISTED = 1000;
 
@@ -38,18 +44,33 @@ final class NoCheckpoint {
             return new ModelLoadException(shown + ": must be a checkpoint folder as diffusers makes them, but has no "
                     + INDEX + advice(folderAdvice(absolute)));
         }
-        String is = Files.exists(absolute)
-                ? "is a file" + advice(fileAdvice(absolute))
-                : "is missing" + advice(hubAdvice(path));
-        return new ModelLoadException(shown + ": must be a checkpoint folder, but " + is);
+        return new ModelLoadException(shown + ": must be a checkpoint folder, but " + is(path, absolute));
+    }
+
+    private static String is(Path path, Path absolute) {
+        try {
+            return Files.readAttributes(absolute, BasicFileAttributes.class).isRegularFile()
+                    ? "is a file" + advice(fileAdvice(absolute))
+                    : "is a special file" + advice(NEEDED);
+        } catch (AccessDeniedException e) {
+            return "cannot be looked at: permission denied";
+        } catch (IOException e) {
+            return "is missing" + advice(missingAdvice(path));
+        }
     }
 
     private static String advice(String text) {
         return text.isEmpty() ? "" : ": " + text;
     }
 
-    private static String hubAdvice(Path path) {
+    private static String missingAdvice(Path path) {
         String name = path.toString().replace('\\', '/');
+        if (ADDRESS.matcher(name).lookingAt()) {
+            return "it is an address, from which nothing is fetched; fetch the model first, with `hf download`, and give its folder";
+        }
+        if (name.startsWith("~")) {
+            return "the shell knows what ~ stands for only where it is not in quotes";
+        }
         if (!HUB_NAME.matcher(name).matches()) {
             return "";
         }
@@ -76,6 +97,9 @@ final class NoCheckpoint {
         if (name.endsWith(".ckpt") || name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin")) {
             return "PyTorch files are not read, " + NEEDED;
         }
+        if (ARCHIVE.matcher(name).find()) {
+            return "archives are not read; unpack it and give the folder";
+        }
         return NEEDED;
     }
 
@@ -95,6 +119,14 @@ final class NoCheckpoint {
             return "it is a component's folder; give the checkpoint's, "
                     + ModelFile.printable(String.valueOf(folder.getParent()));
         }
+        List<Path> entries = entries(folder);
+        if (Files.isDirectory(folder.resolve(".cache/huggingface"))
+                || folder.resolveSibling("").endsWith("snapshots")) {
+            return "the download is not complete; begin it again, it goes on where it ended";
+        }
+        if (entries.isEmpty()) {
+            return "it is empty, or cannot be listed";
+        }
         if (Files.isDirectory(folder.resolve("snapshots"))) {
             return "it is a model's folder in Hugging Face's cache; give the folder below snapshots"
                     + example(checkpointsIn(folder.resolve("snapshots")));
@@ -103,7 +135,6 @@ final class NoCheckpoint {
         if (!checkpoints.isEmpty()) {
             return "give the folder in it" + example(checkpoints);
         }
-        List<Path> entries = entries(folder);
         if (has(entries, "models--.*")) {
             return "it is Hugging Face's cache; give the folder below snapshots of a model in it";
         }

@@ -16,6 +16,8 @@ import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -160,6 +162,34 @@ class CheckpointTest {
         assertAdvice(Files.writeString(files.resolve("a.ckpt"), "x"), "is a file: PyTorch files are not read");
         assertAdvice(Files.writeString(files.resolve("model"), "GGUF"), "is a file: GGUF is not read");
         assertAdvice(files, "it holds single files or those of one component");
+    }
+
+    @Test
+    void whatIsNotThereYet_isCalledWhatItIs() throws IOException {
+        assertAdvice(
+                Path.of("https://huggingface.co/Some-Org/Some-Model"),
+                "it is an address, from which nothing is fetched");
+        assertAdvice(Path.of("hf://Some-Org/Some-Model"), "it is an address, from which nothing is fetched");
+        assertAdvice(Path.of("~/Some-Model"), "the shell knows what ~ stands for only where it is not in quotes");
+        assertAdvice(Files.writeString(parent.resolve("model.tar.gz"), "x"), "archives are not read; unpack it");
+        assertAdvice(Files.createDirectory(parent.resolve("empty")), "it is empty, or cannot be listed");
+        Path snapshots = Objects.requireNonNull(folder.getParent());
+        assertAdvice(Files.createDirectory(snapshots.resolve("other")), "the download is not complete; begin it again");
+        Path fetched = Files.createDirectories(parent.resolve("fetched"));
+        Files.createDirectories(fetched.resolve(".cache/huggingface/download"));
+        assertAdvice(fetched, "the download is not complete; begin it again");
+        // The spelling of a hub's name does not make an address of a folder.
+        assertAdvice(Path.of("Some-Org/Some-Model/more"), "but is missing");
+    }
+
+    @Test
+    @DisabledOnOs(OS.WINDOWS)
+    void whatIsNeitherFileNorFolder_isRefusedUnopened() throws Exception {
+        Path pipe = parent.resolve("pipe");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        assertAdvice(pipe, "is a special file: a folder in the layout of diffusers is needed");
+        assertAdvice(Path.of("/dev/null"), "is a special file");
     }
 
     @Test
