@@ -1,6 +1,5 @@
 package io.github.zimage;
 
-import io.github.zimage.internal.generation.DrawnImage;
 import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.image.PngEncoder;
 import io.github.zimage.internal.io.AtomicFile;
@@ -9,7 +8,9 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -21,26 +22,32 @@ public final class GeneratedImage {
     private final byte[] rgb;
     private final Latents latents;
     private final @Nullable ImageParameters parameters;
-    private final GenerationTimings timings;
+    private final Timings timings;
+
+    /**
+     * Where the time of one generation went. Waiting in the pipeline's queue is not part of it.
+     *
+     * @param encode turning the prompts into embeddings; zero if they came with the request
+     * @param denoise all steps together
+     * @param decode turning the latents of this picture into pixels
+     * @param steps each step by itself, in order
+     */
+    public record Timings(Duration encode, Duration denoise, Duration decode, List<Duration> steps) {
+
+        /** Copies the list of steps. */
+        public Timings {
+            steps = List.copyOf(steps);
+        }
+    }
 
     GeneratedImage(
-            int width,
-            int height,
-            byte[] rgb,
-            Latents latents,
-            @Nullable ImageParameters parameters,
-            GenerationTimings timings) {
+            int width, int height, byte[] rgb, Latents latents, @Nullable ImageParameters parameters, Timings timings) {
         this.width = width;
         this.height = height;
         this.rgb = rgb;
         this.latents = latents;
         this.parameters = parameters;
         this.timings = timings;
-    }
-
-    static GeneratedImage of(DrawnImage drawn, ImageParameters parameters) {
-        return new GeneratedImage(
-                drawn.width(), drawn.height(), drawn.rgb(), drawn.latents(), parameters, drawn.timings());
     }
 
     /** Returns the width in pixels. */
@@ -74,7 +81,7 @@ public final class GeneratedImage {
     }
 
     /** Returns where the time went. */
-    public GenerationTimings timings() {
+    public Timings timings() {
         return timings;
     }
 
@@ -95,8 +102,8 @@ public final class GeneratedImage {
     public byte[] toPng() {
         Map<String, String> texts = new LinkedHashMap<>();
         if (parameters != null) {
-            texts.put(PictureText.TEXT_KEYWORD, PictureText.toText(parameters, PictureText.PROGRAM));
-            texts.put(PictureText.JSON_KEYWORD, PictureText.toJson(parameters));
+            texts.put(PictureText.TEXT_KEYWORD, parameters.toText());
+            texts.put(PictureText.JSON_KEYWORD, parameters.toJson());
         }
         return PngEncoder.encode(width, height, rgb, texts);
     }

@@ -14,20 +14,14 @@ import org.jspecify.annotations.Nullable;
  * exactly what would be drawn one by one.
  */
 public final class GenerationRequest {
-    /** Width and height in pixels unless said otherwise. */
-    public static final int DEFAULT_SIZE = 1024;
-
     /** Steps unless said otherwise: what Z-Image-Turbo was distilled for. */
     public static final int DEFAULT_STEPS = 8;
-
-    /** The largest width or height in pixels. */
-    public static final int MAX_SIZE = 8192;
 
     /** The largest number of steps. */
     public static final int MAX_STEPS = 1000;
 
     /** The seed that stands for a random one. */
-    public static final long RANDOM_SEED = -1;
+    public static final long RANDOM_SEED = Seeds.RANDOM;
 
     /** A copy that nobody changes. */
     private final Builder values;
@@ -202,8 +196,8 @@ public final class GenerationRequest {
         private List<PromptEmbeddings> promptEmbeddings = List.of();
         private @Nullable String negativePrompt;
         private @Nullable PromptEmbeddings negativeEmbeddings;
-        private int width = DEFAULT_SIZE;
-        private int height = DEFAULT_SIZE;
+        private int width = ImageSize.DEFAULT_SIDE;
+        private int height = ImageSize.DEFAULT_SIDE;
         private @Nullable Integer steps;
         private double guidance;
         private double cfgNormalization;
@@ -266,7 +260,7 @@ public final class GenerationRequest {
             return this;
         }
 
-        /** Sets the size in pixels: multiples of 16 for Z-Image, twice the VAE's scale, up to {@value GenerationRequest#MAX_SIZE}. */
+        /** Sets the size in pixels: multiples of 16 for Z-Image, twice the VAE's scale, up to {@value ImageSize#MAX_SIDE}. */
         public Builder size(int width, int height) {
             return width(width).height(height);
         }

@@ -46,6 +46,16 @@ public record ImageParameters(GenerationRequest request, String model, Precision
         return request.seed();
     }
 
+    /** Returns the text that other programs read. */
+    String toText() {
+        return PictureText.toText(request, model, PictureText.PROGRAM);
+    }
+
+    /** Returns the text that {@link #read} reads. */
+    String toJson() {
+        return PictureText.toJson(request, model, precision, vaePrecision);
+    }
+
     /**
      * Reads the parameters from a PNG file that zimage wrote. The picture itself is not decoded.
      *

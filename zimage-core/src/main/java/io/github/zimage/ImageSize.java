@@ -8,10 +8,16 @@ import java.util.regex.Pattern;
 /**
  * A picture's width and height.
  *
- * @param width width in pixels, from 1 to {@value GenerationRequest#MAX_SIZE}
- * @param height height in pixels, from 1 to {@value GenerationRequest#MAX_SIZE}
+ * @param width width in pixels, from 1 to {@value #MAX_SIDE}
+ * @param height height in pixels, from 1 to {@value #MAX_SIDE}
  */
 public record ImageSize(int width, int height) {
+    /** The largest width or height in pixels. */
+    public static final int MAX_SIDE = 8192;
+
+    /** Width and height in pixels unless said otherwise. */
+    public static final int DEFAULT_SIDE = 1024;
+
     /** The usual tiers: sides of squares, whose area pictures of other ratios have too. */
     public static final List<Integer> TIERS = List.of(768, 1024, 1280);
 
@@ -29,9 +35,9 @@ public record ImageSize(int width, int height) {
      * @throws IllegalArgumentException if one is out of range
      */
     public ImageSize {
-        if (Math.min(width, height) < 1 || Math.max(width, height) > GenerationRequest.MAX_SIZE) {
+        if (Math.min(width, height) < 1 || Math.max(width, height) > MAX_SIDE) {
             throw new IllegalArgumentException("width and height must be between 1 and %d pixels, but were %d x %d"
-                    .formatted(GenerationRequest.MAX_SIZE, width, height));
+                    .formatted(MAX_SIDE, width, height));
         }
     }
 
@@ -54,9 +60,9 @@ public record ImageSize(int width, int height) {
             throw new IllegalArgumentException("a ratio must be between 1:%d and %d:1, but was %d:%d"
                     .formatted(MAX_RATIO, MAX_RATIO, across, down));
         }
-        if (tier < 1 || tier > GenerationRequest.MAX_SIZE) {
+        if (tier < 1 || tier > MAX_SIDE) {
             throw new IllegalArgumentException(
-                    "the tier must be between 1 and %d pixels, but was %d".formatted(GenerationRequest.MAX_SIZE, tier));
+                    "the tier must be between 1 and %d pixels, but was %d".formatted(MAX_SIDE, tier));
         }
         double ratio = (double) across / down;
         return new ImageSize(multiple(tier * Math.sqrt(ratio)), multiple(tier / Math.sqrt(ratio)));
@@ -79,7 +85,7 @@ public record ImageSize(int width, int height) {
             return ofRatio(
                     Integer.parseInt(ratio.group(1)),
                     Integer.parseInt(ratio.group(2)),
-                    ratio.group(3) == null ? GenerationRequest.DEFAULT_SIZE : Integer.parseInt(ratio.group(3)));
+                    ratio.group(3) == null ? DEFAULT_SIDE : Integer.parseInt(ratio.group(3)));
         }
         throw new IllegalArgumentException(
                 "a size must be like 1024x768, 1024, 16:9 or 16:9@1024, but was '%s'".formatted(text));

@@ -84,11 +84,11 @@ final class RequestRules {
         if (fields.contains("noiseReduction")) {
             return;
         }
-        if (reduction > 1 && (long) longest * reduction > GenerationRequest.MAX_SIZE) {
+        if (reduction > 1 && (long) longest * reduction > ImageSize.MAX_SIDE) {
             problem(
                     "noiseReduction",
                     "noise can be drawn for at most %d pixels, but was asked for %d times %d"
-                            .formatted(GenerationRequest.MAX_SIZE, reduction, longest));
+                            .formatted(ImageSize.MAX_SIDE, reduction, longest));
         } else if (reduction > 1 && !request.latents().isEmpty()) {
             problem("noiseReduction", "latents that are given are not reduced, but noiseReduction was " + reduction);
         }

@@ -29,10 +29,10 @@ public record VaeTiling(Mode mode, int rows) {
      * @throws IllegalArgumentException if they are out of range, or given though there are no tiles
      */
     public VaeTiling {
-        if (rows != 0 && (rows < MULTIPLE || rows > GenerationRequest.MAX_SIZE || rows % MULTIPLE != 0)) {
+        if (rows != 0 && (rows < MULTIPLE || rows > ImageSize.MAX_SIDE || rows % MULTIPLE != 0)) {
             throw new IllegalArgumentException(
                     "the rows of a VAE tile must be a multiple of %d from %d to %d, but were %d"
-                            .formatted(MULTIPLE, MULTIPLE, GenerationRequest.MAX_SIZE, rows));
+                            .formatted(MULTIPLE, MULTIPLE, ImageSize.MAX_SIDE, rows));
         }
         if (rows != 0 && mode == Mode.OFF) {
             throw new IllegalArgumentException(

@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.generation.DrawnImage;
 import io.github.zimage.internal.generation.Order;
 import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.pipeline.Assembly;
@@ -47,7 +48,7 @@ public final class ZImagePipeline implements AutoCloseable {
 
     /** Loads what a builder asked for. */
     static ZImagePipeline load(Assembly assembly, List<ImageSize> warmUp, boolean closesAtShutdown) {
-        Workers workers = assembly.load(GeneratedImage::of);
+        Workers workers = assembly.load(ZImagePipeline::image);
         ZImagePipeline pipeline = new ZImagePipeline(workers, assembly.requestCheck(), closesAtShutdown);
         try {
             pipeline.warmUp(warmUp);
@@ -56,6 +57,11 @@ public final class ZImagePipeline implements AutoCloseable {
             pipeline.close();
             throw e;
         }
+    }
+
+    private static GeneratedImage image(DrawnImage drawn, ImageParameters parameters) {
+        return new GeneratedImage(
+                drawn.width(), drawn.height(), drawn.rgb(), drawn.latents(), parameters, drawn.timings());
     }
 
     /** Returns a builder with the defaults. */

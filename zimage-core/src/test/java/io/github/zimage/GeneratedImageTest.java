@@ -242,7 +242,8 @@ final class GeneratedImageTest {
     }
 
     private static GeneratedImage image(int width, int height, byte[] rgb, @Nullable ImageParameters parameters) {
-        GenerationTimings timings = new GenerationTimings(Duration.ZERO, Duration.ZERO, Duration.ZERO, List.of());
+        GeneratedImage.Timings timings =
+                new GeneratedImage.Timings(Duration.ZERO, Duration.ZERO, Duration.ZERO, List.of());
         return new GeneratedImage(width, height, rgb, Latents.of(1, 1, 1, new float[1]), parameters, timings);
     }
 

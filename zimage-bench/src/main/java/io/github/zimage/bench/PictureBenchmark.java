@@ -2,7 +2,6 @@ package io.github.zimage.bench;
 
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.GenerationTimings;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
@@ -110,7 +109,7 @@ public abstract class PictureBenchmark {
         boolean eightBits = latest.parameters() != null && latest.parameters().precision() == Precision.INT8;
         Reference.requireNear(rgb, expected, eightBits ? FARTHEST_INT8 : FARTHEST, "the picture");
         ReadingsProfiler.put("distance.check", Reference.distance(rgb, expected), "levels");
-        GenerationTimings timings = latest.timings();
+        GeneratedImage.Timings timings = latest.timings();
         ReadingsProfiler.put(
                 "time.step", millis(timings.denoise()) / timings.steps().size(), "ms");
         ReadingsProfiler.put("time.decode", millis(timings.decode()), "ms");

@@ -1,6 +1,6 @@
 package io.github.zimage.cli;
 
-import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageSize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.demo.DemoModel;
@@ -38,7 +38,7 @@ final class ModelOptions {
 
     /** Returns the width and height of pictures for which none is named. */
     int defaultSize() {
-        return isDemo() ? DemoModel.SIZE : GenerationRequest.DEFAULT_SIZE;
+        return isDemo() ? DemoModel.SIZE : ImageSize.DEFAULT_SIDE;
     }
 
     private @Nullable Path chosen() {

@@ -1,6 +1,6 @@
 package io.github.zimage.cli;
 
-import io.github.zimage.GenerationTimings;
+import io.github.zimage.GeneratedImage;
 import java.time.Duration;
 import java.util.Locale;
 
@@ -14,7 +14,7 @@ final class Times {
     }
 
     /** Returns where the time of one generation went, in one line. */
-    static String summary(GenerationTimings timings) {
+    static String summary(GeneratedImage.Timings timings) {
         int steps = timings.steps().size();
         String each = steps < 2
                 ? ""

@@ -1,12 +1,8 @@
 package io.github.zimage.serve;
 
-import io.github.zimage.Component;
-import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemoryPlan;
-import io.github.zimage.OutOfDeviceMemoryException;
-import java.awt.image.BufferedImage;
+import io.github.zimage.internal.pipeline.ForwardingListener;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
@@ -79,15 +75,14 @@ final class FaultyBackend implements ImageBackend {
             }
         }
 
-        private final class FaultyListener implements GenerationListener {
-            private final GenerationListener listener;
+        private final class FaultyListener extends ForwardingListener {
             private final int at;
             private final AtomicInteger failures;
             private boolean hangs;
             private boolean failedBefore;
 
             FaultyListener(GenerationListener listener, int at, boolean hangs, int failures) {
-                this.listener = listener;
+                super(listener);
                 this.at = at;
                 this.hangs = hangs;
                 this.failures = new AtomicInteger(failures);
@@ -107,47 +102,7 @@ final class FaultyBackend implements ImageBackend {
                     failedBefore = true;
                     torch.empty(1L << 46); // more than any machine has
                 }
-                listener.onStep(step, steps, elapsed);
-            }
-
-            @Override
-            public void onStart() {
-                listener.onStart();
-            }
-
-            @Override
-            public void onRelief(OutOfDeviceMemoryException failure, MemoryPlan next) {
-                listener.onRelief(failure, next);
-            }
-
-            @Override
-            public void onDone(List<GeneratedImage> images) {
-                listener.onDone(images);
-            }
-
-            @Override
-            public void onLoad(Component component, long bytesDone, long bytesTotal) {
-                listener.onLoad(component, bytesDone, bytesTotal);
-            }
-
-            @Override
-            public void onEncode(Duration elapsed) {
-                listener.onEncode(elapsed);
-            }
-
-            @Override
-            public int previewSize(int step) {
-                return listener.previewSize(step);
-            }
-
-            @Override
-            public void onPreview(int step, int index, BufferedImage preview) {
-                listener.onPreview(step, index, preview);
-            }
-
-            @Override
-            public void onDecode(int index, int count, Duration elapsed) {
-                listener.onDecode(index, count, elapsed);
+                super.onStep(step, steps, elapsed);
             }
         }
     }

@@ -1,6 +1,6 @@
 package io.github.zimage.internal.generation;
 
-import io.github.zimage.GenerationTimings;
+import io.github.zimage.GeneratedImage;
 import io.github.zimage.Latents;
 import io.github.zimage.internal.engine.LoadedModel.Lease;
 import io.github.zimage.internal.engine.Session;
@@ -28,7 +28,7 @@ final class Decoding {
      * @param latents [C, h, w] fp32 each
      * @param sofar where the time went before
      */
-    List<DrawnImage> images(List<Tensor> latents, GenerationTimings sofar) {
+    List<DrawnImage> images(List<Tensor> latents, GeneratedImage.Timings sofar) {
         try (Lease<PictureDecoder> decoder = session.use(VaeDecoderLoader.INSTANCE)) {
             List<DrawnImage> images = new ArrayList<>();
             for (Tensor each : latents) {
@@ -41,7 +41,7 @@ final class Decoding {
         }
     }
 
-    private DrawnImage image(PictureDecoder decoder, Tensor latents, GenerationTimings sofar) {
+    private DrawnImage image(PictureDecoder decoder, Tensor latents, GeneratedImage.Timings sofar) {
         try (PointerScope scope = new PointerScope()) {
             long start = System.nanoTime();
             session.cancellation().run();
@@ -60,7 +60,7 @@ final class Decoding {
                     height,
                     rgb,
                     kept,
-                    new GenerationTimings(sofar.encode(), sofar.denoise(), decode, sofar.steps()));
+                    new GeneratedImage.Timings(sofar.encode(), sofar.denoise(), decode, sofar.steps()));
         }
     }
 }

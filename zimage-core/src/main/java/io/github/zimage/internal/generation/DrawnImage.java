@@ -1,6 +1,6 @@
 package io.github.zimage.internal.generation;
 
-import io.github.zimage.GenerationTimings;
+import io.github.zimage.GeneratedImage;
 import io.github.zimage.Latents;
 
 /**
@@ -13,4 +13,4 @@ import io.github.zimage.Latents;
  * @param timings where the time went
  */
 @SuppressWarnings("ArrayRecordComponent") // carries arrays from one place to the next; never compared
-public record DrawnImage(int width, int height, byte[] rgb, Latents latents, GenerationTimings timings) {}
+public record DrawnImage(int width, int height, byte[] rgb, Latents latents, GeneratedImage.Timings timings) {}

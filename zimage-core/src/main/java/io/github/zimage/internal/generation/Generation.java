@@ -1,9 +1,9 @@
 package io.github.zimage.internal.generation;
 
 import io.github.zimage.Component;
+import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.GenerationTimings;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.Attachment;
 import io.github.zimage.internal.engine.Denoiser;
@@ -74,7 +74,7 @@ public final class Generation {
                 session.run(Phase.DENOISE, () -> Tensors.allScoped(() -> denoised(text, begin, attachments)));
 
         // 7. Latents to pictures
-        GenerationTimings timings = new GenerationTimings(encode, denoise, Duration.ZERO, steps);
+        GeneratedImage.Timings timings = new GeneratedImage.Timings(encode, denoise, Duration.ZERO, steps);
         return session.run(Phase.DECODE, () -> new Decoding(session).images(latents, timings));
     }
 

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageParameters;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Precision;
 import java.io.IOException;
@@ -56,10 +55,11 @@ public final class PictureText {
     /**
      * Returns the text in the web UI's format.
      *
+     * @param request that for the picture alone
+     * @param model the checkpoint's name
      * @param version the program's name and version
      */
-    public static String toText(ImageParameters parameters, String version) {
-        GenerationRequest request = parameters.request();
+    public static String toText(GenerationRequest request, String model, String version) {
         StringBuilder text = new StringBuilder();
         for (String prompt : request.prompts()) {
             if (!prompt.isEmpty()) {
@@ -83,18 +83,25 @@ public final class PictureText {
             text.append(", Seed: ").append(Long.toUnsignedString(seed));
         }
         text.append(", Size: ").append(request.width()).append('x').append(request.height());
-        text.append(", Model: ").append(quoted(parameters.model()));
+        text.append(", Model: ").append(quoted(model));
         text.append(", Version: ").append(quoted(version));
         return text.toString();
     }
 
-    /** Returns the JSON. */
-    public static String toJson(ImageParameters parameters) {
+    /**
+     * Returns the JSON.
+     *
+     * @param request that for the picture alone
+     * @param model the checkpoint's name
+     * @param precision the transformer's
+     * @param vaePrecision the VAE's
+     */
+    public static String toJson(GenerationRequest request, String model, Precision precision, Precision vaePrecision) {
         ObjectNode json = RequestJson.MAPPER.createObjectNode();
-        RequestJson.write(parameters.request(), json);
-        json.put(MODEL, parameters.model());
-        json.put(PRECISION, parameters.precision().name());
-        json.put(VAE_PRECISION, parameters.vaePrecision().name());
+        RequestJson.write(request, json);
+        json.put(MODEL, model);
+        json.put(PRECISION, precision.name());
+        json.put(VAE_PRECISION, vaePrecision.name());
         return RequestJson.text(json);
     }
 
@@ -130,7 +137,7 @@ public final class PictureText {
 
     private static String version() {
         Properties properties = new Properties();
-        try (InputStream in = ImageParameters.class.getResourceAsStream("version.properties")) {
+        try (InputStream in = GenerationRequest.class.getResourceAsStream("version.properties")) {
             properties.load(Objects.requireNonNull(in, "version.properties"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);

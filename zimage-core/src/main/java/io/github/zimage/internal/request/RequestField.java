@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
+import io.github.zimage.internal.io.ShownText;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.BiConsumer;
@@ -26,6 +27,8 @@ record RequestField<T>(
         FieldRule<? super T> rule,
         Function<GenerationRequest, @Nullable T> get,
         BiConsumer<GenerationRequest.Builder, T> set) {
+
+    private static final int SHOWN = 40;
 
     /** Returns the name with underscores, as in Python. */
     String pythonName() {
@@ -50,7 +53,8 @@ record RequestField<T>(
     void read(JsonNode value, GenerationRequest.Builder into) {
         if (!type.fits().test(value)) {
             throw new InvalidRequestException(
-                    List.of(name), "%s must be %s, but was %s".formatted(name, type.what(), RequestJson.shown(value)));
+                    List.of(name),
+                    "%s must be %s, but was %s".formatted(name, type.what(), ShownText.cut(value.toString(), SHOWN)));
         }
         set.accept(into, type.read().apply(value));
     }

@@ -10,6 +10,8 @@ import static io.github.zimage.internal.request.FieldType.WHOLE;
 import static io.github.zimage.internal.request.FieldType.listOf;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageSize;
+import io.github.zimage.internal.io.ShownText;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 public final class RequestFields {
     private static final int SHOWN = 60;
 
-    private static final FieldRule<Number> SIDE = between(1, GenerationRequest.MAX_SIZE, " pixels");
+    private static final FieldRule<Number> SIDE = between(1, ImageSize.MAX_SIDE, " pixels");
     private static final FieldRule<Integer> POWER_OF_TWO =
             new FieldRule<>("be 1, 2, 4 or 8", value -> value >= 1 && value <= 8 && Integer.bitCount(value) == 1);
     private static final FieldRule<List<Float>> FALLING =
@@ -139,7 +141,7 @@ public final class RequestFields {
     }
 
     private static String shown(Object value) {
-        String text = RequestJson.shown(value.toString(), SHOWN);
+        String text = ShownText.cut(value.toString(), SHOWN);
         return value instanceof String ? '"' + text + '"' : text;
     }
 

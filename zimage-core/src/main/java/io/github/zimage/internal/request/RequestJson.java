@@ -134,16 +134,7 @@ public final class RequestJson {
         }
     }
 
-    static String shown(JsonNode value) {
-        return shown(value.toString());
-    }
-
-    /** Returns a text from outside as messages may show it: short and in one line. */
     private static String shown(String text) {
-        return shown(text, SHOWN);
-    }
-
-    static String shown(String text, int most) {
-        return ShownText.cut(text, most);
+        return ShownText.cut(text, SHOWN);
     }
 }

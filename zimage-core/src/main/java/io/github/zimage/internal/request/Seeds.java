@@ -1,6 +1,5 @@
 package io.github.zimage.internal.request;
 
-import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
 import java.math.BigInteger;
 import java.security.SecureRandom;
@@ -8,15 +7,18 @@ import java.util.List;
 
 /** Seeds: 64 bits, with or without a sign. */
 public final class Seeds {
+    /** Stands for a random one. */
+    public static final long RANDOM = -1;
+
     private static final BigInteger FIRST = BigInteger.valueOf(Long.MIN_VALUE);
     private static final BigInteger LAST = BigInteger.ONE.shiftLeft(Long.SIZE).subtract(BigInteger.ONE);
-    private static final SecureRandom RANDOM = new SecureRandom();
+    private static final SecureRandom SOURCE = new SecureRandom();
 
     private Seeds() {}
 
     /** Returns one of the first 2^32, which all programs take. */
     public static long random() {
-        return RANDOM.nextLong() >>> 32;
+        return SOURCE.nextLong() >>> 32;
     }
 
     /** Returns a seed without a sign, as texts hold it. */
@@ -26,7 +28,7 @@ public final class Seeds {
 
     /** Returns whether a number stands for a random seed. */
     public static boolean isRandom(BigInteger seed) {
-        return seed.equals(BigInteger.valueOf(GenerationRequest.RANDOM_SEED));
+        return seed.equals(BigInteger.valueOf(RANDOM));
     }
 
     /** Returns the bits of a seed. */

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTimeout;
 
 import io.github.zimage.ImageParameters;
 import io.github.zimage.ZImageException;
-import io.github.zimage.internal.request.PictureText;
 import io.github.zimage.internal.request.PictureTextTest;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -122,7 +121,7 @@ final class PngTextTest {
     // Whatever a file holds, reading it ends soon, in an answer or in our own exception.
     @Test
     void read_survivesMutations() throws IOException {
-        byte[] json = PictureText.toJson(PictureTextTest.TURBO).getBytes(UTF_8);
+        byte[] json = PictureTextTest.toJson(PictureTextTest.TURBO).getBytes(UTF_8);
         byte[] good = join(
                 SIGNATURE,
                 HEADER,

@@ -25,10 +25,19 @@ public final class PictureTextTest {
             Precision.BF16,
             Precision.BF16);
 
+    private static String toText(ImageParameters picture, String version) {
+        return PictureText.toText(picture.request(), picture.model(), version);
+    }
+
+    /** Returns the JSON of a picture's parameters. */
+    public static String toJson(ImageParameters picture) {
+        return PictureText.toJson(picture.request(), picture.model(), picture.precision(), picture.vaePrecision());
+    }
+
     // Other programs read the last line with a regular expression of their own; this is the form they know.
     @Test
     void text_ofTurbo() {
-        assertThat(PictureText.toText(TURBO, "zimage 0.1.0")).isEqualTo("""
+        assertThat(toText(TURBO, "zimage 0.1.0")).isEqualTo("""
                         a red fox,
                         in the snow
                         Steps: 8, Sampler: Euler, Schedule type: Simple, CFG scale: 1, Seed: 42, Size: 1024x768, \
@@ -51,7 +60,7 @@ public final class PictureTextTest {
                 "a, \"b\": 狐",
                 Precision.FP32,
                 Precision.FP32);
-        assertThat(PictureText.toText(parameters, "zimage 0.1.0")).isEqualTo("""
+        assertThat(toText(parameters, "zimage 0.1.0")).isEqualTo("""
                         红狐
                         Negative prompt: blurry
                         Steps: 2, Sampler: Euler, CFG scale: 3.6, Seed: 18446744073709551615, Size: 512x512, \
@@ -62,7 +71,7 @@ public final class PictureTextTest {
     @Test
     void text_withoutPrompts_isOneLine() {
         ImageParameters parameters = parameters(request("").negativePrompt("").guidance(1));
-        assertThat(PictureText.toText(parameters, "v")).startsWith("Steps: 8, ").doesNotContain("\n");
+        assertThat(toText(parameters, "v")).startsWith("Steps: 8, ").doesNotContain("\n");
     }
 
     // 4.35 + 1 in binary is 5.35 minus a bit; people compare this number with the one they typed.
@@ -70,7 +79,7 @@ public final class PictureTextTest {
     @CsvSource({"0, 1", "4.35, 5.35", "1e-3, 1.001", "9, 10", "99, 100"})
     void text_guidanceCountsFromOne(double guidance, String scale) {
         ImageParameters parameters = parameters(request("").guidance(guidance));
-        assertThat(PictureText.toText(parameters, "v")).contains(", CFG scale: " + scale + ", ");
+        assertThat(toText(parameters, "v")).contains(", CFG scale: " + scale + ", ");
     }
 
     // A NUL ends the text for programs written in C, and is not allowed there.
@@ -78,8 +87,8 @@ public final class PictureTextTest {
     void text_holdsNoNul() {
         ImageParameters parameters = new ImageParameters(
                 request("a\0b").negativePrompt("c\0d").guidance(1).build(), "m\0", Precision.BF16, Precision.BF16);
-        assertThat(PictureText.toText(parameters, "v")).doesNotContain("\0").doesNotContain("Seed");
-        PictureText.Content read = PictureText.fromJson(PictureText.toJson(parameters));
+        assertThat(toText(parameters, "v")).doesNotContain("\0").doesNotContain("Seed");
+        PictureText.Content read = PictureText.fromJson(toJson(parameters));
         assertThat(read.request().build()).isEqualTo(parameters.request());
         assertThat(read.model()).isEqualTo(parameters.model());
     }
@@ -87,7 +96,7 @@ public final class PictureTextTest {
     // It had no effect, and other programs would take it for one that had.
     @Test
     void text_withoutGuidance_hasNoNegativePrompt() {
-        assertThat(PictureText.toText(parameters(request("a").negativePrompt("blurry")), "v"))
+        assertThat(toText(parameters(request("a").negativePrompt("blurry")), "v"))
                 .doesNotContain("blurry");
     }
 
@@ -99,7 +108,7 @@ public final class PictureTextTest {
     @Test
     void json_isAscii() {
         ImageParameters parameters = new ImageParameters(request("狐 🦊").build(), "模型", Precision.BF16, Precision.FP32);
-        assertThat(PictureText.toJson(parameters)).matches("\\p{ASCII}+");
+        assertThat(toJson(parameters)).matches("\\p{ASCII}+");
     }
 
     // The record comes out of files from anywhere.
@@ -139,7 +148,7 @@ public final class PictureTextTest {
                 "\"precision\":\"BF16\" | \"precision\":\"FP4\" | precision",
             })
     void json_withAWrongValue_isRefusedByName(String good, String bad, String name) {
-        String json = PictureText.toJson(TURBO);
+        String json = toJson(TURBO);
         assertThat(json).contains(good);
         assertThatIllegalArgumentException()
                 .isThrownBy(() ->
