@@ -32,6 +32,7 @@ final class ArchitectureTest {
             Set.of("placement"),
             Set.of("tuning"),
             Set.of("conversion"),
+            Set.of("lora"),
             Set.of("weights"),
             Set.of("config"),
             Set.of("safetensors"),
@@ -42,7 +43,7 @@ final class ArchitectureTest {
 
     /** What files are read by. */
     private static final List<String> FILES =
-            List.of("tuning", "conversion", "weights", "config", "safetensors", "numbers", "io");
+            List.of("tuning", "conversion", "lora", "weights", "config", "safetensors", "numbers", "io");
 
     @Test
     void internalPackages_useOnlyWhatLiesBelow() throws IOException {

@@ -1,6 +1,7 @@
 package io.github.zimage.cuda;
 
 import io.github.zimage.Precision;
+import io.github.zimage.internal.nn.Addition;
 import io.github.zimage.internal.nn.AtenKernels;
 import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Projection;
@@ -8,6 +9,7 @@ import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -54,6 +56,17 @@ final class CudaKernels extends AtenKernels {
                 ? super.downProjection(weights, name)
                 : EightBitLinear.load(eightBits, weights, List.of(name), false, eightBits.integers())
                         .projection();
+    }
+
+    @Override
+    public @Nullable Addition downAddition(WeightStore adapters, String name) {
+        return eightBits == null || !eightBits.integers()
+                ? super.downAddition(adapters, name)
+                : Addition.load(
+                        adapters,
+                        name,
+                        type(),
+                        rows -> eightBits.rotation(rows.size(1)).turnExactly(rows));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.github.zimage.cuda;
 
+import io.github.zimage.internal.nn.Addition;
 import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Projection;
 import io.github.zimage.internal.nn.Rows;
@@ -9,6 +10,7 @@ import io.github.zimage.internal.runtime.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.Tensor;
@@ -91,21 +93,57 @@ final class EightBitLinear {
 
     /** Returns the layer as one that gives all columns. */
     Projection projection() {
-        return x -> Rows.of(product(x));
+        return new Projection() {
+            @Override
+            public Rows forward(Rows x) {
+                return Rows.of(product(x));
+            }
+
+            @Override
+            public Projection with(@Nullable Addition addition) {
+                return addition == null
+                        ? this
+                        : x -> added(x, Arrays.asList(addition)).get(0);
+            }
+        };
     }
 
     /** Returns the layers, each of which gives its columns. */
     JointProjection joint() {
-        return x -> {
-            Tensor all = product(x);
-            List<Rows> parts = new ArrayList<>();
-            long first = 0;
-            for (long width : widths) {
-                parts.add(Rows.of(all.narrow(1, first, width)));
-                first += width;
+        return new JointProjection() {
+            @Override
+            public List<Rows> forward(Rows x) {
+                return parts(product(x));
             }
-            return parts;
+
+            @Override
+            public JointProjection with(List<? extends @Nullable Addition> additions) {
+                return additions.stream().noneMatch(Objects::nonNull) ? this : x -> added(x, additions);
+            }
         };
+    }
+
+    private List<Rows> parts(Tensor all) {
+        List<Rows> parts = new ArrayList<>();
+        long first = 0;
+        for (long width : widths) {
+            parts.add(Rows.of(all.narrow(1, first, width)));
+            first += width;
+        }
+        return parts;
+    }
+
+    /** Returns the layers' products with what adapters add to them. */
+    private List<Rows> added(Rows x, List<? extends @Nullable Addition> additions) {
+        List<Rows> parts = parts(product(x));
+        Rows wide = EightBits.widened(x);
+        for (int i = 0; i < widths.length; i++) {
+            Addition addition = additions.get(i);
+            if (addition != null) {
+                addition.addTo(parts.get(i).values(), wide);
+            }
+        }
+        return parts;
     }
 
     /** Returns [S, out] bf16. */

@@ -84,6 +84,11 @@ final class EightBits {
         return new Rows(counted.to(type()), unit);
     }
 
+    /** Returns rounded rows in BF16, which holds all their numbers, each still counting in its unit. */
+    static Rows widened(Rows x) {
+        return new Rows(x.values().to(ScalarType.BFloat16), scale(x));
+    }
+
     /** Rounds rows [S, features] bf16. */
     Rows rows(Tensor x) {
         long features = x.size(1);

@@ -16,6 +16,16 @@ public interface Denoiser extends AutoCloseable {
     /** Embeds and refines captions, which {@link #velocities} are expected to follow. Returns one for each. */
     List<Caption> captions(List<PromptEmbeddings> prompts);
 
+    /** As {@link #captions}, of what pictures shall not show, where {@link #adaptsNegatives} says that other adapters are for that. */
+    default List<Caption> negativeCaptions(List<PromptEmbeddings> prompts) {
+        return captions(prompts);
+    }
+
+    /** Returns whether what pictures shall not show is computed with other adapters than what they shall. */
+    default boolean adaptsNegatives() {
+        return false;
+    }
+
     /** Returns the rotary embedding of a picture's tokens behind a caption. */
     RotaryEmbedding imageRotary(int latentHeight, int latentWidth, Caption caption);
 

@@ -8,6 +8,7 @@ import io.github.zimage.internal.transformer.BlockHook;
 import io.github.zimage.internal.transformer.Caption;
 import io.github.zimage.internal.transformer.RotaryEmbedding;
 import io.github.zimage.internal.transformer.StepModulation;
+import io.github.zimage.internal.transformer.TransformerAdditions;
 import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import java.util.ArrayList;
@@ -25,25 +26,33 @@ final class EagerDenoiser implements Denoiser {
     private final List<Evaluation> evaluations;
     private final Runnable cancellation;
     private final List<BlockHook> hooks = new ArrayList<>();
-    /** By timestep, since several evaluations may have the same. */
-    private final Map<Float, StepModulation> modulations = new LinkedHashMap<>();
+    private final TransformerAdditions positive;
+    private final TransformerAdditions negative;
+    /** By timestep, since several evaluations may have the same, for each of the additions. */
+    private final Map<TransformerAdditions, Map<Float, StepModulation>> modulations = new LinkedHashMap<>();
 
     /**
      * Computes nothing yet.
      *
      * @param lease ends with this
      * @param place where the transformer's tensors lie
+     * @param positive what adapters add for what pictures shall show
+     * @param negative what they add for what pictures shall not show
      * @param cancellation called before each block; throws to cancel
      */
     EagerDenoiser(
             Lease<ZImageTransformer2DModel> lease,
             TensorPlace place,
             List<Evaluation> evaluations,
+            TransformerAdditions positive,
+            TransformerAdditions negative,
             Runnable cancellation) {
         this.lease = lease;
         transformer = lease.model();
         this.place = place;
         this.evaluations = evaluations;
+        this.positive = positive;
+        this.negative = negative;
         this.cancellation = cancellation;
     }
 
@@ -54,10 +63,25 @@ final class EagerDenoiser implements Denoiser {
 
     @Override
     public List<Caption> captions(List<PromptEmbeddings> prompts) {
+        return captions(prompts, positive);
+    }
+
+    @Override
+    public List<Caption> negativeCaptions(List<PromptEmbeddings> prompts) {
+        return captions(prompts, negative);
+    }
+
+    @Override
+    public boolean adaptsNegatives() {
+        return !negative.equals(positive);
+    }
+
+    private List<Caption> captions(List<PromptEmbeddings> prompts, TransformerAdditions additions) {
         return transformer.captions(
                 prompts.stream()
                         .map(each -> place.of(each.values(), each.tokens(), each.features()))
                         .toList(),
+                additions,
                 cancellation);
     }
 
@@ -68,21 +92,31 @@ final class EagerDenoiser implements Denoiser {
 
     @Override
     public void prepare() {
-        evaluations.forEach(each -> modulations.put(each.timestep(), null));
-        float[] timesteps = new float[modulations.size()];
-        int count = 0;
-        for (float timestep : modulations.keySet()) {
-            timesteps[count++] = timestep;
-        }
-        List<StepModulation> made = transformer.modulations(timesteps);
-        for (int i = 0; i < timesteps.length; i++) {
-            modulations.put(timesteps[i], made.get(i));
+        modulations.put(positive, modulations(positive));
+        if (adaptsNegatives()) {
+            modulations.put(negative, modulations(negative));
         }
     }
 
-    /** Returns what an evaluation's timestep gave. */
-    StepModulation modulation(Evaluation at) {
-        return Objects.requireNonNull(modulations.get(at.timestep()), "prepare() comes first");
+    private Map<Float, StepModulation> modulations(TransformerAdditions additions) {
+        Map<Float, StepModulation> byTimestep = new LinkedHashMap<>();
+        evaluations.forEach(each -> byTimestep.put(each.timestep(), null));
+        float[] timesteps = new float[byTimestep.size()];
+        int count = 0;
+        for (float timestep : byTimestep.keySet()) {
+            timesteps[count++] = timestep;
+        }
+        List<StepModulation> made = transformer.modulations(timesteps, additions);
+        for (int i = 0; i < timesteps.length; i++) {
+            byTimestep.put(timesteps[i], made.get(i));
+        }
+        return byTimestep;
+    }
+
+    /** Returns what an evaluation's timestep gave for a picture. */
+    StepModulation modulation(TransformerInput picture, Evaluation at) {
+        Map<Float, StepModulation> own = modulations.get(picture.caption().additions());
+        return Objects.requireNonNull(own == null ? null : own.get(at.timestep()), "prepare() comes first");
     }
 
     /** Asks all hooks for what they do in an evaluation; empty if none does anything. What comes is closed by {@link #forward}. */
@@ -114,7 +148,7 @@ final class EagerDenoiser implements Denoiser {
     List<Tensor> forward(List<TransformerInput> pictures, Evaluation at, boolean last, List<BlockHook.Pass> passes) {
         boolean runsAgain = !last || !at.isLast();
         try {
-            return transformer.forward(pictures, modulation(at), runsAgain, cancellation, passes);
+            return transformer.forward(pictures, picture -> modulation(picture, at), runsAgain, cancellation, passes);
         } finally {
             passes.forEach(BlockHook.Pass::close);
         }

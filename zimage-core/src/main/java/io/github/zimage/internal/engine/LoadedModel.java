@@ -5,8 +5,12 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Recorder;
+import io.github.zimage.internal.lora.AdapterUse;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.runtime.TensorPlace;
+import io.github.zimage.internal.text.Qwen3Model;
+import io.github.zimage.internal.text.TextAdditions;
+import io.github.zimage.internal.transformer.TransformerAdditions;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.HashMap;
@@ -22,6 +26,7 @@ public final class LoadedModel implements AutoCloseable {
     private final OpenDevices devices;
     private final Components components;
     private final PromptEncoder promptEncoder = new PromptEncoder();
+    private final LoadedAdapters adapters;
     private final Map<Phase, Long> peaks = new HashMap<>();
     private EngineOptions options;
     private @Nullable TransformerRecordings recordings;
@@ -35,6 +40,7 @@ public final class LoadedModel implements AutoCloseable {
     public LoadedModel(Checkpoint checkpoint, EngineOptions options, GenerationListener listener, Relief relief) {
         this.checkpoint = checkpoint;
         this.options = options;
+        adapters = new LoadedAdapters(checkpoint);
         devices = new OpenDevices(options);
         components = new Components(checkpoint, this::options, devices);
         try {
@@ -171,21 +177,39 @@ public final class LoadedModel implements AutoCloseable {
         return recordings;
     }
 
+    /** Returns what adapters add to the text encoder, which is leased. Others go. */
+    TextAdditions textAdditions(List<AdapterUse> uses, Qwen3Model encoder) {
+        adapters.keepText(List.of(uses));
+        return adapters.text(uses, encoder, device(Component.TEXT_ENCODER).place());
+    }
+
+    /** Returns what adapters add to the transformer, which is leased. */
+    TransformerAdditions transformerAdditions(List<AdapterUse> uses, ZImageTransformer2DModel transformer) {
+        return adapters.transformer(uses, transformer, place());
+    }
+
+    /** Lets go of what adapters add to the transformer, but for some. */
+    void keepAdapters(List<List<AdapterUse>> wanted, ZImageTransformer2DModel transformer) {
+        adapters.keepTransformer(wanted, gone -> {
+            transformer.forget(gone);
+            if (recordings != null) {
+                recordings.forget(gone);
+            }
+        });
+    }
+
     /** Frees what is kept to be used again. */
     public void forget() {
         promptEncoder.forget();
+        forgetAdapters();
         components.forget();
-        if (recordings != null) {
-            try (ComputeDevice.Guard guard = device(Component.TRANSFORMER).enter()) {
-                recordings.clear();
-            }
-        }
         devices.emptyCaches();
     }
 
     /** Frees what is kept to be used again, and places weights anew; they are loaded when they are needed. */
     public void shrink(EngineOptions smaller) {
         promptEncoder.forget();
+        forgetAdapters();
         components.forget();
         EngineOptions before = options;
         options = smaller;
@@ -195,6 +219,16 @@ public final class LoadedModel implements AutoCloseable {
         }
         components.change(before, smaller);
         devices.emptyCaches();
+    }
+
+    /** What was recorded with adapters reads their tensors. */
+    private void forgetAdapters() {
+        if (recordings != null) {
+            try (ComputeDevice.Guard guard = device(Component.TRANSFORMER).enter()) {
+                recordings.clear();
+            }
+        }
+        adapters.close();
     }
 
     private void closeRecordings() {
@@ -210,6 +244,7 @@ public final class LoadedModel implements AutoCloseable {
     @Override
     public void close() {
         closeRecordings();
+        adapters.close();
         components.close();
         devices.close();
     }

@@ -41,6 +41,16 @@ final class RecordedDenoiser implements Denoiser {
     }
 
     @Override
+    public List<Caption> negativeCaptions(List<PromptEmbeddings> prompts) {
+        return eager.negativeCaptions(prompts);
+    }
+
+    @Override
+    public boolean adaptsNegatives() {
+        return eager.adaptsNegatives();
+    }
+
+    @Override
     public RotaryEmbedding imageRotary(int latentHeight, int latentWidth, Caption caption) {
         return eager.imageRotary(latentHeight, latentWidth, caption);
     }
@@ -54,7 +64,7 @@ final class RecordedDenoiser implements Denoiser {
     public List<Tensor> velocities(List<TransformerInput> pictures, Evaluation at, boolean last) {
         List<BlockHook.Pass> passes = eager.passes(pictures, at);
         if (passes.isEmpty()) {
-            return recordings.forward(pictures, eager.modulation(at), cancellation);
+            return recordings.forward(pictures, picture -> eager.modulation(picture, at), cancellation);
         }
         if (!told) {
             told = true;

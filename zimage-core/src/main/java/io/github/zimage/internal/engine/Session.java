@@ -4,6 +4,7 @@ import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.engine.LoadedModel.Lease;
+import io.github.zimage.internal.lora.AdapterUse;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
@@ -63,9 +64,17 @@ public final class Session {
 
     /** Encodes prompts, in the phase for that. Returns one for each. */
     public List<PromptEmbeddings> encode(Collection<TokenIds> prompts) {
+        return encode(prompts, List.of());
+    }
+
+    /** As the other one, with adapters. */
+    public List<PromptEmbeddings> encode(Collection<TokenIds> prompts, List<AdapterUse> adapters) {
+        List<AdapterUse> own = LoadedAdapters.of(adapters, Component.TEXT_ENCODER);
         return model.prompts()
                 .encode(
                         prompts,
+                        own,
+                        encoder -> model.textAdditions(own, encoder),
                         () -> use(TextEncoderLoader.INSTANCE),
                         model.options().precision(Component.TEXT_ENCODER),
                         cancellation);
@@ -78,8 +87,13 @@ public final class Session {
      * @param attachments what joins in between its blocks, in order
      */
     public Denoiser denoiser(List<Evaluation> evaluations, List<Attachment> attachments) {
+        return denoiser(evaluations, attachments, AdapterSets.NONE);
+    }
+
+    /** As the other one, with adapters, which stay until others are asked for. */
+    public Denoiser denoiser(List<Evaluation> evaluations, List<Attachment> attachments, AdapterSets adapters) {
         Lease<ZImageTransformer2DModel> lease = use(TransformerLoader.INSTANCE);
-        EagerDenoiser eager = new EagerDenoiser(lease, model.place(), evaluations, cancellation);
+        EagerDenoiser eager = eager(lease, evaluations, adapters);
         try {
             for (Attachment each : attachments) {
                 eager.attach(each.open(this, lease.model(), evaluations));
@@ -90,5 +104,24 @@ public final class Session {
         }
         TransformerRecordings recordings = model.recordings();
         return recordings == null ? eager : new RecordedDenoiser(eager, recordings, cancellation);
+    }
+
+    private EagerDenoiser eager(
+            Lease<ZImageTransformer2DModel> lease, List<Evaluation> evaluations, AdapterSets adapters) {
+        try {
+            List<AdapterUse> positive = LoadedAdapters.of(adapters.positive(), Component.TRANSFORMER);
+            List<AdapterUse> negative = LoadedAdapters.of(adapters.negative(), Component.TRANSFORMER);
+            model.keepAdapters(List.of(positive, negative), lease.model());
+            return new EagerDenoiser(
+                    lease,
+                    model.place(),
+                    evaluations,
+                    model.transformerAdditions(positive, lease.model()),
+                    model.transformerAdditions(negative, lease.model()),
+                    cancellation);
+        } catch (RuntimeException | Error e) {
+            lease.close();
+            throw e;
+        }
     }
 }

@@ -8,6 +8,7 @@ import io.github.zimage.internal.transformer.BlockNorms;
 import io.github.zimage.internal.transformer.Caption;
 import io.github.zimage.internal.transformer.RotaryEmbedding;
 import io.github.zimage.internal.transformer.StepModulation;
+import io.github.zimage.internal.transformer.TransformerAdditions;
 import io.github.zimage.internal.transformer.TransformerInput;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import java.util.ArrayList;
@@ -15,6 +16,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -54,11 +56,14 @@ final class TransformerRecordings implements AutoCloseable {
     }
 
     /** As the model's, for weights that stay. */
-    List<Tensor> forward(List<TransformerInput> inputs, StepModulation modulation, Runnable cancellation) {
+    List<Tensor> forward(
+            List<TransformerInput> inputs,
+            Function<TransformerInput, StepModulation> modulation,
+            Runnable cancellation) {
         List<Tensor> velocities = new ArrayList<>();
         for (TransformerInput input : inputs) {
             cancellation.run();
-            velocities.add(velocity(input, modulation, cancellation));
+            velocities.add(velocity(input, modulation.apply(input), cancellation));
         }
         return velocities;
     }
@@ -122,6 +127,17 @@ final class TransformerRecordings implements AutoCloseable {
         }
     }
 
+    /** Gives back the memory of what was recorded with some additions, whose tensors will be freed. */
+    void forget(TransformerAdditions additions) {
+        shapes.entrySet().removeIf(each -> {
+            boolean forgotten = each.getKey().additions().equals(additions);
+            if (forgotten) {
+                close(each.getValue());
+            }
+            return forgotten;
+        });
+    }
+
     /** Gives back the memory of all that was recorded. It is recorded again when it is needed. */
     void clear() {
         shapes.values().forEach(TransformerRecordings::close);
@@ -144,13 +160,15 @@ final class TransformerRecordings implements AutoCloseable {
      * @param height of the latents
      * @param width of the latents
      * @param captionTokens how long the caption is, padding included
+     * @param additions what adapters add, whose tensors are read where they lie
      */
-    private record Shape(long height, long width, long captionTokens) {
+    private record Shape(long height, long width, long captionTokens, TransformerAdditions additions) {
         static Shape of(TransformerInput input) {
             return new Shape(
                     input.latents().size(1),
                     input.latents().size(2),
-                    input.caption().context().size(0));
+                    input.caption().context().size(0),
+                    input.caption().additions());
         }
 
         @Override
@@ -217,7 +235,10 @@ final class TransformerRecordings implements AutoCloseable {
                 own.add(Tensors.keep(torch.empty_like(like.latents())));
                 TransformerInput input = new TransformerInput(
                         own.get(0),
-                        new Caption(own.get(1), new RotaryEmbedding(own.get(2), own.get(3))),
+                        new Caption(
+                                own.get(1),
+                                new RotaryEmbedding(own.get(2), own.get(3)),
+                                like.caption().additions()),
                         new RotaryEmbedding(own.get(4), own.get(5)));
                 recording = recorder.record(() -> {
                     try (PointerScope work = new PointerScope()) {

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 
 /** What each picture shall show, and shall not, as the transformer takes it: the same in all evaluations. */
@@ -26,13 +27,15 @@ final class Conditions {
 
     /** Turns embeddings into captions and rotary embeddings, each once. */
     static Conditions of(Denoiser denoiser, Embeddings text, List<Picture> pictures) {
-        Inputs inputs = new Inputs(denoiser, text.distinct());
+        boolean apart = text.negative() != null && denoiser.adaptsNegatives();
+        Inputs inputs = new Inputs(denoiser, denoiser::captions, apart ? text.positives() : text.distinct());
+        Inputs negatives = apart ? new Inputs(denoiser, denoiser::negativeCaptions, List.of(text.negative())) : inputs;
         List<TransformerInput> positive = new ArrayList<>();
         List<TransformerInput> negative = new ArrayList<>();
         for (Picture picture : pictures) {
             positive.add(inputs.of(picture.latents(), text.positive().get(picture.index())));
             if (text.negative() != null) {
-                negative.add(inputs.of(picture.latents(), text.negative()));
+                negative.add(negatives.of(picture.latents(), text.negative()));
             }
         }
         return new Conditions(pictures, positive, negative);
@@ -73,9 +76,12 @@ final class Conditions {
         private final Map<PromptEmbeddings, Caption> captions = new HashMap<>();
         private final Map<PromptEmbeddings, RotaryEmbedding> rotary = new HashMap<>();
 
-        Inputs(Denoiser denoiser, List<PromptEmbeddings> distinct) {
+        Inputs(
+                Denoiser denoiser,
+                Function<List<PromptEmbeddings>, List<Caption>> captioner,
+                List<PromptEmbeddings> distinct) {
             this.denoiser = denoiser;
-            List<Caption> made = denoiser.captions(distinct);
+            List<Caption> made = captioner.apply(distinct);
             for (int i = 0; i < distinct.size(); i++) {
                 captions.put(distinct.get(i), made.get(i));
             }

@@ -2,6 +2,7 @@ package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.TokenIds;
 import java.util.ArrayList;
@@ -25,7 +26,7 @@ record Embeddings(List<PromptEmbeddings> positive, @Nullable PromptEmbeddings ne
         if (order.negativePrompt() != null) {
             prompts.add(order.negativePrompt());
         }
-        List<PromptEmbeddings> encoded = session.encode(prompts);
+        List<PromptEmbeddings> encoded = encoded(order, session, prompts);
         int positives = order.prompts().size();
         List<PromptEmbeddings> given = new ArrayList<>(request.promptEmbeddings());
         given.addAll(encoded.subList(0, positives));
@@ -38,6 +39,22 @@ record Embeddings(List<PromptEmbeddings> positive, @Nullable PromptEmbeddings ne
                 positives < encoded.size()
                         ? encoded.get(positives)
                         : Guidance.of(request).isOn() ? request.negativeEmbeddings() : null);
+    }
+
+    private static List<PromptEmbeddings> encoded(Order order, Session session, List<TokenIds> prompts) {
+        AdapterSets adapters = order.adapters();
+        if (order.negativePrompt() == null || adapters.negative().equals(adapters.positive())) {
+            return session.encode(prompts, adapters.positive());
+        }
+        int last = prompts.size() - 1;
+        List<PromptEmbeddings> encoded = new ArrayList<>(session.encode(prompts.subList(0, last), adapters.positive()));
+        encoded.addAll(session.encode(prompts.subList(last, prompts.size()), adapters.negative()));
+        return encoded;
+    }
+
+    /** Returns each positive one once. */
+    List<PromptEmbeddings> positives() {
+        return List.copyOf(new LinkedHashSet<>(positive));
     }
 
     /** Returns each once. */

@@ -85,7 +85,7 @@ public final class Generation {
 
         // 3. Noise, given latents, or a picture with noise
         List<Picture> pictures = pictures(begin, schedule);
-        try (Denoiser denoiser = session.denoiser(evaluations, attachments)) {
+        try (Denoiser denoiser = session.denoiser(evaluations, attachments, order.adapters())) {
             // 4. Captions and rotary embeddings
             Conditions conditions = Conditions.of(denoiser, text, pictures);
             encode = since(start);

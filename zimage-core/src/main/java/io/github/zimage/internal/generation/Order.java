@@ -1,6 +1,7 @@
 package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.Attachment;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.schedule.EulerSampler;
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param start where the pictures start
  * @param sampler how they get from one noise level to the next
  * @param attachments what joins in between the transformer's blocks, in order
+ * @param adapters what is added to the weights
  */
 public record Order(
         GenerationRequest request,
@@ -28,7 +30,8 @@ public record Order(
         @Nullable TokenIds negativePrompt,
         InitialLatents start,
         Sampler sampler,
-        List<Attachment> attachments) {
+        List<Attachment> attachments,
+        AdapterSets adapters) {
 
     /** Copies the lists, and checks that they have an entry for each picture or prompt. */
     public Order {
@@ -55,7 +58,14 @@ public record Order(
                 .mapToObj(request::seedOf)
                 .toList();
         return new Order(
-                request, seeds, prompts, negativePrompt, InitialLatents.of(request), new EulerSampler(), List.of());
+                request,
+                seeds,
+                prompts,
+                negativePrompt,
+                InitialLatents.of(request),
+                new EulerSampler(),
+                List.of(),
+                AdapterSets.NONE);
     }
 
     /**
@@ -76,21 +86,27 @@ public record Order(
                 negativePrompt,
                 start.from(firstPicture),
                 sampler,
-                attachments);
+                attachments,
+                adapters);
     }
 
     /** Returns the same with another start. */
     public Order startingFrom(InitialLatents other) {
-        return new Order(request, seeds, prompts, negativePrompt, other, sampler, attachments);
+        return new Order(request, seeds, prompts, negativePrompt, other, sampler, attachments, adapters);
     }
 
     /** Returns the same with another sampler. */
     public Order sampledBy(Sampler other) {
-        return new Order(request, seeds, prompts, negativePrompt, start, other, attachments);
+        return new Order(request, seeds, prompts, negativePrompt, start, other, attachments, adapters);
+    }
+
+    /** Returns the same with other adapters. */
+    public Order adaptedBy(AdapterSets others) {
+        return new Order(request, seeds, prompts, negativePrompt, start, sampler, attachments, others);
     }
 
     /** Returns the same with other attachments. */
     public Order with(List<Attachment> others) {
-        return new Order(request, seeds, prompts, negativePrompt, start, sampler, others);
+        return new Order(request, seeds, prompts, negativePrompt, start, sampler, others, adapters);
     }
 }

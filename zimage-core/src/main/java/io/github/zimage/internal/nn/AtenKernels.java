@@ -42,9 +42,8 @@ public class AtenKernels extends Kernels {
 
     /** Returns layers that are applied one after the other. */
     protected final JointProjection separate(TensorSource weights, List<String> names, boolean bias) {
-        List<Projection> projections =
-                names.stream().map(name -> projection(weights, name, bias)).toList();
-        return x -> projections.stream().map(each -> each.forward(x)).toList();
+        return new SeparateProjections(
+                names.stream().map(name -> projection(weights, name, bias)).toList());
     }
 
     @Override

@@ -5,6 +5,7 @@ import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -51,10 +52,20 @@ public final class CpuKernels extends Kernels {
     }
 
     @Override
+    public @Nullable Addition downAddition(WeightStore adapters, String name) {
+        return int8
+                ? Addition.load(
+                        adapters,
+                        name,
+                        type(),
+                        rows -> HadamardRotation.of(rows.size(1)).turn(rows))
+                : super.downAddition(adapters, name);
+    }
+
+    @Override
     public JointProjection jointProjection(TensorSource weights, List<String> names, boolean bias) {
-        List<Projection> projections =
-                names.stream().map(name -> projection(weights, name, bias)).toList();
-        return x -> projections.stream().map(each -> each.forward(x)).toList();
+        return new SeparateProjections(
+                names.stream().map(name -> projection(weights, name, bias)).toList());
     }
 
     @Override

@@ -86,4 +86,16 @@ final class Int8Linear implements Projection {
                 ? result
                 : Rows.of(Tensors.scoped(() -> result.floats().add(bias)));
     }
+
+    @Override
+    public Projection with(@Nullable Addition addition) {
+        return addition == null ? this : x -> addition.onto(forward(x), centred(x));
+    }
+
+    /** Returns rows with 0 for zero, in BF16, which holds all integers of 8 bits. */
+    private static Rows centred(Rows x) {
+        return new Rows(
+                Tensors.scoped(() -> x.values().to(ScalarType.BFloat16).sub_(new Scalar(Int8Product.ZERO_POINT))),
+                x.scale());
+    }
 }

@@ -75,6 +75,16 @@ public abstract class Kernels {
     /** As {@link #projection}, for layers that take the same. */
     public abstract JointProjection jointProjection(TensorSource weights, List<String> names, boolean bias);
 
+    /** Takes what adapters add to a layer of {@link #projection} or {@link #jointProjection}; null if that is nothing. */
+    public @Nullable Addition addition(WeightStore adapters, String name) {
+        return Addition.load(adapters, name, type);
+    }
+
+    /** As {@link #addition}, for a layer of {@link #downProjection}. */
+    public @Nullable Addition downAddition(WeightStore adapters, String name) {
+        return addition(adapters, name);
+    }
+
     /** Returns rows, [S, features] of any type, as linear layers take them. */
     public abstract Rows rows(Tensor x);
 

@@ -33,11 +33,28 @@ public final class Linear implements Projection {
      * @return [..., out], of the layer's type
      */
     public Tensor forward(Tensor x) {
-        return MatrixProduct.transposed(Tensors.cast(x, weight.scalar_type()), weight, bias);
+        return forward(x, null);
+    }
+
+    /**
+     * Applies the layer with what adapters add to it.
+     *
+     * @param x [S, in], of any type
+     * @param addition of the layer's type, or null
+     * @return [S, out], of the layer's type
+     */
+    public Tensor forward(Tensor x, @Nullable Addition addition) {
+        Tensor input = Tensors.cast(x, weight.scalar_type());
+        return addition == null ? MatrixProduct.transposed(input, weight, bias) : addition.with(input, weight, bias);
     }
 
     @Override
     public Rows forward(Rows x) {
         return Rows.of(forward(x.values()));
+    }
+
+    @Override
+    public Projection with(@Nullable Addition addition) {
+        return addition == null ? this : x -> Rows.of(forward(x.values(), addition));
     }
 }

@@ -1,5 +1,7 @@
 package io.github.zimage.internal.nn;
 
+import org.jspecify.annotations.Nullable;
+
 /** A linear layer of a block, of which there are hundreds, and which take nearly all of the time. */
 public interface Projection {
 
@@ -10,4 +12,13 @@ public interface Projection {
      * @return [S, out]
      */
     Rows forward(Rows x);
+
+    /**
+     * Returns the layer with what adapters add to it; itself if that is null.
+     *
+     * @param addition made by the {@link Kernels} that made the layer
+     */
+    default Projection with(@Nullable Addition addition) {
+        return addition == null ? this : x -> addition.onto(forward(x), x);
+    }
 }

@@ -30,7 +30,7 @@ public final class NumberConversion {
     }
 
     /** Returns the bits of the F32 number that equals an F16 one of these bits. */
-    static int f16ToF32(short half) {
+    public static int f16ToF32(short half) {
         return F16_TO_F32[half & 0xffff];
     }
 

@@ -33,12 +33,18 @@ final class Qwen3Attention {
     }
 
     /** Maps [T, hidden] to [T, hidden]. */
-    Rows forward(Rows x, Qwen3RotaryEmbedding rotary) {
-        List<Rows> qkv = qkvProj.forward(x);
-        Tensor query = rotate(heads(qkv.get(0), config.heads()), qNorm, rotary.queryCosine(), rotary.querySine());
-        Tensor key = rotate(heads(qkv.get(1), config.kvHeads()), kNorm, rotary.cosine(), rotary.sine());
+    Rows forward(Rows x, Qwen3RotaryEmbedding rotary, TextAdditions.Layer additions) {
+        List<Rows> qkv = qkvProj.with(additions.qkv()).forward(x);
+        Tensor query = rotate(
+                heads(qkv.get(0), config.heads()),
+                additions.queryNorm(qNorm),
+                rotary.queryCosine(),
+                rotary.querySine());
+        Tensor key =
+                rotate(heads(qkv.get(1), config.kvHeads()), additions.keyNorm(kNorm), rotary.cosine(), rotary.sine());
         Tensor value = Tensors.cast(heads(qkv.get(2), config.kvHeads()), kernels.type());
-        return oProj.forward(kernels.rows(kernels.attention(query, shared(key), shared(value), true)));
+        return oProj.with(additions.o())
+                .forward(kernels.rows(kernels.attention(query, shared(key), shared(value), true)));
     }
 
     /** [T, heads * D] to [T, heads, D] fp32. */

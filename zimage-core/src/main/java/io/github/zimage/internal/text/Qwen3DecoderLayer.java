@@ -44,16 +44,18 @@ final class Qwen3DecoderLayer {
      * Runs the layer, changing x in place.
      *
      * @param x [T, hidden] fp32
+     * @param additions what adapters add to this layer
      */
-    void forward(Tensor x, Qwen3RotaryEmbedding rotary) {
+    void forward(Tensor x, Qwen3RotaryEmbedding rotary, TextAdditions.Layer additions) {
         try (PointerScope scope = new PointerScope()) {
-            x.add_(selfAttn.forward(kernels.normScale(x, inputLayerNorm, eps), rotary)
-                    .floats());
+            Rows normed = kernels.normScale(x, additions.inputNorm(inputLayerNorm), eps);
+            x.add_(selfAttn.forward(normed, rotary, additions).floats());
         }
         try (PointerScope scope = new PointerScope()) {
-            Rows normed = kernels.normScale(x, postAttentionLayerNorm, eps);
-            List<Rows> gateAndUp = gateUpProj.forward(normed);
-            x.add_(downProj.forward(kernels.swiglu(gateAndUp.get(0), gateAndUp.get(1)))
+            Rows normed = kernels.normScale(x, additions.postAttentionNorm(postAttentionLayerNorm), eps);
+            List<Rows> gateAndUp = gateUpProj.with(additions.gateUp()).forward(normed);
+            x.add_(downProj.with(additions.down())
+                    .forward(kernels.swiglu(gateAndUp.get(0), gateAndUp.get(1)))
                     .floats());
         }
     }

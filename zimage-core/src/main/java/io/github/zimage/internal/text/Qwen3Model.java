@@ -26,6 +26,7 @@ public final class Qwen3Model {
     private final WeightStore weights;
     private final Blocks<Qwen3DecoderLayer> layers;
     private final Range allLayers;
+    private final List<String> names = new ArrayList<>();
 
     /** Takes the model's weights from a store, which must stay open as long as the model is used. */
     public Qwen3Model(
@@ -37,7 +38,6 @@ public final class Qwen3Model {
         this.config = config;
         this.kernels = kernels;
         this.weights = weights;
-        List<String> names = new ArrayList<>();
         for (int i = 0; i < config.layers() - 1; i++) {
             names.add("layers." + i);
         }
@@ -52,14 +52,25 @@ public final class Qwen3Model {
                 (source, name) -> new Qwen3DecoderLayer(source, name, config, kernels));
     }
 
+    /** Takes what adapters add to this model from a store, which must stay open as long as it is used. */
+    public TextAdditions additions(WeightStore adapters) {
+        return TextAdditions.load(adapters, names, kernels);
+    }
+
+    /** As the other one, without adapters. */
+    public List<Tensor> forward(List<int[]> prompts, Runnable betweenLayers) {
+        return forward(prompts, TextAdditions.NONE, betweenLayers);
+    }
+
     /**
      * Encodes prompts. Each goes through a layer by itself, so that it does not depend on the others.
      *
      * @param prompts token ids, each below the vocabulary's size
+     * @param additions what adapters add to the model
      * @param betweenLayers called before each layer; throws to cancel
      * @return for each prompt [T, hidden] fp32
      */
-    public List<Tensor> forward(List<int[]> prompts, Runnable betweenLayers) {
+    public List<Tensor> forward(List<int[]> prompts, TextAdditions additions, Runnable betweenLayers) {
         List<Tensor> hidden = new ArrayList<>();
         List<Qwen3RotaryEmbedding> rotary = new ArrayList<>();
         for (int[] ids : prompts) {
@@ -71,7 +82,7 @@ public final class Qwen3Model {
                 betweenLayers.run();
                 Qwen3DecoderLayer layer = pass.next();
                 for (int prompt = 0; prompt < prompts.size(); prompt++) {
-                    layer.forward(hidden.get(prompt), rotary.get(prompt));
+                    layer.forward(hidden.get(prompt), rotary.get(prompt), additions.layer(i));
                 }
             }
         }

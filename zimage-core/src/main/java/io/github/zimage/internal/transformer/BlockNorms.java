@@ -1,5 +1,6 @@
 package io.github.zimage.internal.transformer;
 
+import io.github.zimage.internal.nn.Addition;
 import io.github.zimage.internal.nn.Linear;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
@@ -9,6 +10,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a block's four norms multiply with: their own weights or, in one step of a block that is modulated, those times the modulation,
@@ -34,12 +36,13 @@ public record BlockNorms(Tensor attentionNorm1, Tensor attentionNorm2, Tensor ff
      * Returns the modulated norms of each step.
      *
      * @param adaLnModulation the block's layer of that name
+     * @param addition what adapters add to that layer, or null
      * @param adaLnInput the embedded timesteps [steps, adaLnDim] fp32
      */
-    List<BlockNorms> modulated(Linear adaLnModulation, Tensor adaLnInput) {
+    List<BlockNorms> modulated(Linear adaLnModulation, @Nullable Addition addition, Tensor adaLnInput) {
         // What calls the kernel would hold the layer's weights as long as it lives, and there are 15 MB of them in a
         // block.
-        Tensor modulation = Tensors.scoped(() -> adaLnModulation.forward(adaLnInput)); // [steps, 4 * dim]
+        Tensor modulation = Tensors.scoped(() -> adaLnModulation.forward(adaLnInput, addition)); // [steps, 4 * dim]
         TensorVector chunks = modulation.chunk(4, -1); // 4 x [steps, dim], parts of it that are overwritten
         Scalar one = new Scalar(1.0);
         Tensor scaleMsa = chunks.get(0).add_(one).mul_(attentionNorm1);

@@ -20,8 +20,8 @@ final class FeedForward {
     }
 
     /** Maps [S, dim] to [S, dim]. */
-    Rows forward(Rows x) {
-        List<Rows> gateAndUp = w1w3.forward(x);
-        return w2.forward(kernels.swiglu(gateAndUp.get(0), gateAndUp.get(1)));
+    Rows forward(Rows x, BlockAdditions additions) {
+        List<Rows> gateAndUp = w1w3.with(additions.w1w3()).forward(x);
+        return w2.with(additions.w2()).forward(kernels.swiglu(gateAndUp.get(0), gateAndUp.get(1)));
     }
 }

@@ -29,8 +29,10 @@ final class FinalLayer {
      *
      * @param adaLnInput the embedded timesteps [steps, adaLnDim] fp32
      */
-    List<Tensor> scales(Tensor adaLnInput) {
-        Tensor scales = adaLnModulation.forward(torch.silu(adaLnInput)).add_(new Scalar(1.0)); // [steps, dim]
+    List<Tensor> scales(Tensor adaLnInput, TransformerAdditions additions) {
+        Tensor scales = adaLnModulation
+                .forward(torch.silu(adaLnInput), additions.finalModulation())
+                .add_(new Scalar(1.0)); // [steps, dim]
         List<Tensor> steps = new ArrayList<>();
         for (long step = 0; step < adaLnInput.size(0); step++) {
             steps.add(scales.select(0, step));
@@ -45,7 +47,7 @@ final class FinalLayer {
      * @param scale [dim] fp32
      * @return [N, patch size^2 * channels]
      */
-    Tensor forward(Tensor x, Tensor scale) {
-        return linear.forward(kernels.layerNorm(x, scale, EPS));
+    Tensor forward(Tensor x, Tensor scale, TransformerAdditions additions) {
+        return linear.forward(kernels.layerNorm(x, scale, EPS), additions.finalLinear());
     }
 }

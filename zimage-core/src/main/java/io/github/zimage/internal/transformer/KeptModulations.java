@@ -17,38 +17,45 @@ import org.bytedeco.pytorch.Tensor;
  * Workload#KEPT_STEPS} steps. The next picture by one of them reads no weights for it.
  */
 final class KeptModulations implements WeightStore.Owned {
-    private final Map<List<Float>, List<StepModulation>> schedules = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<Key, List<StepModulation>> schedules = new LinkedHashMap<>(16, 0.75f, true);
+
+    /** A schedule, and what adapters add, which is the same object each time. */
+    private record Key(List<Float> timesteps, TransformerAdditions additions) {}
 
     /**
      * Returns what a schedule's timesteps give, which can be used until the current scope ends.
      *
      * @param maker computes it if it is not there
      */
-    List<StepModulation> get(float[] timesteps, Supplier<List<StepModulation>> maker) {
+    List<StepModulation> get(float[] timesteps, TransformerAdditions additions, Supplier<List<StepModulation>> maker) {
         List<Float> schedule = new ArrayList<>();
         for (float timestep : timesteps) {
             schedule.add(timestep);
         }
-        List<StepModulation> known = schedules.get(schedule);
+        Key key = new Key(List.copyOf(schedule), additions);
+        List<StepModulation> known = schedules.get(key);
         if (known == null) {
             makeRoom(timesteps.length);
             try (PointerScope scope = new PointerScope()) {
                 known = maker.get();
                 tensors(known).forEach(Tensors::keep);
             }
-            schedules.put(schedule, known);
+            schedules.put(key, known);
         }
         tensors(known).forEach(Tensors::useInScope);
         return known;
     }
 
     private void makeRoom(int steps) {
-        int all = steps + schedules.keySet().stream().mapToInt(List::size).sum();
-        Iterator<Map.Entry<List<Float>, List<StepModulation>>> eldest =
+        int all = steps
+                + schedules.keySet().stream()
+                        .mapToInt(each -> each.timesteps().size())
+                        .sum();
+        Iterator<Map.Entry<Key, List<StepModulation>>> eldest =
                 schedules.entrySet().iterator();
         while (eldest.hasNext() && all > Workload.KEPT_STEPS) {
-            Map.Entry<List<Float>, List<StepModulation>> forgotten = eldest.next();
-            all -= forgotten.getKey().size();
+            Map.Entry<Key, List<StepModulation>> forgotten = eldest.next();
+            all -= forgotten.getKey().timesteps().size();
             tensors(forgotten.getValue()).forEach(Tensor::close);
             eldest.remove();
         }
@@ -56,6 +63,17 @@ final class KeptModulations implements WeightStore.Owned {
 
     private static List<Tensor> tensors(List<StepModulation> steps) {
         return steps.stream().flatMap(step -> step.tensors().stream()).toList();
+    }
+
+    /** Forgets what was computed with some additions. */
+    void forget(TransformerAdditions additions) {
+        schedules.entrySet().removeIf(each -> {
+            boolean forgotten = each.getKey().additions().equals(additions);
+            if (forgotten) {
+                tensors(each.getValue()).forEach(Tensor::close);
+            }
+            return forgotten;
+        });
     }
 
     /** Forgets all. What is in use stays until its scope ends. */

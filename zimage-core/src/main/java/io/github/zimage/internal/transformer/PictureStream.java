@@ -5,13 +5,15 @@ import org.bytedeco.pytorch.Tensor;
 /** A picture between two blocks. */
 public final class PictureStream {
     private final TransformerInput input;
+    private final StepModulation step;
     private Tensor hidden;
     private RotaryEmbedding rotary;
     /** The first main block that it runs through. */
     private int firstBlock;
 
-    PictureStream(TransformerInput input, Tensor hidden) {
+    PictureStream(TransformerInput input, StepModulation step, Tensor hidden) {
         this.input = input;
+        this.step = step;
         this.hidden = hidden;
         rotary = input.imageRotary();
     }
@@ -41,6 +43,11 @@ public final class PictureStream {
      */
     public void skipTo(int block) {
         firstBlock = block;
+    }
+
+    /** Returns what the timestep gave. */
+    StepModulation step() {
+        return step;
     }
 
     int firstBlock() {

@@ -42,16 +42,22 @@ final class SelfAttention {
      * @param eps that of the norm
      * @return [S, dim], before {@link #out}
      */
-    Tensor forward(Tensor x, Tensor norm, double eps, RotaryEmbedding rotary) {
-        Heads.Recipe recipe = new Heads.Recipe(heads, normQ, normK, QK_NORM_EPS, rotary.query(), rotary.key());
+    Tensor forward(Tensor x, Tensor norm, double eps, RotaryEmbedding rotary, BlockAdditions additions) {
         return Tensors.scoped(() -> {
-            Heads made = kernels.heads(x, norm, eps, toQkv, recipe);
+            Heads.Recipe recipe = new Heads.Recipe(
+                    heads,
+                    normQ == null ? null : BlockAdditions.sum(normQ, additions.normQ()),
+                    normK == null ? null : BlockAdditions.sum(normK, additions.normK()),
+                    QK_NORM_EPS,
+                    rotary.query(),
+                    rotary.key());
+            Heads made = kernels.heads(x, norm, eps, toQkv.with(additions.qkv()), recipe);
             return kernels.attention(made.query(), made.key(), made.value(), false);
         });
     }
 
     /** Maps what was attended to, some rows of it, back to the stream. */
-    Rows out(Tensor attended) {
-        return toOut.forward(kernels.rows(attended));
+    Rows out(Tensor attended, BlockAdditions additions) {
+        return toOut.with(additions.out()).forward(kernels.rows(attended));
     }
 }

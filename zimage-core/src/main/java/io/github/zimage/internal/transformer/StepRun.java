@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.global.torch;
 /** The way of some pictures through the noise refiner and the main blocks, in one evaluation. */
 final class StepRun {
     private final Blocks<ZImageTransformerBlock> blocks;
+    private final List<String> names;
     private final int refiners;
     /** How many blocks there are, the refiner's among them. */
     private final int count;
@@ -25,22 +26,23 @@ final class StepRun {
      * Runs nothing yet.
      *
      * @param blocks begin with the noise refiner's and go on with the main ones
+     * @param names their names
      * @param refiners how many belong to the noise refiner
-     * @param count how many belong to both
      * @param runsAgain whether another evaluation is expected to follow
      * @param betweenBlocks called before each block; throws to cancel
      */
     StepRun(
             Blocks<ZImageTransformerBlock> blocks,
+            List<String> names,
             int refiners,
-            int count,
             boolean runsAgain,
             Runnable betweenBlocks,
             List<BlockHook.Pass> hooks,
             List<PictureStream> streams) {
         this.blocks = blocks;
         this.refiners = refiners;
-        this.count = count;
+        this.names = names;
+        this.count = names.size();
         this.runsAgain = runsAgain;
         this.betweenBlocks = betweenBlocks;
         this.hooks = hooks;
@@ -48,7 +50,7 @@ final class StepRun {
     }
 
     /** Runs, changing the streams. */
-    void run(List<BlockNorms> norms) {
+    void run() {
         call(hook -> hook.beforeRefiner(streams));
         if (refiners == 0) {
             joinCaptions();
@@ -61,7 +63,7 @@ final class StepRun {
                 int wanted = next;
                 while (next < end && wanted <= next) {
                     betweenBlocks.run();
-                    wanted = runBlock(pass.next(), norms.get(next));
+                    wanted = runBlock(pass.next());
                 }
                 next = Math.max(next, wanted);
             }
@@ -87,10 +89,12 @@ final class StepRun {
     }
 
     /** Runs the next block, and returns the first of those behind it that is wanted. */
-    private int runBlock(ZImageTransformerBlock block, BlockNorms norms) {
+    private int runBlock(ZImageTransformerBlock block) {
         List<PictureStream> running = running();
         for (PictureStream each : running) {
-            block.forward(each.hidden(), each.rotary(), norms);
+            TransformerAdditions additions = each.input().caption().additions();
+            block.forward(
+                    each.hidden(), each.rotary(), each.step().blocks().get(next), additions.block(names.get(next)));
         }
         int index = next++;
         if (index < refiners) {

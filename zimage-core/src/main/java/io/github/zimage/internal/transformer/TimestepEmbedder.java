@@ -30,8 +30,9 @@ final class TimestepEmbedder {
      * @param timesteps one a step, from 0 to {@code t_scale}
      * @return [steps, adaLnDim] fp32
      */
-    Tensor forward(float[] timesteps) {
-        return mlp2.forward(torch.silu(mlp0.forward(place.take(timestepEmbedding(timesteps)))));
+    Tensor forward(float[] timesteps, TransformerAdditions additions) {
+        Tensor hidden = mlp0.forward(place.take(timestepEmbedding(timesteps)), additions.timestep0());
+        return mlp2.forward(torch.silu(hidden), additions.timestep2());
     }
 
     /**

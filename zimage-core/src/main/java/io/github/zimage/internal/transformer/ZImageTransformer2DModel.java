@@ -11,6 +11,7 @@ import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -43,6 +44,8 @@ public final class ZImageTransformer2DModel {
     private final Range captionRange;
     private final List<BlockNorms> norms = new ArrayList<>();
     private final KeptModulations keptModulations;
+    private final Kernels kernels;
+    private final List<String> blockNames;
     private final WeightStore weights;
     private final FinalLayer finalLayer;
     private final RopeEmbedder ropeEmbedder;
@@ -62,6 +65,7 @@ public final class ZImageTransformer2DModel {
             BlockSource.Maker blockSource) {
         this.config = config;
         this.weights = weights;
+        this.kernels = kernels;
         xEmbedder = Linear.load(weights, "all_x_embedder." + PATCH_KEY, true, kernels.type());
         tEmbedder = new TimestepEmbedder(weights);
         capEmbedderNorm = weights.get("cap_embedder.0.weight", ScalarType.Float);
@@ -74,6 +78,7 @@ public final class ZImageTransformer2DModel {
         stepBlocks = List.copyOf(names);
         addNames(names, "context_refiner", config.refinerLayers());
         stepRange = new Range(0, stepBlocks.size());
+        blockNames = List.copyOf(names);
         captionRange = new Range(stepBlocks.size(), names.size());
         blocks = new Blocks<>(
                 names,
@@ -106,34 +111,63 @@ public final class ZImageTransformer2DModel {
     }
 
     /**
+     * Takes what adapters add to this model from a store, which must stay open as long as it is used. It does not depend on where the
+     * model's weights are, and outlives them.
+     *
+     * @param adapters where the model computes, named as {@link io.github.zimage.internal.lora.AdapterTensors} says
+     */
+    public TransformerAdditions additions(WeightStore adapters) {
+        return TransformerAdditions.load(adapters, blockNames, PATCH_KEY, kernels);
+    }
+
+    /** Frees what is kept for schedules with some additions, which are not used any more. */
+    public void forget(TransformerAdditions additions) {
+        keptModulations.forget(additions);
+    }
+
+    /** As the other one, without adapters. */
+    public List<Caption> captions(List<Tensor> promptEmbeddings, Runnable betweenBlocks) {
+        return captions(promptEmbeddings, TransformerAdditions.NONE, betweenBlocks);
+    }
+
+    /**
      * Embeds and refines captions, which steps are expected to follow.
      *
      * @param promptEmbeddings for each caption [tokens, cap_feat_dim] fp32
+     * @param additions what adapters add to the model for these captions and their pictures
      * @param betweenBlocks called before each block; throws to cancel
      */
-    public List<Caption> captions(List<Tensor> promptEmbeddings, Runnable betweenBlocks) {
+    public List<Caption> captions(
+            List<Tensor> promptEmbeddings, TransformerAdditions additions, Runnable betweenBlocks) {
         List<Tensor> contexts = new ArrayList<>();
         List<RotaryEmbedding> rotary = new ArrayList<>();
         for (Tensor embeddings : promptEmbeddings) {
             Tensor context = Tensors.scoped(() -> {
-                Tensor normed = Kernels.rmsNorm(embeddings, capEmbedderNorm, config.normEps());
-                return padded(capEmbedder.forward(normed), capPadToken); // [tokens, dim] -> [T, dim]
+                Tensor norm = BlockAdditions.sum(capEmbedderNorm, additions.capEmbedderNorm());
+                Tensor normed = Kernels.rmsNorm(embeddings, norm, config.normEps());
+                return padded( // [tokens, dim] -> [T, dim]
+                        capEmbedder.forward(normed, additions.capEmbedder()),
+                        BlockAdditions.sum(capPadToken, additions.capPadToken()));
             });
             contexts.add(context);
             rotary.add(captionRotary((int) context.size(0)));
         }
         try (Blocks<ZImageTransformerBlock>.Pass pass = blocks.pass(captionRange, stepRange)) {
-            for (BlockNorms each : norms.subList(captionRange.from(), captionRange.to())) {
+            for (int index = captionRange.from(); index < captionRange.to(); index++) {
                 betweenBlocks.run();
                 ZImageTransformerBlock block = pass.next();
-                for (int i = 0; i < contexts.size(); i++) {
-                    block.forward(contexts.get(i), rotary.get(i), each);
+                BlockAdditions added = additions.block(blockNames.get(index));
+                try (PointerScope scope = new PointerScope()) {
+                    BlockNorms own = added.sum(norms.get(index));
+                    for (int i = 0; i < contexts.size(); i++) {
+                        block.forward(contexts.get(i), rotary.get(i), own, added);
+                    }
                 }
             }
         }
         List<Caption> captions = new ArrayList<>();
         for (int i = 0; i < contexts.size(); i++) {
-            captions.add(new Caption(contexts.get(i), rotary.get(i)));
+            captions.add(new Caption(contexts.get(i), rotary.get(i), additions));
         }
         return captions;
     }
@@ -146,27 +180,33 @@ public final class ZImageTransformer2DModel {
         return ropeEmbedder.forward(positions);
     }
 
+    /** As the other one, without adapters. */
+    public List<StepModulation> modulations(float[] timesteps) {
+        return modulations(timesteps, TransformerAdditions.NONE);
+    }
+
     /**
      * Computes all that depends on the timesteps, or returns what they gave before. It can be used until the current scope ends.
      *
      * @param timesteps one a step, from 0 (noise) to 1 (picture)
+     * @param additions what adapters add to the model
      * @throws io.github.zimage.ModelLoadException if the files with the weights for it are not what they were
      */
-    public List<StepModulation> modulations(float[] timesteps) {
-        return keptModulations.get(timesteps, () -> computedModulations(timesteps));
+    public List<StepModulation> modulations(float[] timesteps, TransformerAdditions additions) {
+        return keptModulations.get(timesteps, additions, () -> computedModulations(timesteps, additions));
     }
 
-    private List<StepModulation> computedModulations(float[] timesteps) {
+    private List<StepModulation> computedModulations(float[] timesteps, TransformerAdditions additions) {
         float[] scaled = timesteps.clone();
         for (int i = 0; i < scaled.length; i++) {
             scaled[i] *= (float) config.tScale();
         }
-        Tensor adaLnInput = tEmbedder.forward(scaled); // [steps, adaLnDim]
+        Tensor adaLnInput = tEmbedder.forward(scaled, additions); // [steps, adaLnDim]
         List<List<BlockNorms>> blockNorms = new ArrayList<>();
         for (int i = 0; i < stepBlocks.size(); i++) {
-            blockNorms.add(modulated(i, adaLnInput));
+            blockNorms.add(modulated(i, adaLnInput, additions.block(stepBlocks.get(i))));
         }
-        List<Tensor> finalScales = finalLayer.scales(adaLnInput);
+        List<Tensor> finalScales = finalLayer.scales(adaLnInput, additions);
         List<StepModulation> steps = new ArrayList<>();
         for (int i = 0; i < timesteps.length; i++) {
             int step = i;
@@ -176,11 +216,11 @@ public final class ZImageTransformer2DModel {
         return steps;
     }
 
-    private List<BlockNorms> modulated(int block, Tensor adaLnInput) {
+    private List<BlockNorms> modulated(int block, Tensor adaLnInput, BlockAdditions additions) {
         try (WeightStore passing = weights.reopened()) {
             Linear adaLnModulation =
                     Linear.load(passing, stepBlocks.get(block) + ".adaLN_modulation.0", true, ScalarType.Float);
-            return norms.get(block).modulated(adaLnModulation, adaLnInput);
+            return additions.sum(norms.get(block)).modulated(adaLnModulation, additions.modulation(), adaLnInput);
         }
     }
 
@@ -205,14 +245,14 @@ public final class ZImageTransformer2DModel {
     /** As the other one, with nothing that joins in. */
     public List<Tensor> forward(
             List<TransformerInput> inputs, StepModulation step, boolean runsAgain, Runnable betweenBlocks) {
-        return forward(inputs, step, runsAgain, betweenBlocks, List.of());
+        return forward(inputs, input -> step, runsAgain, betweenBlocks, List.of());
     }
 
     /**
      * Runs the transformer over several pictures.
      *
      * @param inputs the pictures
-     * @param step what the timestep gave
+     * @param step what the timestep gave for each of them, which depends on what adapters add
      * @param runsAgain whether this is expected to be called again soon
      * @param betweenBlocks called before each block; throws to cancel
      * @param hooks what joins in between the blocks
@@ -220,30 +260,39 @@ public final class ZImageTransformer2DModel {
      */
     public List<Tensor> forward(
             List<TransformerInput> inputs,
-            StepModulation step,
+            Function<TransformerInput, StepModulation> step,
             boolean runsAgain,
             Runnable betweenBlocks,
             List<BlockHook.Pass> hooks) {
         List<PictureStream> streams = new ArrayList<>();
         for (TransformerInput input : inputs) {
-            streams.add(new PictureStream(
-                    input, Tensors.scoped(() -> padded(xEmbedder.forward(patchify(input.latents())), xPadToken))));
+            streams.add(new PictureStream(input, step.apply(input), Tensors.scoped(() -> embedded(input))));
         }
-        new StepRun(blocks, config.refinerLayers(), stepBlocks.size(), runsAgain, betweenBlocks, hooks, streams)
-                .run(step.blocks());
+        new StepRun(blocks, stepBlocks, config.refinerLayers(), runsAgain, betweenBlocks, hooks, streams).run();
         List<Tensor> velocities = new ArrayList<>();
         for (PictureStream each : streams) {
-            velocities.add(velocity(each.hidden(), each.input().latents(), step.finalLayer()));
+            velocities.add(velocity(each));
         }
         return velocities;
     }
 
-    private Tensor velocity(Tensor hidden, Tensor latents, Tensor scale) {
+    /** Returns a picture's tokens, padded: [N, dim] fp32. */
+    private Tensor embedded(TransformerInput input) {
+        TransformerAdditions additions = input.caption().additions();
+        return padded(
+                xEmbedder.forward(patchify(input.latents()), additions.xEmbedder()),
+                BlockAdditions.sum(xPadToken, additions.xPadToken()));
+    }
+
+    private Tensor velocity(PictureStream stream) {
         return Tensors.scoped(() -> {
-            long height = latents.size(1);
-            long width = latents.size(2);
-            Tensor image = hidden.narrow(0, 0, height / PATCH * (width / PATCH)); // [S, dim] -> [N, dim]
-            return unpatchify(Tensors.cast(finalLayer.forward(image, scale), ScalarType.Float), height, width);
+            TransformerInput input = stream.input();
+            long height = input.latents().size(1);
+            long width = input.latents().size(2);
+            Tensor image = stream.hidden().narrow(0, 0, height / PATCH * (width / PATCH)); // [S, dim] -> [N, dim]
+            Tensor patches = finalLayer.forward(
+                    image, stream.step().finalLayer(), input.caption().additions());
+            return unpatchify(Tensors.cast(patches, ScalarType.Float), height, width);
         });
     }
 

@@ -44,17 +44,22 @@ public final class ZImageTransformerBlock {
      * @param x [S, dim] fp32
      */
     public void forward(Tensor x, RotaryEmbedding rotary, BlockNorms step) {
+        forward(x, rotary, step, BlockAdditions.NONE);
+    }
+
+    /** As the other one, with what adapters add to this block. */
+    void forward(Tensor x, RotaryEmbedding rotary, BlockNorms step, BlockAdditions additions) {
         try (PointerScope scope = new PointerScope()) {
-            Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotary);
+            Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotary, additions);
             kernels.inParts(x.size(0), (row, count) -> {
                 Tensor rows = x.narrow(0, row, count);
                 Rows normed = kernels.addNormScaleNorm(
                         rows,
-                        attention.out(attended.narrow(0, row, count)),
+                        attention.out(attended.narrow(0, row, count), additions),
                         step.attentionNorm2(),
                         step.ffnNorm1(),
                         eps);
-                kernels.addNormScale(rows, feedForward.forward(normed), step.ffnNorm2(), eps);
+                kernels.addNormScale(rows, feedForward.forward(normed, additions), step.ffnNorm2(), eps);
             });
         }
     }

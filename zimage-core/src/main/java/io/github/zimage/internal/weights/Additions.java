@@ -43,7 +43,7 @@ public final class Additions {
         additions.forEach((name, added) -> {
             TensorEntry matrix = index.get(name);
             added.forEach(each -> each.requireFor(matrix));
-            int rank = added.stream().mapToInt(LowRank::rank).sum();
+            int rank = ranks(added);
             ranks.merge(weights.withinBlock(name), rank, Math::max);
         });
         Map<String, TensorEntry> further = new LinkedHashMap<>();
@@ -51,15 +51,34 @@ public final class Additions {
             int rank = ranks.getOrDefault(weights.withinBlock(matrix.name()), 0);
             if (rank > 0 && matrix.shape().size() == 2) {
                 List<LowRank> added = additions.getOrDefault(matrix.name(), List.of());
-                int in = Math.toIntExact(matrix.shape().get(1));
-                String down = LowRank.down(matrix.name());
-                String up = LowRank.up(matrix.name());
-                further.put(down, new DownRows(in, added).entry(down, List.of((long) rank, (long) in)));
-                further.put(
-                        up,
-                        new UpRows(rank, added).entry(up, List.of(matrix.shape().get(0), (long) rank)));
+                TensorEntry down = down(matrix.name(), added, matrix.shape().get(1), rank);
+                TensorEntry up = up(matrix.name(), added, matrix.shape().get(0), rank);
+                further.put(down.name(), down);
+                further.put(up.name(), up);
             }
         }
         return index.with(further);
+    }
+
+    /** Returns the first factor of what several additions to a matrix, one or more, are together: [ranks, in]. */
+    public static TensorEntry down(String matrix, List<LowRank> additions) {
+        return down(matrix, additions, additions.get(0).down().shape().get(1), ranks(additions));
+    }
+
+    /** Returns the second factor, with the scales in it: [out, ranks]. */
+    public static TensorEntry up(String matrix, List<LowRank> additions) {
+        return up(matrix, additions, additions.get(0).up().shape().get(0), ranks(additions));
+    }
+
+    private static int ranks(List<LowRank> additions) {
+        return additions.stream().mapToInt(LowRank::rank).sum();
+    }
+
+    private static TensorEntry down(String matrix, List<LowRank> additions, long in, int ranks) {
+        return new DownRows(Math.toIntExact(in), additions).entry(LowRank.down(matrix), List.of((long) ranks, in));
+    }
+
+    private static TensorEntry up(String matrix, List<LowRank> additions, long out, int ranks) {
+        return new UpRows(ranks, additions).entry(LowRank.up(matrix), List.of(out, (long) ranks));
     }
 }

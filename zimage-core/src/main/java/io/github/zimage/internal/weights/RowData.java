@@ -71,8 +71,13 @@ public abstract class RowData implements TensorData {
         }
     }
 
+    /** Returns all numbers of a tensor of F32, F16 or BF16. */
+    public static float[] floats(FileReader files, TensorEntry entry) throws IOException {
+        return floats(files, entry, 0, Math.toIntExact(entry.elements()));
+    }
+
     /** Returns some numbers of a tensor of F32, F16 or BF16. */
-    protected static float[] floats(FileReader files, TensorEntry entry, long first, int count) throws IOException {
+    public static float[] floats(FileReader files, TensorEntry entry, long first, int count) throws IOException {
         int width = entry.type().bytes();
         ByteBuffer stored =
                 ByteBuffer.allocate(Math.multiplyExact(count, width)).order(ByteOrder.LITTLE_ENDIAN);
