@@ -24,7 +24,7 @@ final class CaptionRule {
     private static final Pattern ENGLISH_CAPTION = Pattern.compile(
             "(?i)(?<![a-z])(?:that says|which says|that reads|which reads|label?led(?: with| as)?|titled|entitled|captioned|inscribed with|engraved with the words?"
                     + "|with (?:the|a) (?:words?|text|title|inscription|headline|caption|slogan|message|phrase|lettering)(?: of)?"
-                    + "|(?:sign|signs|banner|poster|billboard|label|screen|board|placard|plaque|flag|note|card|sticker|badge|marquee)\\s+(?:saying|reading|says|reads))"
+                    + "|(?:sign|signs|banner|poster|billboard|label|screen|board|placard|plaque|flag|note|card|sticker|badge|marquee)\\s++(?:saying|reading|says|reads))"
                     + "(?:\\s*+:)?+\\s++(?![\"“'‘「『])([\\p{L}\\p{N}][^,.;!?\\n\"“”]{0,60}+)");
 
     private static final Pattern WRITTEN_ON = Pattern.compile(
@@ -32,7 +32,7 @@ final class CaptionRule {
 
     private static final Pattern ENGLISH_CAPTION_END = Pattern.compile(
             "(?i)(?<!\\s)\\s++(?:(?:written|printed|painted|engraved)?\\s*+(?:on|above|below|in|at|across|over|under|next|beside|behind|hanging|standing|and|with|from|while|as)(?![a-z])"
-                    + "(?:\\s++(?:it|the|a|an|his|her|its|their|big|bold|gold|golden|red|white|black|neon|large)(?![a-z]))).*");
+                    + "(?:\\s++(?:it|the|a|an|his|her|its|their|big|bold|gold|golden|red|white|black|neon|large)(?![a-z]))).*+");
 
     private final RuleText rule;
 

@@ -201,6 +201,34 @@ class LinearPatternsTest {
         assertThat(text.looks).isGreaterThan((long) LOOKS_PER_CHARACTER * LENGTH);
     }
 
+    // What is bounded cannot try long ways, and what is possessive does not try a second one.
+    @Test
+    void everyQuantifier_isBoundedOrPossessive() throws Exception {
+        patterns().forEach((name, pattern) -> {
+            assertThat(firstUnbounded(pattern.pattern()))
+                    .as("%s: %s", name, pattern)
+                    .isEmpty();
+        });
+        assertThat(firstUnbounded("a[*+]\\*b{1,60}c++d{2,}+")).isEmpty();
+        for (String unbounded : List.of("a+", "a*?b", "(ab)*", "[a]{2,}", "\\s*x")) {
+            assertThat(firstUnbounded(unbounded)).as(unbounded).isNotEmpty();
+        }
+    }
+
+    /** Returns an expression's first quantifier that has no bound and gives back what it took, with what follows; empty if it has none. */
+    private static String firstUnbounded(String expression) {
+        Matcher token = Pattern.compile(
+                        "\\\\.|\\[(?:\\\\.|[^\\]\\\\])*+\\]|\\(\\?|(?:\\{\\d++(?:,\\d++)?\\}|\\?)[+?]?|(\\{\\d++,\\}|[*+])(\\+?)|.",
+                        Pattern.DOTALL)
+                .matcher(expression);
+        while (token.find()) {
+            if (token.group(1) != null && token.group(2).isEmpty()) {
+                return expression.substring(token.start());
+            }
+        }
+        return "";
+    }
+
     private static void check(String text) throws Exception {
         for (Map.Entry<String, Pattern> pattern : patterns().entrySet()) {
             CountingText counted = new CountingText(text);
