@@ -9,6 +9,9 @@ Clients ask for pictures of a few seeds, one after the other. A seed's picture m
 no other seed's; every request must be answered, with 200, and the server must have drawn as many as were answered. Prints times and how the server's memory went, and
 exits with 1 if anything was wrong. The reference must compute as the server does: the same model, and as many threads (OMP_NUM_THREADS and --threads).
 
+With --neighbours N it first measures how long a request takes alone (a minute at most), then starts N processes that compute all the time, and fails, too, if the
+median of the requests beside them is more than --slower times as long: the processors' share explains no more.
+
 Resident memory alone says little: the Java heap grows with garbage as far as -Xmx lets it. So it is counted apart from what is resident outside of it (LibTorch,
 buffers, the JVM's own). With --collect the heap is collected once a minute, which servers that are left alone do not do, and what is left of it is told too.
 """
@@ -18,6 +21,7 @@ import base64
 import collections
 import hashlib
 import json
+import math
 import pathlib
 import re
 import shlex
@@ -34,6 +38,8 @@ import urllib.request
 SEEDS = 8
 PROMPT = "a red fox"
 SIZE = "128x128"
+ALONE_REQUESTS = 40
+ALONE_SECONDS = 60
 
 
 def slope(samples):
@@ -119,6 +125,7 @@ class Soak:
         self.seconds, self.queued, self.drawn = [], [], []
         self.pictures = collections.defaultdict(set)
         self.memory = Memory(options.pid) if options.pid else None
+        self.neighbours = []
         self.succeeded_before = self.succeeded()
 
     def client(self, number):
@@ -166,7 +173,34 @@ class Soak:
             self.memory.sample()
             time.sleep(5)
 
+    def alone(self):
+        """The median of some requests, one after the other, in seconds; the first, which makes ready, does not count."""
+        end = time.monotonic() + ALONE_SECONDS
+        self.request(0)
+        before = len(self.seconds)
+        while len(self.seconds) < before + ALONE_REQUESTS and time.monotonic() < end:
+            self.request(len(self.seconds) % SEEDS)
+        return statistics.median(self.seconds[before:] or self.seconds)
+
     def run(self):
+        if not self.options.neighbours:
+            return self.soak()
+        alone = self.alone()
+        first = len(self.seconds)
+        self.end = time.monotonic() + 60 * self.options.minutes
+        try:
+            self.neighbours = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(self.options.neighbours)]
+            failed = self.soak()
+        finally:
+            for neighbour in self.neighbours:
+                neighbour.kill()
+                neighbour.wait()
+        # Clients wait for each other, too.
+        beside = statistics.median(self.seconds[first:] or [math.inf]) / self.options.clients
+        print(f"a request alone: {alone:.3f} s; beside {self.options.neighbours} that compute: {beside:.3f} s, {beside / alone:.2f} times as long")
+        return 1 if failed or beside > self.options.slower * alone else 0
+
+    def soak(self):
         threads = [threading.Thread(target=self.client, args=(i,)) for i in range(self.options.clients)]
         threads.append(threading.Thread(target=self.watch))
         for thread in threads:
@@ -201,6 +235,8 @@ def main():
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--collect", action="store_true", help="have the server collect its heap once a minute")
     parser.add_argument("--reference", metavar="COMMAND", help="the zimage command, which draws each seed's picture to compare with")
+    parser.add_argument("--neighbours", type=int, default=0, help="processes that compute all the time beside the server")
+    parser.add_argument("--slower", type=float, default=4, help="how many times as long a request beside them may take, at the median")
     sys.exit(Soak(parser.parse_args()).run())
 
 

@@ -253,7 +253,8 @@ public final class PipelineBuilder {
 
     /**
      * Sets how many threads compute, at most as many as the machine has processors; the thread that gives them their work is one of them.
-     * Unset, it is what the environment variable {@code OMP_NUM_THREADS} says, or else one a core.
+     * Unset, it is what the environment variable {@code OMP_NUM_THREADS} says, or else one a core, as far as affinity and control groups
+     * let this process use them.
      *
      * @throws IllegalArgumentException unless between 1 and 1024
      */

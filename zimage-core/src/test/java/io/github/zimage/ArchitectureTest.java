@@ -39,11 +39,12 @@ final class ArchitectureTest {
             Set.of("numbers"),
             Set.of("image", "events", "runtime", "request"),
             Set.of("natives"),
-            Set.of("io"));
+            Set.of("io"),
+            Set.of("system"));
 
     /** What files are read by. */
     private static final List<String> FILES =
-            List.of("tuning", "conversion", "lora", "weights", "config", "safetensors", "numbers", "io");
+            List.of("tuning", "conversion", "lora", "weights", "config", "safetensors", "numbers", "io", "system");
 
     @Test
     void internalPackages_useOnlyWhatLiesBelow() throws IOException {

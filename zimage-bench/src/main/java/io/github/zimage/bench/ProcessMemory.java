@@ -1,14 +1,13 @@
 package io.github.zimage.bench;
 
+import io.github.zimage.internal.system.SystemFiles;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.OptionalLong;
 
 /** What Linux says of this process's resident memory. Elsewhere it says nothing. */
 final class ProcessMemory {
-    private static final Path STATUS = Path.of("/proc/self/status");
     private static final Path CLEAR_REFS = Path.of("/proc/self/clear_refs");
     private static final String RESET_PEAK = "5";
 
@@ -39,19 +38,8 @@ final class ProcessMemory {
         return bytes("RssFile");
     }
 
-    private static OptionalLong bytes(String key) {
-        String prefix = key + ":";
-        try {
-            for (String line : Files.readAllLines(STATUS, StandardCharsets.ISO_8859_1)) {
-                if (line.startsWith(prefix)) {
-                    String kibibytes =
-                            line.substring(prefix.length()).replace("kB", "").strip();
-                    return OptionalLong.of(Long.parseLong(kibibytes) * 1024);
-                }
-            }
-        } catch (IOException | NumberFormatException e) {
-            return OptionalLong.empty();
-        }
-        return OptionalLong.empty();
+    private static OptionalLong bytes(String name) {
+        Long bytes = SystemFiles.ofThisMachine().numbers("proc/self/status").get(name);
+        return bytes == null ? OptionalLong.empty() : OptionalLong.of(bytes);
     }
 }

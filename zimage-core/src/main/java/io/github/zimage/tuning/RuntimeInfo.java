@@ -1,6 +1,7 @@
 package io.github.zimage.tuning;
 
 import io.github.zimage.AttentionBackend;
+import io.github.zimage.MemorySize;
 import io.github.zimage.NativeLibraryException;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.device.Card;
@@ -11,6 +12,10 @@ import io.github.zimage.internal.nn.LinearSelector;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.ProcessorFeatures;
+import io.github.zimage.internal.system.MemoryLimit;
+import io.github.zimage.internal.system.MemoryLimits;
+import io.github.zimage.internal.system.ProcessorWatch;
+import io.github.zimage.internal.system.SystemFiles;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -34,9 +39,15 @@ import org.bytedeco.pytorch.global.torch;
  * @param threads how many threads LibTorch computes with
  * @param kernels the candidates for the heavy operations, how fast they are, and which is taken
  * @param devices graphics cards that pipelines can use, or why they cannot; empty without a module for them
- * @param physicalMemoryBytes memory of the machine or container; 0 if the system does not tell it
- * @param availableMemoryBytes memory that is free or can be freed; 0 if the system does not tell it
+ * @param physicalMemoryBytes memory of the machine, or the smallest limit of a control group that this process is in; 0 if the system
+ *     does not tell it
+ * @param availableMemoryBytes memory that this process could take: what is free or can be freed within all these limits; 0 if the
+ *     system does not tell it
+ * @param memoryLimit what leaves no more available, such as {@code memory.max of /system.slice/zimage.service}; empty if that is the
+ *     machine's memory itself, or if the system does not tell it
  * @param maxHeapBytes limit of the Java heap, which holds finished pictures but no weights
+ * @param disturbance what other programs used of the processors during the measurement, if they took time from it: what was measured
+ *     is too slow then, and pipelines do not go by it. Empty if they did not, or if the system does not tell it
  */
 public record RuntimeInfo(
         String java,
@@ -49,7 +60,9 @@ public record RuntimeInfo(
         List<String> devices,
         long physicalMemoryBytes,
         long availableMemoryBytes,
-        long maxHeapBytes) {
+        String memoryLimit,
+        long maxHeapBytes,
+        String disturbance) {
 
     /** Copies the collections. */
     public RuntimeInfo {
@@ -100,6 +113,8 @@ public record RuntimeInfo(
     }
 
     private static RuntimeInfo measure() {
+        torch.set_num_threads(NativeRuntime.threads());
+        ProcessorWatch watch = ProcessorWatch.start(NativeRuntime.threads());
         List<Kernel> measured = new ArrayList<>();
         for (Precision precision : List.of(Precision.FP32, Precision.BF16, Precision.INT8)) {
             LinearSelector.measure(precision)
@@ -115,6 +130,8 @@ public record RuntimeInfo(
             rates.forEach((length, each) ->
                     measured.add(new Kernel("attention, %d tokens".formatted(length), precision, each, choice)));
         }
+        ProcessorWatch.Others others = watch.seen();
+        MemoryLimits limits = new MemoryLimits(SystemFiles.ofThisMachine());
         String capability;
         try (PointerScope scope = new PointerScope()) {
             capability = torch.get_cpu_capability().getString();
@@ -126,12 +143,17 @@ public record RuntimeInfo(
                 ProcessorFeatures.name(),
                 ProcessorFeatures.list(),
                 NativeRuntime.libTorchVersion() + ", kernels for " + capability,
-                torch.get_num_threads(),
+                NativeRuntime.threads(),
                 measured,
                 describedDevices(),
-                Pointer.totalPhysicalBytes(),
-                Pointer.availablePhysicalBytes(),
-                Runtime.getRuntime().maxMemory());
+                limits.smallest().map(MemoryLimit::bytes).orElseGet(Pointer::totalPhysicalBytes),
+                limits.tightest().map(MemoryLimit::available).orElseGet(Pointer::availablePhysicalBytes),
+                limits.tightest()
+                        .map(MemoryLimit::source)
+                        .filter(source -> !source.equals(MemoryLimits.MACHINE))
+                        .orElse(""),
+                Runtime.getRuntime().maxMemory(),
+                others.disturb() ? others.toString() : "");
     }
 
     private static List<String> describedDevices() {
@@ -142,8 +164,8 @@ public record RuntimeInfo(
                         .formatted(
                                 card.device(),
                                 card.name(),
-                                gibibytes(card.totalBytes()),
-                                gibibytes(card.freeBytes()),
+                                size(card.totalBytes()),
+                                size(card.freeBytes()),
                                 card.capability()));
             }
             if (!status.problem().isEmpty()) {
@@ -162,16 +184,23 @@ public record RuntimeInfo(
         lines.add(line("Processor", processor));
         lines.add(line("Features", processorFeatures.isEmpty() ? "unknown" : String.join(" ", processorFeatures)));
         lines.add(line("LibTorch", libTorch + ", " + threads + (threads == 1 ? " thread" : " threads")));
-        lines.add(
-                line("Memory", gibibytes(physicalMemoryBytes) + ", " + gibibytes(availableMemoryBytes) + " available"));
+        lines.add(line(
+                "Memory",
+                size(physicalMemoryBytes) + ", " + size(availableMemoryBytes) + " available"
+                        + (memoryLimit.isEmpty() ? "" : " within " + memoryLimit)));
         devices.forEach(device -> lines.add(line("Card", device)));
-        lines.add(line("Java heap", "at most " + gibibytes(maxHeapBytes)));
+        lines.add(line("Java heap", "at most " + size(maxHeapBytes)));
         for (Kernel kernel : kernels) {
             List<String> rates = new ArrayList<>();
             kernel.teraflops().forEach((name, teraflops) -> rates.add(name + " " + rate(teraflops)));
             rates.sort(null);
             lines.add("%-4s %-23s %s (%s TFLOP/s)"
                     .formatted(kernel.precision(), kernel.operation(), kernel.choice(), String.join(", ", rates)));
+        }
+        if (!disturbance.isEmpty()) {
+            lines.add(line(
+                    "Busy",
+                    disturbance + ": all speeds are too low, and nothing was kept; stop them and measure again"));
         }
         if (!supports(Precision.INT8)) {
             lines.add(line("INT8", "not on this processor"));
@@ -187,7 +216,7 @@ public record RuntimeInfo(
         return String.format(Locale.ROOT, "%.3f", teraflops);
     }
 
-    private static String gibibytes(long bytes) {
-        return bytes <= 0 ? "unknown" : String.format(Locale.ROOT, "%.1f GiB", bytes / (double) (1 << 30));
+    private static String size(long bytes) {
+        return bytes <= 0 ? "unknown" : new MemorySize(bytes).toString();
     }
 }

@@ -14,6 +14,9 @@ import io.github.zimage.Precision;
 import io.github.zimage.ZImageException;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.internal.placement.MachineMemory;
+import io.github.zimage.internal.system.AllowedProcessors;
+import io.github.zimage.internal.system.ProcessorWatch;
+import io.github.zimage.internal.system.SystemFiles;
 import io.github.zimage.tuning.TuningResult.Measurement;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -32,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * tuner.tune().profile().write(Path.of("turbo.json"));
  * }</pre>
  *
- * <p>Nothing else should compute meanwhile. The default listener of a pipeline, its conversion cache and its threads are as
+ * <p>Nothing else should compute meanwhile; {@link TuningResult#disturbance} says whether something did. The default listener of a pipeline, its conversion cache and its threads are as
  * {@link Builder#settings} leaves them. Instances are immutable and can be shared.
  */
 public final class Tuner {
@@ -108,7 +111,7 @@ public final class Tuner {
                 .mapToLong(ModelInfo.Part::parameters)
                 .sum();
         List<Precision> precisions = new ArrayList<>(List.of(Precision.FP32, Precision.BF16, Precision.INT8));
-        long memory = new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
+        long memory = MachineMemory.ofThisMachine().available().orElse(Long.MAX_VALUE);
         if (parameters * Precision.FP32.bytes() > MEMORY_SHARE * memory) {
             precisions.remove(Precision.FP32);
             listener.onLeftOut(Precision.FP32, AttentionBackend.AUTO, "its weights do not fit into memory");
@@ -120,6 +123,8 @@ public final class Tuner {
     private final class Session {
         private final ZImageModel model;
         private final List<CandidateRun> runs = new ArrayList<>();
+        private final ProcessorWatch watch =
+                ProcessorWatch.start(new AllowedProcessors(SystemFiles.ofThisMachine()).count());
 
         Session(ZImageModel model) {
             this.model = model;
@@ -133,7 +138,13 @@ public final class Tuner {
             return new TuningResult(
                     model.profileKey(),
                     request.steps(),
-                    runs.stream().map(run -> run.measurement(reference)).toList());
+                    runs.stream().map(run -> run.measurement(reference)).toList(),
+                    disturbance());
+        }
+
+        private String disturbance() {
+            ProcessorWatch.Others others = watch.seen();
+            return others.disturb() ? others.toString() : "";
         }
 
         /** Measures a candidate, unless it takes far longer than the best so far or does not run here. */

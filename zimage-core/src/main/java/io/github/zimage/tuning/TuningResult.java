@@ -15,8 +15,10 @@ import java.util.Map;
  * @param modelKey stands for the model, see {@link io.github.zimage.ZImageModel#profileKey}
  * @param steps steps of the pictures
  * @param measured every candidate that was measured, in order; the first is the most precise, which the others are compared with
+ * @param disturbance what other programs used of the processors meanwhile, such as {@code other programs used 1.0 of 2 processors}:
+ *     times and choice are not to be relied on then. Empty if they left enough, or if the system does not tell it
  */
-public record TuningResult(String modelKey, int steps, List<Measurement> measured) {
+public record TuningResult(String modelKey, int steps, List<Measurement> measured, String disturbance) {
     /** A picture that is further than this from the most precise one shows it: {@value} dB. */
     public static final double LEAST_DECIBELS = 30;
 

@@ -105,7 +105,7 @@ final class TunerTest {
         Measurement exact = measurement(Precision.FP32, 40, 99);
         Measurement good = measurement(Precision.BF16, 20, 45);
         Measurement visible = measurement(Precision.INT8, 5, 29.9);
-        TuningResult result = new TuningResult("key", 8, List.of(exact, good, visible));
+        TuningResult result = new TuningResult("key", 8, List.of(exact, good, visible), "");
         assertThat(result.best()).isEqualTo(good);
         assertThat(result.profile())
                 .isEqualTo(new Profile("key", TuningResult.formats(Precision.BF16), AttentionBackend.SDPA));
@@ -116,7 +116,7 @@ final class TunerTest {
     @Test
     void vaeOfEightBits_isBf16() {
         TuningResult result = new TuningResult(
-                "key", 8, List.of(measurement(Precision.FP32, 40, 99), measurement(Precision.INT8, 5, 40)));
+                "key", 8, List.of(measurement(Precision.FP32, 40, 99), measurement(Precision.INT8, 5, 40)), "");
         assertThat(result.profile().precisions())
                 .containsEntry(Component.VAE, Precision.BF16)
                 .containsEntry(Component.TRANSFORMER, Precision.INT8);
@@ -124,7 +124,7 @@ final class TunerTest {
 
     @Test
     void nothingMeasured_isNoResult() {
-        assertThatIllegalArgumentException().isThrownBy(() -> new TuningResult("key", 8, List.of()));
+        assertThatIllegalArgumentException().isThrownBy(() -> new TuningResult("key", 8, List.of(), ""));
     }
 
     @Test

@@ -15,7 +15,6 @@ import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.spi.Attention;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.stream.Collectors;
@@ -203,7 +202,7 @@ final class CudaDevice implements ComputeDevice {
 
     @Override
     public BlockSource blockSource(WeightIndex weights, List<String> units, UnitLayout layout, boolean inMemory) {
-        long keepBytes = inMemory ? new MachineMemory(Path.of("/")).available().orElse(0) - LEFT_TO_OTHERS : 0;
+        long keepBytes = inMemory ? MachineMemory.ofThisMachine().available().orElse(0) - LEFT_TO_OTHERS : 0;
         return new PinnedBlocks<>(new CudaCopies(card.index()), place, weights, units, layout, Math.max(0, keepBytes));
     }
 

@@ -7,6 +7,7 @@ import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.serve.ImageServer;
+import io.github.zimage.serve.MemoryBound;
 import io.github.zimage.serve.PipelineBackend;
 import io.github.zimage.serve.ServerOptions;
 import java.io.IOException;
@@ -170,7 +171,7 @@ final class ServeCommand implements Callable<Integer> {
         MemorySize limit = memory.memory();
         try (ImageServer server = ImageServer.of(
                 options,
-                limit == null ? ImageServer.machineMemory() : limit.bytes(),
+                limit == null ? MemoryBound.ofSystem() : new MemoryBound(limit.bytes(), "--memory"),
                 () -> new PipelineBackend(builder.build(), encoder, side),
                 ServeCommand::giveUp)) {
             serve(server, options);

@@ -1,17 +1,15 @@
 package io.github.zimage.cli;
 
+import io.github.zimage.internal.system.SystemFiles;
 import java.io.Console;
-import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 
 /** What Java does not know about the terminal that it was started from. */
 final class Terminal {
-    private static final Path PROC = Path.of("/proc/self");
     private static final int STANDARD_OUTPUT = 1;
     private static final int STANDARD_ERROR = 2;
 
@@ -33,14 +31,12 @@ final class Terminal {
     }
 
     private static boolean isTerminal(int stream) {
-        try {
-            Path target = Files.readSymbolicLink(PROC.resolve("fd/" + stream));
-            return target.startsWith("/dev/pts")
-                    || target.toString().startsWith("/dev/tty")
-                    || target.equals(Path.of("/dev/console"));
-        } catch (IOException | UnsupportedOperationException e) {
-            return hasConsole();
-        }
+        Path target = SystemFiles.ofThisMachine().link("proc/self/fd/" + stream);
+        return target == null
+                ? hasConsole()
+                : target.startsWith("/dev/pts")
+                        || target.toString().startsWith("/dev/tty")
+                        || target.equals(Path.of("/dev/console"));
     }
 
     /** From JDK 22 on there is always a console, and it is asked whether it is a terminal. */
@@ -71,13 +67,9 @@ final class Terminal {
         if (Arrays.stream(args).noneMatch(arg -> arg.indexOf('\ufffd') >= 0)) {
             return args;
         }
-        try {
-            String[] all = Files.readString(PROC.resolve("cmdline")).split("\0", -1);
-            // What follows the last NUL is not an argument.
-            int end = all.length - 1;
-            return end < args.length ? args : Arrays.copyOfRange(all, end - args.length, end);
-        } catch (IOException e) {
-            return args;
-        }
+        String[] all = SystemFiles.ofThisMachine().text("proc/self/cmdline").split("\0", -1);
+        // What follows the last NUL is not an argument.
+        int end = all.length - 1;
+        return end < args.length ? args : Arrays.copyOfRange(all, end - args.length, end);
     }
 }

@@ -78,6 +78,12 @@ final class TuneCommand implements Callable<Integer> {
                     + " profile.json, profile-1.json, profile-2.json ...).")
     private @Nullable Path out;
 
+    @Option(
+            names = "--anyway",
+            description =
+                    "Write the profile even if other programs computed meanwhile, so that the choice may be wrong.")
+    private boolean anyway;
+
     @Override
     public Integer call() {
         if (out == null) {
@@ -102,8 +108,17 @@ final class TuneCommand implements Callable<Integer> {
                     .build()
                     .tune();
         }
-        recommend(stdout, result, save(result.profile()));
-        return 0;
+        boolean kept = result.disturbance().isEmpty() || anyway;
+        recommend(stdout, result, kept ? save(result.profile()) : null);
+        if (!result.disturbance().isEmpty()) {
+            spec.commandLine()
+                    .getErr()
+                    .printf(
+                            "zimage: %s meanwhile, so the times are too long and the choice may be wrong%s%n",
+                            result.disturbance(),
+                            kept ? "" : ": no profile is written; stop them and tune again, or pass --anyway");
+        }
+        return kept ? 0 : 1;
     }
 
     private Path save(Profile profile) {
@@ -172,7 +187,7 @@ final class TuneCommand implements Callable<Integer> {
         }
     }
 
-    private void recommend(PrintWriter stdout, TuningResult result, Path file) {
+    private void recommend(PrintWriter stdout, TuningResult result, @Nullable Path file) {
         Measurement best = result.best();
         Measurement reference = result.reference();
         String words = "Take %s: a picture of %d by %d pixels in %d steps takes about %s."
@@ -194,7 +209,9 @@ final class TuneCommand implements Callable<Integer> {
                         name(each), decibels(each), name(reference), TuningResult.LEAST_DECIBELS);
             }
         }
-        stdout.printf("%s  use it with zimage generate --profile, or ZImagePipeline.builder().profile%n", file);
+        if (file != null) {
+            stdout.printf("%s  use it with zimage generate --profile, or ZImagePipeline.builder().profile%n", file);
+        }
     }
 
     private static String name(Measurement each) {

@@ -8,7 +8,6 @@ import io.vertx.core.http.HttpServerOptions;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -45,11 +44,12 @@ public final class ImageServer implements AutoCloseable {
     /**
      * Prepares a server, which takes no requests before {@link #open}.
      *
-     * @param memoryLimit how many bytes the process may hold
+     * @param memoryLimit how much the process may hold
      * @param opener makes a backend
      * @param giveUp ends the process when the watchdog cannot help
      */
-    ImageServer(ServerOptions options, long memoryLimit, Supplier<ImageBackend> opener, Consumer<String> giveUp) {
+    ImageServer(
+            ServerOptions options, MemoryBound memoryLimit, Supplier<ImageBackend> opener, Consumer<String> giveUp) {
         this(
                 options,
                 HttpLimits.standard(),
@@ -62,7 +62,7 @@ public final class ImageServer implements AutoCloseable {
     ImageServer(
             ServerOptions options,
             HttpLimits limits,
-            long memoryLimit,
+            MemoryBound memoryLimit,
             Supplier<ImageBackend> opener,
             Consumer<String> giveUp,
             StallDetector stalls) {
@@ -113,14 +113,8 @@ public final class ImageServer implements AutoCloseable {
 
     /** Makes a server that draws with a pipeline. */
     public static ImageServer of(
-            ServerOptions options, long memoryLimit, Supplier<PipelineBackend> opener, Consumer<String> giveUp) {
+            ServerOptions options, MemoryBound memoryLimit, Supplier<PipelineBackend> opener, Consumer<String> giveUp) {
         return new ImageServer(options, memoryLimit, opener::get, giveUp);
-    }
-
-    /** Returns how many bytes of memory there are for this process, less a twentieth for others; if nobody tells, no limit. */
-    public static long machineMemory() {
-        OptionalLong total = ProcessMemory.total();
-        return total.isPresent() ? total.getAsLong() / 20 * 19 : Long.MAX_VALUE;
     }
 
     private static void pause() {

@@ -24,7 +24,7 @@ final class Watchdog {
     private static final int MAX_REBUILDS = 2;
 
     private final Target target;
-    private final long memoryLimit;
+    private final MemoryBound memoryLimit;
     private final Supplier<ProcessMemory> memory;
     private final MemoryTrend trend;
     private final Executor healer;
@@ -38,10 +38,15 @@ final class Watchdog {
     /**
      * Looks after a target when told to.
      *
-     * @param memoryLimit how many bytes the process may hold
+     * @param memoryLimit how much the process may hold
      * @param healer carries out what takes time
      */
-    Watchdog(Target target, long memoryLimit, Supplier<ProcessMemory> memory, MemoryTrend trend, Executor healer) {
+    Watchdog(
+            Target target,
+            MemoryBound memoryLimit,
+            Supplier<ProcessMemory> memory,
+            MemoryTrend trend,
+            Executor healer) {
         this.target = target;
         this.memoryLimit = memoryLimit;
         this.memory = memory;
@@ -123,13 +128,14 @@ final class Watchdog {
             return "memory ran out %d times".formatted(failures);
         }
         long held = memory.get().held();
-        if (held > memoryLimit) {
-            return "%d MiB are held, but the limit is %d MiB".formatted(held >> 20, memoryLimit >> 20);
+        if (held > memoryLimit.bytes()) {
+            return "%d MiB are held, but the limit is %d MiB (%s)"
+                    .formatted(held >> 20, memoryLimit.bytes() >> 20, memoryLimit.source());
         }
         double growth = trend.bytesPerGeneration();
-        if (held + GENERATIONS_AHEAD * growth > memoryLimit) {
-            return "each generation adds %d KiB: the limit would be passed within %d generations"
-                    .formatted((long) growth >> 10, GENERATIONS_AHEAD);
+        if (held + GENERATIONS_AHEAD * growth > memoryLimit.bytes()) {
+            return "each generation adds %d KiB: the limit of %d MiB (%s) would be passed within %d generations"
+                    .formatted((long) growth >> 10, memoryLimit.bytes() >> 20, memoryLimit.source(), GENERATIONS_AHEAD);
         }
         return "";
     }

@@ -21,7 +21,7 @@ final class TuneCommandTest {
         Path profile = folder.resolve("profile.json");
 
         MainTest.Run run = MainTest.run(
-                "tune", "--model", model.toString(), "--size=32", "--steps=2", "--out", profile.toString());
+                "tune", "--model", model.toString(), "--size=32", "--steps=2", "--anyway", "--out", profile.toString());
 
         assertThat(run.code()).isZero();
         assertThat(run.out()).contains("reference", "bf16", "blockwise", "Take ", profile + "  use it");
@@ -51,7 +51,14 @@ final class TuneCommandTest {
         MainTest.run("synth", model.toString(), "--size", "tiny");
         Path profile = folder.resolve("profile.json");
         MainTest.Run run = MainTest.run(
-                "tune", "--model", model.toString(), "--size=512", "--steps=1", "--out", profile.toString());
+                "tune",
+                "--model",
+                model.toString(),
+                "--size=512",
+                "--steps=1",
+                "--anyway",
+                "--out",
+                profile.toString());
         assertThat(run.code()).isZero();
         assertThat(run.out()).contains("a picture of 512 by 512 pixels in 1 steps takes about");
         assertThat(profile).exists();

@@ -59,7 +59,7 @@ final class DemoServerTest {
                         .maxSteps(1000)
                         .drain(Duration.ofSeconds(30))
                         .build(),
-                Long.MAX_VALUE,
+                MemoryBound.NONE,
                 this::backend,
                 why -> {});
         port = server.listen();

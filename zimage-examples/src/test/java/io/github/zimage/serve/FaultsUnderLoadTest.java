@@ -84,7 +84,7 @@ final class FaultsUnderLoadTest {
                         .drain(Duration.ofSeconds(30))
                         .build(),
                 HttpLimits.standard(),
-                Long.MAX_VALUE,
+                MemoryBound.NONE,
                 () -> {
                     opened.incrementAndGet();
                     return new FaultyBackend(

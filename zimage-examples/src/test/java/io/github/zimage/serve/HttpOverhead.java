@@ -54,7 +54,7 @@ final class HttpOverhead {
                         .maxSteps(50)
                         .drain(Duration.ofSeconds(5))
                         .build(),
-                Long.MAX_VALUE,
+                MemoryBound.NONE,
                 () -> new AtOnce(png),
                 why -> {})) {
             int port = server.listen();

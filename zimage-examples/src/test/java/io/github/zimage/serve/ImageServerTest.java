@@ -68,7 +68,7 @@ final class ImageServerTest {
                         .maxSteps(50)
                         .drain(Duration.ofSeconds(5))
                         .build(),
-                Long.MAX_VALUE,
+                MemoryBound.NONE,
                 () -> {
                     StubBackend backend = new StubBackend();
                     backend.atOnce = true;
@@ -389,7 +389,7 @@ final class ImageServerTest {
                         .drain(Duration.ofSeconds(5))
                         .build(),
                 HttpLimits.standard(),
-                Long.MAX_VALUE,
+                MemoryBound.NONE,
                 () -> {
                     StubBackend backend = new StubBackend();
                     backend.atOnce = !backends.isEmpty();

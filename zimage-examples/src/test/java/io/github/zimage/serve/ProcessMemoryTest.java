@@ -2,8 +2,13 @@ package io.github.zimage.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.zimage.internal.system.SystemFiles;
+import java.io.IOException;
 import java.lang.management.MemoryUsage;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What counts against the limit is what the system cannot take back. */
 final class ProcessMemoryTest {
@@ -20,17 +25,25 @@ final class ProcessMemoryTest {
             VmSwap:\t      44 kB
             """;
 
+    @TempDir
+    Path root;
+
+    private ProcessMemory of(String status) throws IOException {
+        Files.writeString(Files.createDirectories(root.resolve("proc/self")).resolve("status"), status);
+        return ProcessMemory.of(new SystemFiles(root), HEAP);
+    }
+
     @Test
-    void pagesOfFiles_areResident_andNotHeld() {
-        ProcessMemory memory = ProcessMemory.of(STATUS, HEAP);
+    void pagesOfFiles_areResident_andNotHeld() throws IOException {
+        ProcessMemory memory = of(STATUS);
         assertThat(memory.resident()).isEqualTo(20924500 * KIB);
         assertThat(memory.held()).isEqualTo(1000 * KIB);
         assertThat(memory.heap()).isEqualTo(100 * KIB);
     }
 
     @Test
-    void heap_isTakenOffWhatIsHeldOutsideOfIt() {
-        assertThat(ProcessMemory.of(STATUS, HEAP).outsideHeap()).isEqualTo(700 * KIB);
-        assertThat(ProcessMemory.of("", HEAP).outsideHeap()).isZero();
+    void heap_isTakenOffWhatIsHeldOutsideOfIt() throws IOException {
+        assertThat(of(STATUS).outsideHeap()).isEqualTo(700 * KIB);
+        assertThat(of("").outsideHeap()).isZero();
     }
 }

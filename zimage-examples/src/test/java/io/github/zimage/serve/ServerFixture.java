@@ -41,7 +41,7 @@ final class ServerFixture implements AutoCloseable {
         server = new ImageServer(
                 options,
                 limits,
-                Long.MAX_VALUE,
+                MemoryBound.NONE,
                 () -> {
                     StubBackend backend = new StubBackend();
                     backend.atOnce = true;

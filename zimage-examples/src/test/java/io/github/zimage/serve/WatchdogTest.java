@@ -27,6 +27,7 @@ final class WatchdogTest {
     private final AtomicLong clock = new AtomicLong();
     private final StallDetector stalls =
             new StallDetector(clock::get, Duration.ofSeconds(60), Duration.ofMinutes(10), 10);
+    private String reason = "";
     private Set<Watchdog.Remedy> impossible = Set.of();
     private Optional<String> failing = Optional.empty();
     private long held = 100 * MIB;
@@ -45,10 +46,11 @@ final class WatchdogTest {
                 @Override
                 public boolean apply(Watchdog.Remedy remedy, String why) {
                     remedies.add(remedy);
+                    reason = why;
                     return !impossible.contains(remedy);
                 }
             },
-            1000 * MIB,
+            new MemoryBound(1000 * MIB, "memory.max of /job"),
             () -> new ProcessMemory(MAPPED + held, held, 0, 0),
             trend,
             Runnable::run);
@@ -183,6 +185,9 @@ final class WatchdogTest {
         held = 900 * MIB;
         watchdog.check();
         assertThat(remedies).containsExactly(Watchdog.Remedy.TRIM, Watchdog.Remedy.SHRINK);
+        assertThat(reason)
+                .as("whoever reads it must know which limit to raise")
+                .isEqualTo("1100 MiB are held, but the limit is 1000 MiB (memory.max of /job)");
     }
 
     @Test

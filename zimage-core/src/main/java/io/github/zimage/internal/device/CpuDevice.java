@@ -13,7 +13,6 @@ import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.spi.Attention;
-import java.nio.file.Path;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.jspecify.annotations.Nullable;
@@ -70,7 +69,7 @@ public final class CpuDevice implements ComputeDevice {
 
     @Override
     public long freeBytes() {
-        return new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
+        return MachineMemory.ofThisMachine().available().orElse(Long.MAX_VALUE);
     }
 
     @Override

@@ -1,8 +1,6 @@
 package io.github.zimage.internal.io;
 
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
+import io.github.zimage.internal.system.SystemFiles;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -10,7 +8,6 @@ import java.util.stream.Stream;
 
 /** Names of files and folders that come as text, from arguments, environment variables and properties. */
 public final class FileNames {
-    private static final Path ENVIRONMENT = Path.of("/proc/self/environ");
     private static final int ASCII = 128;
 
     private FileNames() {}
@@ -50,14 +47,10 @@ public final class FileNames {
         if (read.indexOf('\uFFFD') < 0) {
             return read;
         }
-        try {
-            String all = new String(Files.readAllBytes(ENVIRONMENT), StandardCharsets.UTF_8);
-            Optional<String> found = Stream.of(all.split("\0", -1))
-                    .filter(each -> each.startsWith(variable + "="))
-                    .findFirst();
-            return found.map(each -> each.substring(variable.length() + 1)).orElse(read);
-        } catch (IOException e) {
-            return read;
-        }
+        String all = SystemFiles.ofThisMachine().text("proc/self/environ");
+        Optional<String> found = Stream.of(all.split("\0", -1))
+                .filter(each -> each.startsWith(variable + "="))
+                .findFirst();
+        return found.map(each -> each.substring(variable.length() + 1)).orElse(read);
     }
 }

@@ -3,6 +3,8 @@ package io.github.zimage.internal.natives;
 import io.github.zimage.NativeLibraryException;
 import io.github.zimage.internal.io.FolderTrust;
 import io.github.zimage.internal.io.PrivateFiles;
+import io.github.zimage.internal.system.Mounts;
+import io.github.zimage.internal.system.SystemFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,7 +37,7 @@ public final class BundleFolder {
             ofLibraries = new BundleFolder(
                     FolderCandidate.of(System.getenv(), System.getProperties(), FolderTrust.userNumber()),
                     FolderTrust.ofThisUser(),
-                    Mounts.ofThisProcess());
+                    Mounts.of(SystemFiles.ofThisMachine()));
         }
         return ofLibraries;
     }

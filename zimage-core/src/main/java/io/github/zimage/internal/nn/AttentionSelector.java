@@ -3,6 +3,7 @@ package io.github.zimage.internal.nn;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.system.ProcessorWatch;
 import io.github.zimage.spi.Attention;
 import java.util.ArrayList;
 import java.util.List;
@@ -137,10 +138,11 @@ public final class AttentionSelector {
                 .findFirst();
     }
 
-    /** Measures all backends anew and keeps which one is to be taken; takes some tenths of a second. */
+    /** Measures all backends anew and keeps which one is to be taken, unless other programs computed meanwhile; takes some tenths of a second. */
     public static List<Speed> measure(Precision precision) {
+        ProcessorWatch watch = ThisProcessor.choices().watch();
         List<Speed> speeds = probe(precision);
-        ThisProcessor.choices().put(answer(precision, speeds));
+        ThisProcessor.choices().put(answer(precision, speeds), watch);
         return speeds;
     }
 

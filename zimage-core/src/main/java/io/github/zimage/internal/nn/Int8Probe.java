@@ -2,6 +2,7 @@ package io.github.zimage.internal.nn;
 
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.runtime.ProcessorFeatures;
+import io.github.zimage.internal.system.ProcessorWatch;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
@@ -45,10 +46,11 @@ public final class Int8Probe {
                 .get(QUESTION, kept -> !kept.isBlank(), () -> Map.of(QUESTION, measuredProblem())));
     }
 
-    /** As {@link #problem}, but measures anew and keeps what was found. */
+    /** As {@link #problem}, but measures anew and keeps what was found, unless other programs computed meanwhile. */
     public static @Nullable String measuredAnew() {
+        ProcessorWatch watch = ThisProcessor.choices().watch();
         String answer = measuredProblem();
-        ThisProcessor.choices().put(Map.of(QUESTION, answer));
+        ThisProcessor.choices().put(Map.of(QUESTION, answer), watch);
         return problem(answer);
     }
 

@@ -2,6 +2,7 @@ package io.github.zimage.internal.nn;
 
 import io.github.zimage.Precision;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.system.ProcessorWatch;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -165,7 +166,7 @@ public final class LinearSelector {
     }
 
     /**
-     * Measures all shapes anew and keeps what was found.
+     * Measures all shapes anew and keeps what was found, unless other programs computed meanwhile.
      *
      * @return by shape; empty for 8-bit integers where they cannot be used
      */
@@ -181,8 +182,9 @@ public final class LinearSelector {
         }
         ScalarType type = Tensors.scalarType(precision);
         for (Shape shape : Shape.values()) {
+            ProcessorWatch watch = ThisProcessor.choices().watch();
             Map<LinearMethod, Double> seconds = seconds(type, shape);
-            ThisProcessor.choices().put(answers(type, shape, seconds));
+            ThisProcessor.choices().put(answers(type, shape, seconds), watch);
             Map<String, Double> rates = new LinkedHashMap<>();
             seconds.forEach((method, time) -> rates.put(method.shownName(), shape.operations() / time / 1e12));
             measured.put(

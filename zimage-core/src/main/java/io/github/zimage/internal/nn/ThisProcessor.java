@@ -3,6 +3,7 @@ package io.github.zimage.internal.nn;
 import io.github.zimage.ConversionCache;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.ProcessorFeatures;
+import io.github.zimage.internal.system.ProcessorWatch;
 import io.github.zimage.internal.tuning.ProcessorChoices;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -24,6 +25,9 @@ final class ThisProcessor {
                         NativeRuntime.libTorchVersion());
         return CHOICES.computeIfAbsent(
                 key,
-                processor -> new ProcessorChoices(ConversionCache.automatic().folder(), processor));
+                processor -> new ProcessorChoices(
+                        ConversionCache.automatic().folder(),
+                        processor,
+                        () -> ProcessorWatch.start(torch.get_num_threads())));
     }
 }

@@ -161,10 +161,12 @@ public final class Assembly {
 
     /** OpenMP counts threads for each thread that starts some, so this must run on the device thread. */
     private void setThreads() {
+        torch.set_num_threads(threads());
+    }
+
+    private int threads() {
         Integer threads = settings.threads();
-        if (threads != null) {
-            torch.set_num_threads(threads);
-        }
+        return threads == null ? NativeRuntime.threads() : threads;
     }
 
     private void logChoices(Worker worker, LoadedModel engine, Duration elapsed) {
@@ -185,8 +187,7 @@ public final class Assembly {
         if (device.kind() != Device.Kind.CPU) {
             return "%s (%s)".formatted(device, Devices.card(device).name());
         }
-        Integer threads = settings.threads();
-        int used = threads == null ? torch.get_num_threads() : threads;
+        int used = threads();
         return "the CPU with %d %s".formatted(used, used == 1 ? "thread" : "threads");
     }
 

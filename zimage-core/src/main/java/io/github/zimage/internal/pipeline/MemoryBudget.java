@@ -21,7 +21,6 @@ import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.ResidentMemory;
 import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.NativeErrors;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -83,7 +82,7 @@ final class MemoryBudget {
     /** Returns whether the machine has room for the blocks of a component, beside what it needs anyway. */
     boolean mayWaitInMemory(Component component) {
         long bytes = plan.layout().part(component).bytes();
-        return new MachineMemory(Path.of("/")).available().orElse(0) > bytes + bytes / 4;
+        return MachineMemory.ofThisMachine().available().orElse(0) > bytes + bytes / 4;
     }
 
     /** Returns whether there is room for recordings of the transformer's work. */
@@ -205,7 +204,7 @@ final class MemoryBudget {
     private OptionalLong free() {
         Device device = plan.machine().device();
         return device.kind() == Device.Kind.CPU
-                ? new MachineMemory(Path.of("/")).available()
+                ? MachineMemory.ofThisMachine().available()
                 : OptionalLong.of(Devices.card(device).freeBytes());
     }
 

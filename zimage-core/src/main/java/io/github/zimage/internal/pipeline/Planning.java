@@ -17,7 +17,6 @@ import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Planner;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.weights.Checkpoint;
-import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -60,7 +59,7 @@ final class Planning {
         if (budget != null) {
             return budget(planner, planner.plan(Machine.cpu(budget.bytes()), settings.plannedWork()));
         }
-        long available = new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
+        long available = MachineMemory.ofThisMachine().available().orElse(Long.MAX_VALUE);
         return budget(planner, planner.planAnyway(Machine.cpu(available), settings.plannedWork()));
     }
 

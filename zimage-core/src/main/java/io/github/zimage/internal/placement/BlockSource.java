@@ -2,7 +2,6 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
-import java.nio.file.Path;
 import java.util.List;
 
 /** Where the blocks of a component wait that come and go. */
@@ -30,7 +29,7 @@ public interface BlockSource extends WeightStore.Owned {
         return new BlockSource() {
             @Override
             public Slots<?> open(int count) {
-                long available = new MachineMemory(Path.of("/")).available().orElse(Long.MAX_VALUE);
+                long available = MachineMemory.ofThisMachine().available().orElse(Long.MAX_VALUE);
                 return new SlotMemory(index, units, layout, count, available);
             }
 

@@ -1,6 +1,6 @@
 package io.github.zimage.internal.placement;
 
-import java.nio.file.Path;
+import io.github.zimage.internal.system.SystemFiles;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -11,17 +11,17 @@ import java.util.Optional;
  * life, and setting it back would spoil it for whoever measures from outside.
  */
 public final class ResidentMemory implements AutoCloseable {
-    private static final Path STATUS = Path.of("/proc/self/status");
+    private static final String STATUS = "proc/self/status";
     private static final long PERIOD_MILLIS = 20;
 
-    private final Path status;
+    private final SystemFiles files;
     private final Map<Phase, Long> peaks = new HashMap<>();
     private final Thread thread;
     private Phase phase;
     private boolean closed;
 
-    private ResidentMemory(Path status, Phase first) {
-        this.status = status;
+    private ResidentMemory(SystemFiles files, Phase first) {
+        this.files = files;
         phase = first;
         thread = new Thread(this::watch, "zimage-memory");
         thread.setDaemon(true);
@@ -29,14 +29,14 @@ public final class ResidentMemory implements AutoCloseable {
 
     /** Starts to watch, in a phase; nothing if the system does not tell. */
     public static Optional<ResidentMemory> start(Phase first) {
-        return start(STATUS, first);
+        return start(SystemFiles.ofThisMachine(), first);
     }
 
-    static Optional<ResidentMemory> start(Path status, Phase first) {
-        if (resident(status) == 0) {
+    static Optional<ResidentMemory> start(SystemFiles files, Phase first) {
+        if (resident(files) == 0) {
             return Optional.empty();
         }
-        ResidentMemory memory = new ResidentMemory(status, first);
+        ResidentMemory memory = new ResidentMemory(files, first);
         memory.look();
         memory.thread.start();
         return Optional.of(memory);
@@ -56,7 +56,7 @@ public final class ResidentMemory implements AutoCloseable {
     }
 
     private synchronized void look() {
-        peaks.merge(phase, resident(status), Math::max);
+        peaks.merge(phase, resident(files), Math::max);
     }
 
     private synchronized void watch() {
@@ -70,8 +70,8 @@ public final class ResidentMemory implements AutoCloseable {
         }
     }
 
-    private static long resident(Path status) {
-        return MachineMemory.numbers(status).getOrDefault("VmRSS", 0L) * 1024;
+    private static long resident(SystemFiles files) {
+        return files.numbers(STATUS).getOrDefault("VmRSS", 0L);
     }
 
     /** Ends the watch. */

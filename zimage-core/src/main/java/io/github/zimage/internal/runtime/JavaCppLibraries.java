@@ -96,20 +96,25 @@ final class JavaCppLibraries {
         return jar.replaceFirst("^pytorch-", "").replaceFirst("-(linux|macosx|windows)-.*", "");
     }
 
-    /** Unpacks what any build of LibTorch needs, and tells JavaCPP of the folder, which must have room for LibTorch, too. */
-    void unpackCommon() {
+    /**
+     * Unpacks what any build of LibTorch needs, and tells JavaCPP of the folder, which must have room for LibTorch, too.
+     *
+     * @param beforeLoading is run when JavaCPP can load its own library, and nothing but that is loaded
+     */
+    void unpackCommon(Runnable beforeLoading) {
         List<BundledFile> cards = torch("-gpu");
-        unpack(common, cards.isEmpty() ? torch("") : cards);
+        unpack(common, cards.isEmpty() ? torch("") : cards, beforeLoading);
     }
 
     /** Unpacks the build of LibTorch that was chosen. */
     void unpackTorch() {
         String extension = Loader.loadProperties().getProperty("platform.extension", "");
-        unpack(torch(extension), List.of());
+        unpack(torch(extension), List.of(), () -> {});
     }
 
-    private void unpack(List<BundledFile> libraries, List<BundledFile> later) {
+    private void unpack(List<BundledFile> libraries, List<BundledFile> later, Runnable beforeLoading) {
         if (ownWay || libraries.isEmpty()) {
+            beforeLoading.run();
             return;
         }
         BundleFolder.Unpacked folder = BundleFolder.ofLibraries().unpack(name, libraries, later);
@@ -118,9 +123,18 @@ final class JavaCppLibraries {
         }
         unpacked = folder;
         all = Stream.of(all, libraries).flatMap(List::stream).toList();
-        if (!folder.sameTimes() || !folder.path().equals(cacheFolder())) {
-            load(folder.path(), libraries);
+        if (folder.sameTimes() && folder.path().equals(cacheFolder())) {
+            beforeLoading.run();
+            return;
         }
+        load(folder.path(), libraries.stream().filter(JavaCppLibraries::isOwn).toList());
+        beforeLoading.run();
+        load(folder.path(), libraries);
+    }
+
+    /** Returns whether a library is what JavaCPP itself needs. */
+    private static boolean isOwn(BundledFile library) {
+        return library.fileName().contains("jnijavacpp");
     }
 
     private static @Nullable Path cacheFolder() {

@@ -26,6 +26,12 @@ public final class NativeRuntime {
         }
     }
 
+    /** Returns how many threads compute unless a pipeline sets another number. Loads the native libraries. */
+    public static int threads() {
+        load();
+        return Holder.threads;
+    }
+
     /** Returns the version of the LibTorch presets, such as {@code 2.10.0-1.5.13}, or {@code unknown}. */
     public static String libTorchVersion() {
         try {
@@ -36,6 +42,7 @@ public final class NativeRuntime {
     }
 
     private static final class Holder {
+        static int threads = 1;
         // A second attempt to load would only say NoClassDefFoundError.
         static final @Nullable Failure FAILURE = tryLoad();
     }
@@ -51,11 +58,12 @@ public final class NativeRuntime {
         JavaCppLibraries libraries = null;
         try {
             libraries = new JavaCppLibraries();
-            libraries.unpackCommon();
+            libraries.unpackCommon(OpenMp::prepare);
             ServiceLoader.load(NativeLibraries.class)
                     .forEach(builds -> builds.choose().ifPresent(otherBuilds::add));
             libraries.unpackTorch();
             Loader.load(torch.class);
+            Holder.threads = OpenMp.threads();
             return null;
         } catch (NativeLibraryException e) {
             return new Failure(String.valueOf(e.getMessage()), e);

@@ -1,19 +1,13 @@
 package io.github.zimage.internal.runtime;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import io.github.zimage.internal.system.SystemFiles;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** What Linux says of the processor. */
 public final class ProcessorFeatures {
-    private static final Logger LOG = LoggerFactory.getLogger(ProcessorFeatures.class);
-    private static final Path CPUINFO = Path.of("/proc/cpuinfo");
     private static final List<String> OF_INTEREST = List.of(
             "avx2",
             "fma",
@@ -45,19 +39,6 @@ public final class ProcessorFeatures {
     }
 
     private static String value(String key) {
-        if (!Files.isReadable(CPUINFO)) {
-            return "";
-        }
-        try {
-            for (String line : Files.readAllLines(CPUINFO)) {
-                int colon = line.indexOf(':');
-                if (colon > 0 && line.substring(0, colon).strip().equals(key)) {
-                    return line.substring(colon + 1).strip();
-                }
-            }
-        } catch (IOException e) {
-            LOG.debug("cannot read {}", CPUINFO, e);
-        }
-        return "";
+        return SystemFiles.ofThisMachine().value("proc/cpuinfo", key);
     }
 }

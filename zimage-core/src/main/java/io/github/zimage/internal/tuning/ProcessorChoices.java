@@ -6,12 +6,14 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.config.ConfigFile;
 import io.github.zimage.internal.io.AtomicFile;
 import io.github.zimage.internal.io.PrivateFiles;
+import io.github.zimage.internal.system.ProcessorWatch;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.TreeMap;
@@ -35,15 +37,22 @@ public final class ProcessorChoices {
 
     private final @Nullable Path file;
     private final String processor;
+    private final Supplier<ProcessorWatch> watches;
     private final Map<String, String> known = new TreeMap<>();
+    /** What was measured beside other programs, which is not kept. */
+    private final Map<String, String> passing = new HashMap<>();
+
+    private boolean warned;
 
     /**
      * Reads what is known.
      *
      * @param folder where the file lies, or shall lie; null if nothing is kept
      * @param processor all that the choices depend on; others have files of their own
+     * @param watches tell whether other programs disturb what is measured
      */
-    public ProcessorChoices(@Nullable Path folder, String processor) {
+    public ProcessorChoices(@Nullable Path folder, String processor, Supplier<ProcessorWatch> watches) {
+        this.watches = watches;
         this.file = folder == null ? null : folder.resolve("processor-" + hash(processor) + ".json");
         this.processor = processor;
         known.putAll(read());
@@ -84,18 +93,21 @@ public final class ProcessorChoices {
     }
 
     /**
-     * Returns the answer to a question, after measuring it if it is not known.
+     * Returns the answer to a question, after measuring it if it is not known. What was measured beside other programs lasts as long as
+     * the process.
      *
      * @param valid tells whether an answer that was kept is one that this version knows
      * @param measure finds the answers to this question and maybe to others, by question
      */
     public synchronized String get(String question, Predicate<String> valid, Supplier<Map<String, String>> measure) {
-        String answer = known.get(question);
+        String answer = known.getOrDefault(question, passing.get(question));
         if (answer != null && valid.test(answer)) {
             return answer;
         }
+        ProcessorWatch watch = watches.get();
         Map<String, String> measured = measure.get();
-        put(measured);
+        passing.putAll(measured);
+        put(measured, watch);
         String found = measured.get(question);
         if (found == null) {
             throw new IllegalStateException(question + " was not answered");
@@ -103,8 +115,25 @@ public final class ProcessorChoices {
         return found;
     }
 
-    /** Keeps answers, in place of those to the same questions. */
-    public synchronized void put(Map<String, String> answers) {
+    /** Starts to watch whether other programs disturb what is measured from now on. */
+    public ProcessorWatch watch() {
+        return watches.get();
+    }
+
+    /**
+     * Keeps answers, in place of those to the same questions, unless they were measured beside other programs.
+     *
+     * @param watch was there while they were measured
+     */
+    public synchronized void put(Map<String, String> answers, ProcessorWatch watch) {
+        ProcessorWatch.Others others = watch.seen();
+        if (others.disturb()) {
+            if (!warned) {
+                LOG.info("What was measured of the processor is not kept: {} meanwhile", others);
+                warned = true;
+            }
+            return;
+        }
         known.putAll(answers);
         if (file == null) {
             return;

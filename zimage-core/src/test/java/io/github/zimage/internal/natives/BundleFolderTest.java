@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.NativeLibraryException;
 import io.github.zimage.internal.io.FolderTrust;
+import io.github.zimage.internal.system.Mounts;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;

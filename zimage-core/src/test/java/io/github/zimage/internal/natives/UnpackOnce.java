@@ -1,6 +1,7 @@
 package io.github.zimage.internal.natives;
 
 import io.github.zimage.internal.io.FolderTrust;
+import io.github.zimage.internal.system.Mounts;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

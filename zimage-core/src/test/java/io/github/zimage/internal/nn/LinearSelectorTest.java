@@ -7,6 +7,8 @@ import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.safetensors.SafetensorsWriter;
+import io.github.zimage.internal.system.ProcessorWatch;
+import io.github.zimage.internal.system.SystemFiles;
 import io.github.zimage.internal.weights.WeightFiles;
 import io.github.zimage.internal.weights.WeightIndex;
 import io.github.zimage.internal.weights.WeightStore;
@@ -95,9 +97,11 @@ final class LinearSelectorTest {
         ScalarType type = ScalarType.BFloat16;
         assumeTrue(LinearMethod.available(type).contains(LinearMethod.PACKED), "this processor has no such product");
         ThisProcessor.choices()
-                .put(Map.of(
-                        LinearSelector.question(type, LinearSelector.Shape.EVEN, true), "packed",
-                        LinearSelector.question(type, LinearSelector.Shape.EVEN, false), "aten"));
+                .put(
+                        Map.of(
+                                LinearSelector.question(type, LinearSelector.Shape.EVEN, true), "packed",
+                                LinearSelector.question(type, LinearSelector.Shape.EVEN, false), "aten"),
+                        ProcessorWatch.start(new SystemFiles(folder.resolve("none")), 1));
         WeightIndex index = write(stored, 1040, 1024);
         try (PointerScope scope = new PointerScope();
                 WeightStore packing = new WeightStore(index, done -> {}).packed(true);

@@ -2,6 +2,7 @@ package io.github.zimage.internal.placement;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.zimage.internal.system.SystemFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,9 +16,10 @@ class ResidentMemoryTest {
 
     @Test
     void peaks_belongToTheirPhase() throws IOException {
-        Path status = folder.resolve("status");
+        Path status = Files.createDirectories(folder.resolve("proc/self")).resolve("status");
         write(status, 100);
-        try (ResidentMemory memory = ResidentMemory.start(status, Phase.TEXT).orElseThrow()) {
+        try (ResidentMemory memory =
+                ResidentMemory.start(new SystemFiles(folder), Phase.TEXT).orElseThrow()) {
             write(status, 300);
             memory.enter(Phase.DENOISE);
             write(status, 200);
@@ -31,9 +33,10 @@ class ResidentMemoryTest {
 
     @Test
     void unknown_isNothing() throws IOException {
-        assertThat(ResidentMemory.start(folder.resolve("missing"), Phase.TEXT)).isEmpty();
-        Path status = Files.writeString(folder.resolve("status"), "Name:\tjava\n");
-        assertThat(ResidentMemory.start(status, Phase.TEXT)).isEmpty();
+        assertThat(ResidentMemory.start(new SystemFiles(folder), Phase.TEXT)).isEmpty();
+        Path status = Files.createDirectories(folder.resolve("proc/self")).resolve("status");
+        Files.writeString(status, "Name:\tjava\n");
+        assertThat(ResidentMemory.start(new SystemFiles(folder), Phase.TEXT)).isEmpty();
     }
 
     private static void write(Path status, int kibibytes) throws IOException {

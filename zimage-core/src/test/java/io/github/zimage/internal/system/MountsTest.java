@@ -1,4 +1,4 @@
-package io.github.zimage.internal.natives;
+package io.github.zimage.internal.system;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -17,6 +17,7 @@ final class MountsTest {
             "32 22 0:28 / /with\\040blank rw,noexec - tmpfs tmpfs rw",
             "33 22 0:29 / /twice rw,noexec - tmpfs tmpfs rw",
             "34 33 0:30 / /twice rw - tmpfs tmpfs rw",
+            "35 22 0:31 / /not\\8octal rw,noexec - tmpfs tmpfs rw",
             "nonsense"));
 
     @Test
@@ -27,6 +28,7 @@ final class MountsTest {
         assertThat(MOUNTS.noexec(Path.of("/tmpx"))).isFalse();
         assertThat(MOUNTS.noexec(Path.of("/tmp/work/a"))).isFalse();
         assertThat(MOUNTS.noexec(Path.of("/with blank/a"))).isTrue();
+        assertThat(MOUNTS.noexec(Path.of("/not\\8octal/a"))).isTrue();
     }
 
     @Test

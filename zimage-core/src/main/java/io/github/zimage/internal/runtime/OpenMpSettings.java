@@ -1,0 +1,97 @@
+package io.github.zimage.internal.runtime;
+
+import io.github.zimage.internal.io.ShownText;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How LibTorch's threads are to wait for each other, and how many there are, by the environment. What the user set stays, unless it is
+ * a number of threads that is none: that counts as not set.
+ *
+ * <p>OpenMP's threads are made for a machine of their own. One that is done with its part spins, for milliseconds, until the others
+ * are. If another program computes, it may spin on the very processor that the one needs that it waits for.
+ *
+ * @param changes values of variables by name; null for those that are to be taken away
+ * @param invalid the variables that are taken away, with what they were
+ */
+record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String> invalid) {
+    /** How many times a thread looks whether the others are done before it sleeps: some ten microseconds, as long as waking takes. */
+    static final String SPIN_COUNT = "1000";
+
+    private static final String SPIN_COUNT_NAME = "GOMP_SPINCOUNT";
+    private static final String WAIT_POLICY_NAME = "OMP_WAIT_POLICY";
+    private static final List<String> THREADS_NAMES = List.of("OMP_NUM_THREADS", "MKL_NUM_THREADS");
+
+    /** As many as {@code PipelineBuilder.threads} takes. More end the process where the system does not let it have them. */
+    static final int MOST_THREADS = 1024;
+
+    /** A number, or one for each level of nested teams. */
+    private static final Pattern NUMBERS = Pattern.compile("\\s*\\d{1,9}\\s*(,\\s*\\d{1,9}\\s*)*");
+
+    /** Returns the settings for an environment. */
+    static OpenMpSettings of(Map<String, String> environment) {
+        Map<String, @Nullable String> changes = new LinkedHashMap<>();
+        Map<String, String> invalid = new LinkedHashMap<>();
+        for (String name : THREADS_NAMES) {
+            String value = environment.get(name);
+            if (value != null && !isValid(value)) {
+                changes.put(name, null);
+                invalid.put(name, value);
+            }
+        }
+        if (!environment.containsKey(SPIN_COUNT_NAME) && !environment.containsKey(WAIT_POLICY_NAME)) {
+            changes.put(SPIN_COUNT_NAME, SPIN_COUNT);
+        }
+        return new OpenMpSettings(changes, invalid);
+    }
+
+    /** Returns whether an environment says how many threads there shall be. */
+    static boolean choosesThreads(Map<String, String> environment) {
+        return THREADS_NAMES.stream().anyMatch(name -> {
+            String value = environment.get(name);
+            return value != null && isValid(value);
+        });
+    }
+
+    private static boolean isValid(String value) {
+        if (!NUMBERS.matcher(value).matches()) {
+            return false;
+        }
+        for (String number : value.split(",", -1)) {
+            int threads = Integer.parseInt(number.strip());
+            if (threads < 1 || threads > MOST_THREADS) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Returns what to tell the user, a line each.
+     *
+     * @param threads how many compute
+     * @param allowed how many processors this process may compute on
+     */
+    List<String> warnings(int threads, int allowed) {
+        List<String> warnings = new ArrayList<>();
+        invalid.forEach((name, value) -> warnings.add(
+                "%s must be a number of threads from 1 to %d, but is '%s': it counts as not set, and %d compute, on %d %s"
+                        .formatted(
+                                name,
+                                MOST_THREADS,
+                                ShownText.cut(value),
+                                threads,
+                                allowed,
+                                allowed == 1 ? "processor" : "processors")));
+        if (invalid.isEmpty() && threads > allowed) {
+            warnings.add(
+                    "%d threads are to compute, but this process may use only %d %s: set OMP_NUM_THREADS to that, or leave it unset"
+                            .formatted(threads, allowed, allowed == 1 ? "processor" : "processors"));
+        }
+        return warnings;
+    }
+}

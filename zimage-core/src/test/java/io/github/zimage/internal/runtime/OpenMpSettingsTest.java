@@ -1,0 +1,82 @@
+package io.github.zimage.internal.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the user set wins; what is no number of threads is named once, in words of ours. */
+final class OpenMpSettingsTest {
+    private static OpenMpSettings threads(String value) {
+        return OpenMpSettings.of(Map.of("OMP_NUM_THREADS", value));
+    }
+
+    @Test
+    void threadsSpinBriefly_unlessTheUserSaysHowTheyWait() {
+        assertThat(OpenMpSettings.of(Map.of()).changes())
+                .containsExactly(Map.entry("GOMP_SPINCOUNT", OpenMpSettings.SPIN_COUNT));
+        assertThat(OpenMpSettings.of(Map.of("GOMP_SPINCOUNT", "infinite")).changes())
+                .isEmpty();
+        assertThat(OpenMpSettings.of(Map.of("OMP_WAIT_POLICY", "active")).changes())
+                .isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"1", "2", " 8 ", "4,2", "3 , 1", "1024"})
+    void numbersOfThreads_stay(String value) {
+        OpenMpSettings settings = threads(value);
+        assertThat(settings.changes()).doesNotContainKey("OMP_NUM_THREADS");
+        assertThat(settings.warnings(1, 2)).isEmpty();
+        assertThat(OpenMpSettings.choosesThreads(Map.of("OMP_NUM_THREADS", value)))
+                .isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "0",
+                "-1",
+                "abc",
+                "",
+                "  ",
+                "99999999999999",
+                "1025",
+                "2000000000",
+                "4abc",
+                "4,0",
+                "4,",
+                ",",
+                "1.5",
+                "0x4",
+                "２"
+            })
+    void otherValues_areTakenAway_andNamedInOneLine(String value) {
+        OpenMpSettings settings = threads(value);
+        assertThat(settings.changes()).containsEntry("OMP_NUM_THREADS", null);
+        assertThat(OpenMpSettings.choosesThreads(Map.of("OMP_NUM_THREADS", value)))
+                .isFalse();
+        assertThat(settings.warnings(2, 2))
+                .containsExactly("OMP_NUM_THREADS must be a number of threads from 1 to 1024, but is '" + value
+                        + "': it counts as not set, and 2 compute, on 2 processors");
+    }
+
+    @Test
+    void valueOfAStranger_isShownInPart_withoutWhatSteersATerminal() {
+        assertThat(threads("\u001b[2J\n" + "x".repeat(10_000)).warnings(1, 1))
+                .singleElement()
+                .satisfies(line -> assertThat(line)
+                        .contains("'\ufffd[2J\ufffdx")
+                        .hasSizeLessThan(250)
+                        .doesNotContain("\n"));
+    }
+
+    @Test
+    void moreThreadsThanProcessors_areWarnedOf() {
+        assertThat(threads("1000").warnings(1000, 2))
+                .containsExactly(
+                        "1000 threads are to compute, but this process may use only 2 processors: set OMP_NUM_THREADS to that,"
+                                + " or leave it unset");
+    }
+}

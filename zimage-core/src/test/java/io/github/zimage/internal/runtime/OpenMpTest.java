@@ -1,0 +1,75 @@
+package io.github.zimage.internal.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** LibTorch's runtime reads the environment while it is loaded: what it then says it has read is what counts. Each is a process. */
+@EnabledOnOs(OS.LINUX)
+final class OpenMpTest {
+    /** Loads LibTorch and computes. */
+    static final class Program {
+        public static void main(String[] args) {
+            NativeRuntime.load();
+            System.out.println(
+                    "sum " + torch.ones(100_000).sum().item_double() + " threads " + NativeRuntime.threads());
+        }
+    }
+
+    private static String run(Map<String, String> environment) throws IOException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx256m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Program.class.getName());
+        builder.environment().keySet().removeIf(name -> name.startsWith("OMP_") || name.startsWith("GOMP_"));
+        builder.environment().putAll(environment);
+        Process process = builder.redirectErrorStream(true).start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+        assertThat(process.exitValue()).as(output).isZero();
+        assertThat(output).contains("sum 100000.0");
+        return output;
+    }
+
+    private static String runtimeSays(String name, String value) throws IOException, InterruptedException {
+        Map<String, String> environment = new HashMap<>(Map.of("OMP_DISPLAY_ENV", "verbose"));
+        environment.put(name, value);
+        return run(environment);
+    }
+
+    @Test
+    void runtime_spinsAsBrieflyAsItIsTold() throws IOException, InterruptedException {
+        assertThat(runtimeSays("LANG", "C")).contains("GOMP_SPINCOUNT = '" + OpenMpSettings.SPIN_COUNT + "'");
+    }
+
+    @Test
+    void userWhoSetsIt_wins() throws IOException, InterruptedException {
+        assertThat(runtimeSays("GOMP_SPINCOUNT", "77")).contains("GOMP_SPINCOUNT = '77'");
+        assertThat(runtimeSays("OMP_WAIT_POLICY", "passive")).contains("GOMP_SPINCOUNT = '0'");
+        assertThat(runtimeSays("OMP_NUM_THREADS", "3")).contains("threads 3");
+    }
+
+    // LibTorch prints C++ frames for some of these, and its runtime a line of its own.
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "-1", "abc", "", "99999999999999"})
+    void numberOfThreadsThatIsNone_makesNativeCodeSayNothing(String value) throws IOException, InterruptedException {
+        String output = run(Map.of("OMP_NUM_THREADS", value, "MKL_NUM_THREADS", value));
+        assertThat(output.lines().filter(line -> !line.startsWith("SLF4J")))
+                .singleElement()
+                .asString()
+                .matches("sum 100000.0 threads [1-9][0-9]*");
+    }
+}
