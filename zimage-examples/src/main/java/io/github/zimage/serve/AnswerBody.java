@@ -1,21 +1,25 @@
 package io.github.zimage.serve;
 
+import io.vertx.core.AsyncResult;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
 
 /**
- * Sends a body in parts, each when there is room for it, so that a client that reads slowly keeps no copy of it in memory. Belongs to the
- * event loop of its connection.
+ * Sends a body in parts, the next when one of those before has left, so that a client that reads slowly keeps no copy of it in memory.
+ * Belongs to the event loop of its connection.
  */
 final class AnswerBody {
     private static final int PART = 64 << 10;
+    private static final int MOST_ON_THEIR_WAY = 2;
 
     private final HttpServerResponse response;
     private final byte[] bytes;
     private final Promise<Void> sent = Promise.promise();
     private int position;
+    private int onTheirWay;
+    private boolean going;
 
     private AnswerBody(HttpServerResponse response, byte[] bytes) {
         this.response = response;
@@ -28,25 +32,33 @@ final class AnswerBody {
             return response.end(Buffer.buffer(bytes));
         }
         AnswerBody body = new AnswerBody(response, bytes);
-        response.exceptionHandler(body.sent::tryFail);
-        response.setWriteQueueMaxSize(PART).drainHandler(nothing -> body.go());
         body.go();
         return body.sent.future();
     }
 
     private void go() {
-        while (!response.closed() && !response.writeQueueFull() && bytes.length - position > PART) {
-            response.write(part(PART)).onFailure(sent::tryFail);
+        if (going) {
+            return; // a part has left at once: the loop below goes on
         }
-        if (!response.closed() && !response.ended() && bytes.length - position <= PART) {
-            response.drainHandler(null);
-            response.end(part(bytes.length - position)).onComplete(done -> {
-                if (done.succeeded()) {
-                    sent.tryComplete();
-                } else {
-                    sent.tryFail(done.cause());
-                }
-            });
+        going = true;
+        while (onTheirWay < MOST_ON_THEIR_WAY && position < bytes.length && !response.closed()) {
+            onTheirWay++;
+            int length = Math.min(PART, bytes.length - position);
+            boolean last = length == bytes.length - position;
+            Buffer part = part(length);
+            (last ? response.end(part) : response.write(part)).onComplete(done -> onLeft(done, last));
+        }
+        going = false;
+    }
+
+    private void onLeft(AsyncResult<Void> part, boolean last) {
+        onTheirWay--;
+        if (part.failed()) {
+            sent.tryFail(part.cause());
+        } else if (last) {
+            sent.tryComplete();
+        } else {
+            go();
         }
     }
 

@@ -70,6 +70,16 @@ final class WatchdogTest {
 
     // Four times the side are 16 times the tokens, and more than that in work.
     @Test
+    void serverWhoseRequestsAllFail_getsAPipelineMadeAnew_andIsStartedAgainIfThatDoesNotHelp() {
+        failing = Optional.of("files have changed");
+        watchdog.check();
+        assertThat(remedies).containsExactly(Watchdog.Remedy.REBUILD);
+        impossible = Set.of(Watchdog.Remedy.REBUILD);
+        watchdog.check();
+        assertThat(remedies).containsExactly(Watchdog.Remedy.REBUILD, Watchdog.Remedy.REBUILD, Watchdog.Remedy.GIVE_UP);
+    }
+
+    @Test
     void longStep_isToldFromOneThatHangs_byWhatOthersTook() {
         stalls.learn(SMALL, Duration.ofSeconds(10));
         StallDetector.Heartbeat large = begun(LARGE);
