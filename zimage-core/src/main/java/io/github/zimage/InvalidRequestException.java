@@ -3,7 +3,7 @@ package io.github.zimage;
 import java.util.List;
 
 /** Says that values of a request are out of their range, contradict each other or are none. */
-public final class InvalidRequestException extends IllegalArgumentException {
+public class InvalidRequestException extends IllegalArgumentException {
     private static final long serialVersionUID = 1L;
 
     private final List<String> fields;

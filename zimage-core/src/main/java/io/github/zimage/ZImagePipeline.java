@@ -72,7 +72,7 @@ public final class ZImagePipeline implements AutoCloseable {
     /**
      * Draws one picture of 1024 by 1024 pixels in 8 steps. Blocks until it is done.
      *
-     * @throws IllegalArgumentException if the prompt is too long
+     * @throws PromptTooLongException if the prompt has too many tokens
      * @throws GenerationCancelledException if the calling thread is interrupted or the pipeline closed meanwhile
      * @throws OutOfDeviceMemoryException if there is not enough memory
      * @throws IllegalStateException if the pipeline is closed
@@ -106,7 +106,7 @@ public final class ZImagePipeline implements AutoCloseable {
      * Draws all pictures of a request: those of the first prompt, then those of the second, and so on. Blocks until they are done.
      *
      * @param listener hears how it gets on
-     * @throws IllegalArgumentException if the request does not suit the model; the message says why
+     * @throws InvalidRequestException if the request does not suit the model; the message says why
      * @throws GenerationCancelledException if the calling thread is interrupted or the pipeline closed meanwhile
      * @throws OutOfDeviceMemoryException if there is not enough memory
      * @throws IllegalStateException if the pipeline is closed, if 1024 requests wait, or if called by a listener
@@ -128,7 +128,7 @@ public final class ZImagePipeline implements AutoCloseable {
      *
      * @param listener hears how it gets on
      * @return a future that completes with all pictures, or with what {@link #generateAll} would throw
-     * @throws IllegalArgumentException if the request does not suit the model
+     * @throws InvalidRequestException if the request does not suit the model
      * @throws ModelLoadException if tokenizer and text encoder do not belong together
      * @throws IllegalStateException if the pipeline is closed or 1024 requests wait
      */
@@ -140,7 +140,7 @@ public final class ZImagePipeline implements AutoCloseable {
     /**
      * Checks a request as {@link #generateAsync} does, and queues nothing.
      *
-     * @throws IllegalArgumentException if the request does not suit the model
+     * @throws InvalidRequestException if the request does not suit the model
      * @throws ModelLoadException if tokenizer and text encoder do not belong together
      * @throws IllegalStateException if the pipeline is closed
      */
@@ -187,7 +187,7 @@ public final class ZImagePipeline implements AutoCloseable {
     /**
      * Turns a prompt into embeddings, which can be given to any number of requests. Blocks until it is done.
      *
-     * @throws IllegalArgumentException if the prompt is too long
+     * @throws PromptTooLongException if the prompt has too many tokens
      * @throws GenerationCancelledException if the calling thread is interrupted or the pipeline closed meanwhile
      * @throws IllegalStateException if the pipeline is closed, if 1024 requests wait, or if called by a listener
      */

@@ -315,7 +315,7 @@ final class ZImagePipelineTest {
                             .guidance(1)
                             .negativePrompt(prompt)
                             .build()))
-                    .withMessageContaining(message);
+                    .withMessageContaining(message.replace("prompt", "negativePrompt"));
         }
         try (ZImagePipeline exact =
                 TinyModel.pipeline(folder).maxPromptTokens(tokens).build()) {

@@ -1,6 +1,7 @@
 package io.github.zimage.serve;
 
 import io.github.zimage.InvalidRequestException;
+import io.github.zimage.PromptTooLongException;
 import io.github.zimage.internal.request.RequestJson;
 import java.util.List;
 import java.util.Locale;
@@ -58,9 +59,21 @@ final class ParameterNames {
     <T> T explaining(Supplier<T> task) {
         try {
             return task.get();
+        } catch (PromptTooLongException e) {
+            throw ApiException.invalid(parameter(e), tooLong(e));
         } catch (InvalidRequestException e) {
             throw explained(e);
         }
+    }
+
+    /** What else the library names to do is not for clients. */
+    private String tooLong(PromptTooLongException e) {
+        return "%s must have at most %d tokens, but has %d (with those of the chat template): shorten it to %2$d tokens"
+                .formatted(parameter(e), e.limit(), e.tokens());
+    }
+
+    private @Nullable String parameter(InvalidRequestException e) {
+        return e.fields().isEmpty() ? null : of(e.fields().get(0));
     }
 
     private ApiException explained(InvalidRequestException e) {
@@ -72,7 +85,6 @@ final class ParameterNames {
                 message = message.replace(value + " must", name + " must");
             }
         }
-        @Nullable String parameter = values.isEmpty() ? null : of(values.get(0));
-        return ApiException.invalid(parameter, message);
+        return ApiException.invalid(parameter(e), message);
     }
 }

@@ -106,6 +106,26 @@ final class DemoServerTest {
     }
 
     @Test
+    void refusalOfTheModels_namesTheParameter_andWhatACallerCanDo() throws Exception {
+        open(Duration.ofMinutes(1));
+        String tooLong = post("{\"prompt\": \"%s\", \"size\": \"64x64\"}".formatted("fox ".repeat(1990)));
+        assertThat(tooLong).contains("\"param\":\"prompt\"").contains(": shorten it to 512 tokens\"");
+        assertThat(post("{\"prompt\": \"fox\", \"size\": \"64x65\"}"))
+                .contains("\"param\":\"size\"")
+                .contains("height must be a multiple of 16, but was 65 (nearest: 64 or 80)");
+    }
+
+    private String post(String body) throws Exception {
+        return http.send(
+                        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/v1/images/generations"))
+                                .header("Content-Type", "application/json")
+                                .POST(HttpRequest.BodyPublishers.ofString(body))
+                                .build(),
+                        HttpResponse.BodyHandlers.ofString())
+                .body();
+    }
+
+    @Test
     void prompts_areNotLogged_whateverHappens() throws Exception {
         Logger root = (Logger) LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME);
         Logger ours = (Logger) LoggerFactory.getLogger("io.github.zimage");

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
+import io.github.zimage.PromptTooLongException;
 import io.github.zimage.internal.request.RequestJson;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -225,6 +226,17 @@ final class RequestParametersTest {
             assertThat(error.get("param").textValue()).isEqualTo("negative_prompt");
             assertThat(error.get("message").textValue()).isEqualTo("negative_prompt must be short");
         }
+    }
+
+    @Test
+    void promptWithTooManyTokens_isToldWhatACallerCanDo() throws Exception {
+        server.backend().refusal = new PromptTooLongException("negativePrompt", 2009, 512);
+        JsonNode error = refused(GENERATIONS, "{'prompt':'fox','negative_prompt':'x'}");
+        assertThat(error.get("param").textValue()).isEqualTo("negative_prompt");
+        assertThat(error.get("message").textValue())
+                .isEqualTo(
+                        "negative_prompt must have at most 512 tokens, but has 2009 (with those of the chat template):"
+                                + " shorten it to 512 tokens");
     }
 
     @Test

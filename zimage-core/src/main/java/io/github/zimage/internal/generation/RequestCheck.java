@@ -1,6 +1,7 @@
 package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.config.TransformerConfig;
@@ -22,35 +23,38 @@ import org.jspecify.annotations.Nullable;
  * @param prompts what its prompts may be
  */
 public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
+    private static final String PROMPT = "prompt";
+    private static final String NEGATIVE_PROMPT = "negativePrompt";
 
     /**
      * Checks a request.
      *
-     * @throws IllegalArgumentException naming all that is wrong with its sizes and shapes, or the length of a prompt
+     * @throws InvalidRequestException naming all that is wrong with its sizes and shapes, or the length of a prompt
      */
     public void check(GenerationRequest request) {
         checkShapes(request);
-        request.prompts().forEach(prompts::check);
+        request.prompts().forEach(prompt -> prompts.check(PROMPT, prompt));
         String negativePrompt = negativePrompt(request);
         if (negativePrompt != null) {
-            prompts.check(negativePrompt);
+            prompts.check(NEGATIVE_PROMPT, negativePrompt);
         }
     }
 
     private void checkShapes(GenerationRequest request) {
         List<String> problems = new ArrayList<>();
+        List<String> fields = new ArrayList<>();
         if (request.totalCount() == 0) {
             problems.add("a prompt or prompt embeddings must be given, but there were none");
         }
         int multiple = checkpoint.vae().scale() * TransformerConfig.PATCH_SIZE;
-        checkMultiple(problems, "width", request.width(), multiple);
-        checkMultiple(problems, "height", request.height(), multiple);
+        checkMultiple(problems, fields, "width", request.width(), multiple);
+        checkMultiple(problems, fields, "height", request.height(), multiple);
         for (Latents latents : request.latents()) {
             checkShape(problems, request, latents);
         }
         checkFeatures(problems, request);
         if (!problems.isEmpty()) {
-            throw new IllegalArgumentException(String.join("; ", problems));
+            throw new InvalidRequestException(fields, String.join("; ", problems));
         }
     }
 
@@ -58,7 +62,7 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
      * Checks a request and returns what it comes to: with a seed, which is chosen here if it names none, and with the tokens of each of its
      * prompts.
      *
-     * @throws IllegalArgumentException as {@link #check} does
+     * @throws InvalidRequestException as {@link #check} does
      */
     public Order order(GenerationRequest request) {
         checkShapes(request);
@@ -69,16 +73,20 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
         }
         String negative = negativePrompt(request);
         return Order.of(
-                request.withSeed(), positive, negative == null ? null : known.computeIfAbsent(negative, this::tokens));
+                request.withSeed(),
+                positive,
+                negative == null
+                        ? null
+                        : known.computeIfAbsent(negative, each -> new TokenIds(prompts.of(NEGATIVE_PROMPT, each))));
     }
 
     /**
      * Returns a prompt's tokens.
      *
-     * @throws IllegalArgumentException if there are too many
+     * @throws io.github.zimage.PromptTooLongException if there are too many
      */
     public TokenIds tokens(String prompt) {
-        return new TokenIds(prompts.of(prompt));
+        return new TokenIds(prompts.of(PROMPT, prompt));
     }
 
     /** Returns the negative prompt if guidance needs one; that is empty unless the request has another. */
@@ -88,8 +96,10 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
                 : null;
     }
 
-    private static void checkMultiple(List<String> problems, String name, int value, int multiple) {
+    private static void checkMultiple(
+            List<String> problems, List<String> fields, String name, int value, int multiple) {
         if (value % multiple != 0) {
+            fields.add(name);
             int lower = value / multiple * multiple;
             String nearest = lower == 0 ? "%d".formatted(multiple) : "%d or %d".formatted(lower, lower + multiple);
             problems.add(

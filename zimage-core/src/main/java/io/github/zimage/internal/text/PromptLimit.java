@@ -1,5 +1,6 @@
 package io.github.zimage.internal.text;
 
+import io.github.zimage.PromptTooLongException;
 import java.util.Arrays;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,26 +18,29 @@ public record PromptLimit(PromptTokens tokens, int most, boolean truncates) {
     /**
      * Returns a prompt's tokens. Logs a warning if some are cut off.
      *
-     * @throws IllegalArgumentException if there are too many, unless they are to be cut off
+     * @param name what it is in a request, for messages
+     * @throws PromptTooLongException if there are too many, unless they are to be cut off
      */
-    public int[] of(String prompt) {
-        check(prompt);
+    public int[] of(String name, String prompt) {
+        check(name, prompt);
         int[] ids = tokens.of(prompt);
         if (ids.length <= most) {
             return ids;
         }
-        LOG.warn("prompt has {} tokens; those after {} are cut off", ids.length, most);
+        LOG.warn("{} has {} tokens; those after {} are cut off", name, ids.length, most);
         return Arrays.copyOf(ids, most);
     }
 
+    /** As the other one, of what a request calls its prompt. */
+    public int[] of(String prompt) {
+        return of("prompt", prompt);
+    }
+
     /** As {@link #of}, but says nothing of what will be cut off. */
-    public void check(String prompt) {
+    public void check(String name, String prompt) {
         int count = tokens.of(prompt).length;
         if (count > most && !truncates) {
-            throw new IllegalArgumentException(
-                    ("prompt must have at most %d tokens, but has %d (with those of the chat template): shorten it, raise the"
-                                    + " limit, or ask for it to be cut off")
-                            .formatted(most, count));
+            throw new PromptTooLongException(name, count, most);
         }
     }
 }
