@@ -6,6 +6,7 @@ import io.github.zimage.internal.io.AtomicFile;
 import io.github.zimage.internal.request.PictureText;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -109,6 +110,15 @@ public final class GeneratedImage {
     }
 
     /**
+     * Writes {@link #toPng()} into a stream, which stays open.
+     *
+     * @throws IOException if the stream does
+     */
+    public void write(OutputStream out) throws IOException {
+        Given.value(out, "out").write(toPng());
+    }
+
+    /**
      * Writes {@link #toPng()} into a file, replacing the one that was there. The file appears whole or not at all: if this
      * fails, the one that was there is as it was. For other formats, hand {@link #toBufferedImage()} to an encoder.
      *
@@ -127,5 +137,13 @@ public final class GeneratedImage {
         } catch (IOException e) {
             throw new UncheckedIOException(String.valueOf(e.getMessage()), e);
         }
+    }
+
+    /** Returns size and seed. */
+    @Override
+    public String toString() {
+        Long seed = seed();
+        return "GeneratedImage[%d x %d%s]"
+                .formatted(width, height, seed == null ? "" : ", seed " + Long.toUnsignedString(seed));
     }
 }

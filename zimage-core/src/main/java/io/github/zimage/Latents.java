@@ -1,19 +1,12 @@
 package io.github.zimage;
 
-import io.github.zimage.internal.numbers.StorageType;
-import io.github.zimage.internal.safetensors.SafetensorsHeader;
-import io.github.zimage.internal.safetensors.SafetensorsWriter;
+import io.github.zimage.internal.safetensors.FloatTensorFile;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.channels.SeekableByteChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /**
  * A picture in the space that the transformer works in: FP32 numbers of shape [channels, height, width], where height and
@@ -21,10 +14,6 @@ import java.util.Map;
  */
 public final class Latents {
     private static final String TENSOR = "latents";
-    /** Numbers that are copied at a time. */
-    private static final int CHUNK = 16_384;
-    /** The most numbers that are read from a file, 1 GiB of them. */
-    private static final long MAX_LOADED = 1L << 28;
 
     private final int channels;
     private final int height;
@@ -99,18 +88,12 @@ public final class Latents {
         }
         List<Long> shape = new ArrayList<>(first.shape());
         shape.add(0, (long) latents.size());
-        ByteBuffer bytes = ByteBuffer.allocate(CHUNK * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        try (SafetensorsWriter writer = new SafetensorsWriter(
-                file, List.of(new SafetensorsWriter.Tensor(TENSOR, StorageType.F32, shape)), Map.of())) {
-            for (Latents picture : latents) {
-                for (int start = 0; start < picture.values.length; start += CHUNK) {
-                    int count = Math.min(CHUNK, picture.values.length - start);
-                    bytes.clear().limit(count * Float.BYTES);
-                    bytes.asFloatBuffer().put(picture.values, start, count);
-                    writer.write(bytes);
-                }
-            }
-            writer.commit();
+        try {
+            FloatTensorFile.write(
+                    file,
+                    TENSOR,
+                    shape,
+                    latents.stream().map(each -> each.values).toList());
         } catch (IOException e) {
             throw new UncheckedIOException("latents cannot be written to " + file + ": " + e.getMessage(), e);
         }
@@ -122,44 +105,20 @@ public final class Latents {
      * @throws ZImageException if the file cannot be read or holds anything else
      */
     public static List<Latents> load(Path file) {
-        SafetensorsHeader header = SafetensorsHeader.read(file);
-        TensorEntry tensor = header.tensors().get(TENSOR);
-        if (tensor == null
-                || header.tensors().size() != 1
-                || tensor.type() != StorageType.F32
-                || tensor.shape().size() != 4) {
-            throw new ZImageException(
-                    file.getFileName() + ": must hold one F32 tensor latents of 4 dimensions, but does not");
-        }
-        if (tensor.elements() == 0 || tensor.elements() > MAX_LOADED) {
-            throw new ZImageException(file.getFileName() + ": latents must have 1 to " + MAX_LOADED
-                    + " numbers, but have shape " + tensor.shape());
-        }
+        TensorEntry tensor = FloatTensorFile.only(file, TENSOR, 4);
+        int count = Math.toIntExact(tensor.shape().get(0));
         int channels = Math.toIntExact(tensor.shape().get(1));
         int height = Math.toIntExact(tensor.shape().get(2));
         int width = Math.toIntExact(tensor.shape().get(3));
-        List<Latents> latents = new ArrayList<>();
-        try (SeekableByteChannel channel = Files.newByteChannel(file)) {
-            channel.position(tensor.offset());
-            ByteBuffer bytes = ByteBuffer.allocate(CHUNK * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-            for (long n = 0; n < tensor.shape().get(0); n++) {
-                float[] values = new float[channels * height * width];
-                for (int start = 0; start < values.length; start += CHUNK) {
-                    int count = Math.min(CHUNK, values.length - start);
-                    bytes.clear().limit(count * Float.BYTES);
-                    while (bytes.hasRemaining()) {
-                        if (channel.read(bytes) < 0) {
-                            throw new ZImageException(file.getFileName() + ": the file was cut off while it was read");
-                        }
-                    }
-                    bytes.flip().asFloatBuffer().get(values, start, count);
-                }
-                latents.add(new Latents(channels, height, width, values));
-            }
-        } catch (IOException e) {
-            throw new ZImageException(file.getFileName() + ": cannot be read: " + e.getMessage(), e);
-        }
-        return List.copyOf(latents);
+        return FloatTensorFile.read(file, tensor, count).stream()
+                .map(values -> new Latents(channels, height, width, values))
+                .toList();
+    }
+
+    /** Returns the shape, such as {@code Latents[16, 128, 128]}. */
+    @Override
+    public String toString() {
+        return "Latents" + shape();
     }
 
     private List<Long> shape() {

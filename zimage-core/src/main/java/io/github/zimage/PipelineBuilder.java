@@ -7,6 +7,7 @@ import io.github.zimage.internal.pipeline.PipelineSettings;
 import io.github.zimage.internal.pipeline.PrecisionChoice;
 import io.github.zimage.tuning.Profile;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -151,7 +152,7 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder device(Device device) {
-        return devices(List.of(device));
+        return devices(List.of(Given.value(device, "device")));
     }
 
     /**
@@ -163,7 +164,7 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder devices(List<Device> devices) {
-        if (devices.isEmpty() || new HashSet<>(devices).size() < devices.size()) {
+        if (Given.list(devices, "devices").isEmpty() || new HashSet<>(devices).size() < devices.size()) {
             throw new IllegalArgumentException("devices must be one or more, each once, but were " + devices);
         }
         this.devices = List.copyOf(devices);
@@ -192,7 +193,7 @@ public final class PipelineBuilder {
      */
     @CanIgnoreReturnValue
     public PipelineBuilder warmUp(ImageSize... sizes) {
-        this.warmUp = List.of(sizes);
+        this.warmUp = Given.list(Arrays.asList(Given.value(sizes, "sizes")), "sizes");
         return this;
     }
 

@@ -6,8 +6,8 @@ import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.pipeline.Assembly;
 import io.github.zimage.internal.pipeline.Workers;
 import java.lang.ref.WeakReference;
+import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -90,7 +90,7 @@ public final class ZImagePipeline implements AutoCloseable {
      * @throws IllegalStateException if the pipeline is closed
      */
     public GeneratedImage generate(GenerationRequest request) {
-        if (request.totalCount() != 1) {
+        if (Given.value(request, "request").totalCount() != 1) {
             throw new IllegalArgumentException("generate draws one picture, but the request is for %d: call generateAll"
                     .formatted(request.totalCount()));
         }
@@ -134,6 +134,7 @@ public final class ZImagePipeline implements AutoCloseable {
      */
     public CompletableFuture<List<GeneratedImage>> generateAsync(
             GenerationRequest request, GenerationListener listener) {
+        Given.value(listener, "listener");
         return workers.draw(order(request), listener);
     }
 
@@ -146,13 +147,13 @@ public final class ZImagePipeline implements AutoCloseable {
      */
     public void check(GenerationRequest request) {
         workers.requireOpen();
-        requests.check(request);
+        requests.check(Given.value(request, "request"));
         workers.checkMemory(request);
     }
 
     private Order order(GenerationRequest request) {
         workers.requireOpen();
-        Order order = requests.order(request);
+        Order order = requests.order(Given.value(request, "request"));
         workers.checkMemory(request);
         return order;
     }
@@ -192,7 +193,7 @@ public final class ZImagePipeline implements AutoCloseable {
      * @throws IllegalStateException if the pipeline is closed, if 1024 requests wait, or if called by a listener
      */
     public PromptEmbeddings encode(String prompt) {
-        Objects.requireNonNull(prompt, "prompt");
+        Given.value(prompt, "prompt");
         workers.requireOpen();
         workers.requireOtherThread();
         return workers.encode(requests.tokens(prompt));
@@ -205,7 +206,7 @@ public final class ZImagePipeline implements AutoCloseable {
 
     /** Returns what another request would need with the weights where they are. */
     public MemoryPlan plan(GenerationRequest request) {
-        return workers.plan(request);
+        return workers.plan(Given.value(request, "request"));
     }
 
     /**
@@ -244,6 +245,18 @@ public final class ZImagePipeline implements AutoCloseable {
     public void close() {
         workers.close();
         removeShutdownHook();
+    }
+
+    /**
+     * As {@link #close()}, but waits no longer than a limit, for those who have to end whatever a device does. What is not freed then is
+     * freed when the device is done with its step; waiting can be gone on with by another call.
+     *
+     * @return whether all is freed; false, too, if the calling thread is interrupted
+     */
+    public boolean close(Duration limit) {
+        boolean freed = workers.close(Given.value(limit, "limit"));
+        removeShutdownHook();
+        return freed;
     }
 
     private void removeShutdownHook() {

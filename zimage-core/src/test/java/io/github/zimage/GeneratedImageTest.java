@@ -7,12 +7,14 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -48,6 +50,22 @@ final class GeneratedImageTest {
                 assertThat(image.toBufferedImage().getRGB(x, y) & 0xffffff).isEqualTo(expected);
             }
         }
+    }
+
+    @Test
+    void write_givesTheSameBytes_andLeavesTheStreamOpen() throws IOException {
+        GeneratedImage image = image(2, 1, new byte[6], parameters("fox", null));
+        List<String> closed = new ArrayList<>();
+        ByteArrayOutputStream out = new ByteArrayOutputStream() {
+            @Override
+            public void close() {
+                closed.add("closed");
+            }
+        };
+        image.write(out);
+        assertThat(out.toByteArray()).isEqualTo(image.toPng());
+        assertThat(closed).isEmpty();
+        assertThat(image.toString()).startsWith("GeneratedImage[2 x 1");
     }
 
     // The picture must stay what it is, whatever its user does with the array.

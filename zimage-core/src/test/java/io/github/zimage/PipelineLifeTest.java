@@ -2,6 +2,7 @@ package io.github.zimage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
@@ -17,6 +18,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -377,6 +379,75 @@ final class PipelineLifeTest {
             throw new AssertionError(e);
         }
         assertThat(thread.isAlive()).isFalse();
+    }
+
+    // A server whose clients went away must not refuse others for want of places.
+    @Test
+    void cancelledFuture_leavesItsPlaceInTheQueueAtOnce() {
+        GenerationRequest request = TinyModel.request().build();
+        try (ZImagePipeline pipeline = open()) {
+            Watch watch = new Watch(() -> {});
+            CompletableFuture<?> running = pipeline.generateAsync(request, watch);
+            List<CompletableFuture<?>> waiting = new ArrayList<>();
+            while (watch.steps() == 0) { // then it waits no longer
+                pause();
+            }
+            for (int i = 0; i < 1024; i++) {
+                waiting.add(pipeline.generateAsync(request));
+            }
+            assertThatIllegalStateException().isThrownBy(() -> pipeline.generateAsync(request));
+            waiting.get(500).cancel(true);
+            waiting.get(501).cancel(true);
+            CompletableFuture<List<GeneratedImage>> last = pipeline.generateAsync(request);
+            assertThat(pipeline.generateAsync(request)).isNotDone();
+            assertThatIllegalStateException().isThrownBy(() -> pipeline.generateAsync(request));
+            waiting.forEach(future -> future.cancel(true));
+            watch.release();
+            assertThat(last.join()).hasSize(1);
+            assertThat(running).isCompleted();
+        }
+    }
+
+    // Whoever has to end cannot wait for a device that hangs.
+    @Test
+    void closeWithALimit_waitsNoLonger_andCanBeGoneOnWith() {
+        ZImagePipeline pipeline = open();
+        Watch watch = new Watch(() -> {});
+        CompletableFuture<?> running = pipeline.generateAsync(longRequest(), watch);
+        while (watch.steps() == 0) {
+            pause();
+        }
+        assertThat(pipeline.close(Duration.ofMillis(10))).isFalse();
+        assertThat(running).isNotDone();
+        assertThatIllegalStateException().isThrownBy(() -> pipeline.trim());
+        watch.release();
+        assertThat(pipeline.close(Duration.ofSeconds(50))).isTrue();
+        assertThat(running).isCompletedExceptionally();
+        pipeline.close();
+    }
+
+    @Test
+    void null_isNamed() {
+        try (ZImagePipeline pipeline = open()) {
+            GenerationRequest request = TinyModel.request().build();
+            assertNamed("request", () -> pipeline.generate((GenerationRequest) null));
+            assertNamed("prompt", () -> pipeline.generate((String) null));
+            assertNamed("listener", () -> pipeline.generateAll(request, null));
+            assertNamed("request", () -> pipeline.check(null));
+            assertNamed("request", () -> pipeline.plan(null));
+            assertNamed("prompt", () -> pipeline.encode(null));
+            assertNamed("limit", () -> pipeline.close(null));
+        }
+        PipelineBuilder builder = ZImagePipeline.builder();
+        assertNamed("model", () -> builder.model((Path) null));
+        assertNamed("device", () -> builder.device(null));
+        assertNamed("devices", () -> builder.devices(null));
+        assertNamed("sizes", () -> builder.warmUp((ImageSize) null));
+        assertNamed("folder", () -> ZImageModel.open(null));
+    }
+
+    private static void assertNamed(String parameter, ThrowingCallable call) {
+        assertThatNullPointerException().isThrownBy(call).withMessageStartingWith(parameter + " must not ");
     }
 
     private static void pause() {

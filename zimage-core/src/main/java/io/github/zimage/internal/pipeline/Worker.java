@@ -15,6 +15,7 @@ import io.github.zimage.internal.generation.Generation;
 import io.github.zimage.internal.generation.Order;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.weights.Checkpoint;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -170,11 +171,23 @@ final class Worker {
 
     /** Ends the thread once its tasks are done, and frees the model. */
     void close() {
-        thread.close(() -> {
-            LoadedModel engine = loaded;
-            if (engine != null) {
-                engine.close();
-            }
-        });
+        thread.close(this::free);
+    }
+
+    /** As {@link #close}, but waits for nothing. */
+    void end() {
+        thread.end(this::free);
+    }
+
+    /** Waits until the model is freed, and returns whether it is. */
+    boolean awaitEnd(Duration limit) throws InterruptedException {
+        return thread.awaitEnd(limit);
+    }
+
+    private void free() {
+        LoadedModel engine = loaded;
+        if (engine != null) {
+            engine.close();
+        }
     }
 }

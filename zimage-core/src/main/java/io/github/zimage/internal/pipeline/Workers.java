@@ -11,6 +11,7 @@ import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.generation.Order;
 import io.github.zimage.internal.text.PromptTokens;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -26,6 +27,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The devices of a pipeline: which one takes what, and what of it is still wanted. Thread-safe. */
 public final class Workers implements AutoCloseable {
+    private static final Duration LONGEST = Duration.ofDays(1000);
+
     /** One for each device. */
     private final List<Worker> workers;
 
@@ -75,6 +78,11 @@ public final class Workers implements AutoCloseable {
         for (int i = 0; i < order.parts().size(); i++) {
             parts.add(part(result, order.parts().get(i), free.get(i), order.listener(i)));
         }
+        result.whenComplete((images, failure) -> {
+            if (failure != null) {
+                parts.forEach(part -> part.cancel(false));
+            }
+        });
         CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new)).thenRun(() -> {
             try {
                 List<GeneratedImage> images =
@@ -267,9 +275,38 @@ public final class Workers implements AutoCloseable {
     /** Ends what runs and waits, and frees the weights. Blocks until that is done. Further calls do nothing. */
     @Override
     public void close() {
-        if (closed.compareAndSet(false, true)) {
+        if (end()) {
             workers.forEach(Worker::close);
+        }
+    }
+
+    /**
+     * As {@link #close}, but waits no longer than a limit, also if it is called again.
+     *
+     * @return whether all weights are freed
+     */
+    public boolean close(Duration limit) {
+        end();
+        long deadline = System.nanoTime() + (limit.compareTo(LONGEST) < 0 ? limit : LONGEST).toNanos();
+        boolean ended = true;
+        try {
+            for (Worker worker : workers) {
+                ended &= worker.awaitEnd(Duration.ofNanos(deadline - System.nanoTime()));
+            }
+            return ended;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    /** Has all devices end what they do, once. */
+    private boolean end() {
+        boolean first = closed.compareAndSet(false, true);
+        if (first) {
+            workers.forEach(Worker::end);
             tokens.close();
         }
+        return first;
     }
 }

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.runtime;
 
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -56,10 +57,17 @@ public final class DeviceThread {
         return future;
     }
 
-    /** As {@link #submit}, for a future that the caller made. It is not started if that is done or cancelled meanwhile. */
+    /** As {@link #submit}, for a future that the caller made. If that is done or cancelled while the task waits, it leaves the queue. */
+    @SuppressWarnings("FutureReturnValueIgnored") // it only removes
     public <T> void execute(CompletableFuture<T> future, Supplier<T> task) {
+        Runnable queued = () -> run(task, future);
         try {
-            executor.execute(() -> run(task, future));
+            executor.execute(queued);
+            future.whenComplete((result, failure) -> {
+                if (failure != null) {
+                    executor.remove(queued);
+                }
+            });
         } catch (RejectedExecutionException e) {
             throw new IllegalStateException(
                     executor.isShutdown()
@@ -93,8 +101,7 @@ public final class DeviceThread {
      * @param last frees what the thread's tasks used
      */
     public void close(Runnable last) {
-        this.last = last;
-        executor.shutdown();
+        end(last);
         boolean interrupted = false;
         while (thread.isAlive() && !isCurrent()) {
             try {
@@ -106,5 +113,19 @@ public final class DeviceThread {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** As {@link #close}, but waits for nothing: the thread ends by itself. */
+    public void end(Runnable freeing) {
+        last = freeing;
+        executor.shutdown();
+    }
+
+    /** Waits until the thread has ended, and returns whether it has; at once if called on it. */
+    public boolean awaitEnd(Duration limit) throws InterruptedException {
+        if (!isCurrent()) {
+            thread.join(Math.max(1, limit.toMillis()));
+        }
+        return !thread.isAlive();
     }
 }

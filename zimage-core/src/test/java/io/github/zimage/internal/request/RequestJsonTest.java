@@ -129,15 +129,21 @@ final class RequestJsonTest {
                 "{'seed': 1, 'seeds': [2]} | seed | only one of seed and seeds can be given, but there were both",
                 "{'cfgTruncation': 1, 'cfg_truncation': 1} | cfgTruncation |"
                         + " cfgTruncation must be given once, but was given as cfg_truncation too",
-                "{'prompt': 'a', 'latents': []} | latents | a request has no field 'latents', only prompt, prompts,"
-                        + " negativePrompt, width, height, steps, guidance, cfgNormalization, cfgTruncation, count, seed,"
-                        + " seeds, sigmas, noiseReduction",
             })
     void whatIsWrong_isNamed(String json, String field, String message) {
         assertThatExceptionOfType(InvalidRequestException.class)
                 .isThrownBy(() -> GenerationRequest.fromJson(json.replace('\'', '"')))
                 .withMessage(message)
                 .satisfies(e -> assertThat(e.fields()).contains(field));
+    }
+
+    @Test
+    void fieldThatIsNone_isNamed_besideThoseThatAre() {
+        assertThat(RequestJson.names()).contains("prompt", "negativePrompt", "noiseReduction");
+        assertThatExceptionOfType(InvalidRequestException.class)
+                .isThrownBy(() -> GenerationRequest.fromJson("{\"prompt\": \"a\", \"latents\": []}"))
+                .withMessage("a request has no field 'latents', only " + String.join(", ", RequestJson.names()))
+                .satisfies(e -> assertThat(e.fields()).containsExactly("latents"));
     }
 
     @ParameterizedTest
