@@ -33,8 +33,9 @@ else
 fi
 
 "$python" "$tools/make_fixtures.py" --seed "$seed" --cases "$cases" --out "$fixtures"
+"$python" "$tools/make_picture_fixtures.py" --seed "$seed" "$fixtures"
 "$python" "$tools/check.py" "$fixtures" --without-tensors
 cd "$root"
 mvn=mvn
 [[ -x ./mvnw ]] && mvn=./mvnw
-"$mvn" -q -B -pl zimage-core test -Dtest=ParityTest -Dsurefire.failIfNoSpecifiedTests=false -Dzimage.parity="$fixtures"
+"$mvn" -q -B -pl zimage-core test -Dtest='ParityTest,PictureParityTest' -Dsurefire.failIfNoSpecifiedTests=false -Dzimage.parity="$fixtures"

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /**
- * A part of the model with weights of its own. The constants are those that every checkpoint has; what a model has beside them is named
- * in the same way.
+ * A part of the model with weights of its own. The constants are those that checkpoints have; what a model has beside them is named in the
+ * same way.
  *
  * @param id its name in plans, messages and files, such as {@code text_encoder}: small letters, digits and {@code _}
  * @param folder the name of its folder in a checkpoint. Two components may share one.
@@ -19,6 +19,12 @@ public record Component(String id, String folder) {
     public static final Component TRANSFORMER = new Component("transformer", "transformer");
     /** The variational autoencoder that turns latents into a picture. */
     public static final Component VAE = new Component("vae", "vae");
+
+    /**
+     * The half of the autoencoder that turns a picture into latents, for pictures that start from another picture. What is not set for it is as for
+     * {@link #VAE}, whose folder it shares.
+     */
+    public static final Component VAE_ENCODER = new Component("vae_encoder", "vae");
 
     private static final List<Component> VALUES = List.of(TEXT_ENCODER, TRANSFORMER, VAE);
 
@@ -40,7 +46,7 @@ public record Component(String id, String folder) {
         }
     }
 
-    /** Returns the components that every checkpoint has, in the order in which a generation uses them. */
+    /** Returns the components that every picture needs, in the order in which a generation uses them. */
     public static List<Component> values() {
         return VALUES;
     }

@@ -180,7 +180,8 @@ final class ParityFixtures {
         return Objects.requireNonNull(tensors.get(name), name);
     }
 
-    private static Map<String, Tensor> tensors(Path file) {
+    /** Returns the tensors of a file, by name. */
+    static Map<String, Tensor> tensors(Path file) {
         try {
             ByteBuffer buffer = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
             int headerLength = Math.toIntExact(buffer.getLong());

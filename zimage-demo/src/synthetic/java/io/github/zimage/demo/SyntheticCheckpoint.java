@@ -87,7 +87,7 @@ final class SyntheticCheckpoint {
 
     Part vae() {
         VaeConfig vae = configs.vae();
-        Map<String, List<Long>> shapes = new LinkedHashMap<>(vae.encoderTensors(vae.outChannels(), false));
+        Map<String, List<Long>> shapes = new LinkedHashMap<>(vae.encoderTensors());
         shapes.putAll(vae.tensors());
         return new Part("vae", "diffusion_pytorch_model", tensors(shapes), DIFFUSERS_SHARD_BYTES);
     }

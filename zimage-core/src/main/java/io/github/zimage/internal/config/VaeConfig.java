@@ -3,12 +3,13 @@ package io.github.zimage.internal.config;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.io.ModelFile;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * The shape of the variational autoencoder: {@code vae/config.json}. Only the decoder is described.
+ * The shape of the variational autoencoder: {@code vae/config.json}.
  *
  * @param latentChannels number of latent channels
  * @param blockOutChannels channels of the levels, the finest first
@@ -19,6 +20,7 @@ import java.util.Map;
  * @param usePostQuantConv whether a 1x1 convolution comes before the decoder
  * @param midBlockAddAttention whether the coarsest level has attention
  * @param outChannels channels of the picture
+ * @param useQuantConv whether a 1x1 convolution comes behind the encoder
  */
 public record VaeConfig(
         int latentChannels,
@@ -29,9 +31,35 @@ public record VaeConfig(
         double shiftFactor,
         boolean usePostQuantConv,
         boolean midBlockAddAttention,
-        int outChannels) {
+        int outChannels,
+        boolean useQuantConv) {
     private static final int MAX_LEVELS = 6;
     private static final int MAX_CHANNELS = 65_536;
+
+    /** As the other one, with a convolution behind the encoder if there is one before the decoder. */
+    public VaeConfig(
+            int latentChannels,
+            List<Integer> blockOutChannels,
+            int layersPerBlock,
+            int normNumGroups,
+            double scalingFactor,
+            double shiftFactor,
+            boolean usePostQuantConv,
+            boolean midBlockAddAttention,
+            int outChannels) {
+        this(
+                latentChannels,
+                blockOutChannels,
+                layersPerBlock,
+                normNumGroups,
+                scalingFactor,
+                shiftFactor,
+                usePostQuantConv,
+                midBlockAddAttention,
+                outChannels,
+                usePostQuantConv);
+    }
+
     /** Creates a configuration; the list is copied. */
     public VaeConfig {
         blockOutChannels = List.copyOf(blockOutChannels);
@@ -61,7 +89,9 @@ public record VaeConfig(
                 file.has("shift_factor") ? file.number("shift_factor", 0) : 0,
                 file.flag("use_post_quant_conv", true),
                 file.flag("mid_block_add_attention", true),
-                file.integer("out_channels", 3, 3, 3));
+                file.integer("out_channels", 3, 3, 3),
+                file.flag("use_quant_conv", true));
+        file.integer("in_channels", 3, 3, 3);
         int levels = config.blockOutChannels.size();
         if (levels < 2 || levels > MAX_LEVELS) {
             throw file.wrong("block_out_channels", "must have 2 to " + MAX_LEVELS + " entries", levels);
@@ -74,17 +104,23 @@ public record VaeConfig(
                         channels);
             }
         }
-        List<String> blocks = file.texts("up_block_types", List.of("UpDecoderBlock2D"));
+        requireBlocks(file, "up_block_types", List.of("UpDecoderBlock2D"), levels);
+        requireBlocks(file, "down_block_types", Collections.nCopies(levels, "DownEncoderBlock2D"), levels);
+        return config;
+    }
+
+    /** @param otherwise what there is if the file does not say it; its first entry is the only one supported */
+    private static void requireBlocks(ConfigFile file, String name, List<String> otherwise, int levels) {
+        List<String> blocks = file.texts(name, otherwise);
+        String supported = otherwise.get(0);
         if (blocks.size() != levels) {
-            throw file.wrong(
-                    "up_block_types", "must have as many entries as block_out_channels, " + levels, blocks.size());
+            throw file.wrong(name, "must have as many entries as block_out_channels, " + levels, blocks.size());
         }
         for (String block : blocks) {
-            if (!block.equals("UpDecoderBlock2D")) {
-                throw file.wrong("up_block_types", "must be UpDecoderBlock2D throughout", ModelFile.quote(block));
+            if (!block.equals(supported)) {
+                throw file.wrong(name, "must be " + supported + " throughout", ModelFile.quote(block));
             }
         }
-        return config;
     }
 
     /** Returns the shapes of the decoder's weights by their names in the checkpoint, in its order. */
@@ -114,12 +150,12 @@ public record VaeConfig(
         return tensors;
     }
 
-    /** Returns the shapes of the encoder's weights. */
-    public Map<String, List<Long>> encoderTensors(int inChannels, boolean useQuantConv) {
+    /** Returns the shapes of the encoder's weights by their names in the checkpoint, in its order. */
+    public Map<String, List<Long>> encoderTensors() {
         Map<String, List<Long>> tensors = new LinkedHashMap<>();
         int levels = blockOutChannels.size();
         int in = blockOutChannels.get(0);
-        conv(tensors, "encoder.conv_in", in, inChannels, 3);
+        conv(tensors, "encoder.conv_in", in, outChannels, 3);
         for (int i = 0; i < levels; i++) {
             int out = blockOutChannels.get(i);
             String prefix = "encoder.down_blocks." + i + ".";

@@ -4,8 +4,10 @@ import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
+import io.github.zimage.internal.placement.ComponentSettings;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.Workload;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 
@@ -72,15 +74,17 @@ public record EngineOptions(
     public EngineOptions {
         precisions = Map.copyOf(precisions);
         residences = Map.copyOf(residences);
-        Residence vae = residences.get(Component.VAE);
-        if (vae != null && vae.kind() == Residence.Kind.STREAMED) {
-            throw new IllegalArgumentException("the VAE must be resident or parked, but was " + vae);
+        for (Component half : List.of(Component.VAE, Component.VAE_ENCODER)) {
+            Residence vae = residences.get(half);
+            if (vae != null && vae.kind() == Residence.Kind.STREAMED) {
+                throw new IllegalArgumentException("the VAE must be resident or parked, but was " + vae);
+            }
         }
     }
 
     /** Returns a component's precision. */
     public Precision precision(Component component) {
-        return Objects.requireNonNull(precisions.get(component));
+        return Objects.requireNonNull(ComponentSettings.of(precisions, component));
     }
 
     /** Returns how a component's weights stay in memory. */

@@ -2,6 +2,7 @@ package io.github.zimage.internal.engine;
 
 import io.github.zimage.Component;
 import io.github.zimage.Device;
+import io.github.zimage.internal.placement.ComponentSettings;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -37,6 +38,7 @@ public record Hardware(
 
     /** Returns what a component computes on. */
     public Device device(Component component) {
-        return devices.getOrDefault(component, device);
+        Device own = ComponentSettings.of(devices, component);
+        return own == null ? device : own;
     }
 }

@@ -11,6 +11,9 @@ import java.util.function.Supplier;
 
 /** What a component's model is made with. Can be used as long as the model. */
 public final class LoadContext {
+    /** A picture goes through the VAE whole if that takes at most this share of the memory that is available then. */
+    private static final double SHARE_FOR_PICTURE = 0.5;
+
     private final Component component;
     private final Checkpoint checkpoint;
     private final Supplier<EngineOptions> options;
@@ -41,6 +44,11 @@ public final class LoadContext {
     /** Returns what the component computes in. */
     public Precision precision() {
         return options().precision(component);
+    }
+
+    /** Returns how many bytes a picture may take on its way through the VAE, beside weights. */
+    public long roomForPicture() {
+        return Math.min(options().limits().roomToDecode(), (long) (SHARE_FOR_PICTURE * device().freeBytes()));
     }
 
     /** Returns kernels for the component's precision. */

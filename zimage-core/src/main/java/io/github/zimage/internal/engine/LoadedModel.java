@@ -7,6 +7,7 @@ import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Recorder;
 import io.github.zimage.internal.lora.AdapterUse;
 import io.github.zimage.internal.placement.Phase;
+import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.text.Qwen3Model;
 import io.github.zimage.internal.text.TextAdditions;
@@ -48,11 +49,19 @@ public final class LoadedModel implements AutoCloseable {
             prepare(loading, Phase.TEXT, TextEncoderLoader.INSTANCE, listener);
             prepare(loading, Phase.DENOISE, TransformerLoader.INSTANCE, listener);
             prepare(loading, Phase.DECODE, VaeDecoderLoader.INSTANCE, listener);
+            if (isPlannedToStay(Component.VAE_ENCODER)) {
+                prepare(loading, Phase.ENCODE, VaeEncoderLoader.INSTANCE, listener);
+            }
             recordings = loading.relieved(Phase.DENOISE, this::openRecordings);
         } catch (RuntimeException | Error e) {
             close();
             throw e;
         }
+    }
+
+    private boolean isPlannedToStay(Component component) {
+        Residence planned = options.residences().get(component);
+        return planned != null && planned.kind() == Residence.Kind.RESIDENT;
     }
 
     private void prepare(Phases loading, Phase phase, ComponentLoader<?> loader, GenerationListener listener) {

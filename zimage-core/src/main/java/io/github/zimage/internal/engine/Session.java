@@ -54,7 +54,12 @@ public final class Session {
      * @param work runs a second time if an allocation fails, with less in memory; once for all phases
      */
     public <T> T run(Phase phase, Supplier<T> work) {
-        return phases.run(phase, work);
+        return phases.run(phase, () -> {
+            if (listener instanceof PhaseWatch watch) {
+                watch.onPhase(phase);
+            }
+            return work.get();
+        });
     }
 
     /** Returns a component's model, after loading it if it is not there, until the lease is closed; in a phase. */

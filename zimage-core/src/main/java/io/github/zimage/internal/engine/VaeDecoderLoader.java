@@ -10,9 +10,6 @@ public final class VaeDecoderLoader implements ComponentLoader<PictureDecoder> {
     /** The one. */
     public static final VaeDecoderLoader INSTANCE = new VaeDecoderLoader();
 
-    /** A picture is decoded whole if that takes at most this share of the memory that is available then. */
-    private static final double SHARE_TO_DECODE = 0.5;
-
     private VaeDecoderLoader() {}
 
     @Override
@@ -30,8 +27,7 @@ public final class VaeDecoderLoader implements ComponentLoader<PictureDecoder> {
                 context::kernels,
                 context.precision(),
                 context.options().vaeTiling(),
-                () -> Math.min(
-                        context.options().limits().roomToDecode(), (long) (SHARE_TO_DECODE * device.freeBytes())));
+                context::roomForPicture);
     }
 
     @Override

@@ -2,7 +2,7 @@ package io.github.zimage.internal.image;
 
 import java.awt.image.BufferedImage;
 
-/** Turns pixels into AWT images. The only class that runs code of {@code java.desktop}. */
+/** Turns pixels into AWT images. Beside what reads pictures, the only class that runs code of {@code java.desktop}. */
 public final class AwtImage {
     private AwtImage() {}
 

@@ -176,6 +176,13 @@ public final class CpuKernels extends Kernels {
     }
 
     @Override
+    public Tensor groupNorm(Tensor x, Tensor weight, Tensor bias, int groups, double eps) {
+        return Tensors.isOf(weight, ScalarType.Float)
+                ? CentredGroupNorm.forward(x, weight, bias, groups, eps)
+                : super.groupNorm(x, weight, bias, groups, eps);
+    }
+
+    @Override
     public void inParts(long rows, RowRange computation) {
         EvenParts.run(rows, PART, computation);
     }

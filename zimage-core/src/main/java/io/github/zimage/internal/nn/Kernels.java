@@ -198,15 +198,16 @@ public abstract class Kernels {
     }
 
     /**
-     * Returns a convolution of stride 1.
+     * Returns a convolution.
      *
      * @param x [1, in, h, w] of the weight's type, with the channels last in memory
      * @param weight [out, in, k, k], likewise
      * @param bias [out]
+     * @param stride how many rows and columns lie between two results
      * @param padding how many zeros are put before and behind rows and columns
      */
-    public Tensor conv2d(Tensor x, Tensor weight, Tensor bias, long[] padding) {
-        return torch.conv2d(x, weight, new TensorOptional(bias), ONE, padding, ONE, 1);
+    public Tensor conv2d(Tensor x, Tensor weight, Tensor bias, int stride, long[] padding) {
+        return torch.conv2d(x, weight, new TensorOptional(bias), new long[] {stride, stride}, padding, ONE, 1);
     }
 
     /** A computation on some rows. */

@@ -10,6 +10,7 @@ import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.PhaseWatch;
 import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.events.MemoryEvent;
 import io.github.zimage.internal.events.ReliefEvent;
@@ -21,7 +22,6 @@ import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.ResidentMemory;
 import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.NativeErrors;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -303,10 +303,13 @@ final class MemoryBudget {
     private void found(GenerationRequest request, Map<Phase, Long> peaks) {
         long beside = plan.machine().outsideAllocator();
         Map<String, Long> bytes = new LinkedHashMap<>();
-        plan.layout().phases().forEach(phase -> bytes.put(phase.id(), beside + peaks.getOrDefault(phase, 0L)));
+        Plan planned = planFor(request);
+        planned.layout()
+                .phases(planned.work())
+                .forEach(phase -> bytes.put(phase.id(), beside + peaks.getOrDefault(phase, 0L)));
         MemoryPlan.Peaks found = new MemoryPlan.Peaks(bytes);
         measured = found;
-        record(planFor(request), peaks);
+        record(planned, peaks);
         LOG.debug("Memory in use: {}; predicted: {}", found, plan(request).peaks());
     }
 
@@ -328,7 +331,7 @@ final class MemoryBudget {
     }
 
     /** Notes where one phase ends and the next begins. */
-    private static final class PhaseListener extends ForwardingListener {
+    private static final class PhaseListener extends ForwardingListener implements PhaseWatch {
         private final ResidentMemory memory;
 
         PhaseListener(GenerationListener target, ResidentMemory memory) {
@@ -337,17 +340,8 @@ final class MemoryBudget {
         }
 
         @Override
-        public void onEncode(Duration elapsed) {
-            memory.enter(Phase.DENOISE);
-            super.onEncode(elapsed);
-        }
-
-        @Override
-        public void onStep(int step, int steps, Duration elapsed) {
-            if (step == steps) {
-                memory.enter(Phase.DECODE);
-            }
-            super.onStep(step, steps, elapsed);
+        public void onPhase(Phase phase) {
+            memory.enter(phase);
         }
     }
 }

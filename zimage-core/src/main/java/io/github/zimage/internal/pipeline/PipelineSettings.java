@@ -10,6 +10,7 @@ import io.github.zimage.MemorySize;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
+import io.github.zimage.internal.placement.ComponentSettings;
 import io.github.zimage.internal.placement.Workload;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -67,7 +68,7 @@ public record PipelineSettings(
 
     /** Returns what a component computes on, in a pipeline that computes on a device. */
     Device deviceOf(Component component, Device computing) {
-        Placement placement = placements.get(component);
+        Placement placement = ComponentSettings.of(placements, component);
         Device own = placement == null || placement.kind() != Placement.Kind.ON ? null : placement.device();
         return own == null ? computing : own;
     }

@@ -21,10 +21,12 @@ final class PlanReport {
     static MemoryPlan of(String model, Plan plan) {
         List<MemoryPlan.Part> parts = new ArrayList<>();
         for (ModelLayout.Entry entry : plan.layout().entries()) {
-            parts.add(part(entry, plan));
+            if (entry.runsFor(plan.work())) {
+                parts.add(part(entry, plan));
+            }
         }
         Map<String, Long> peaks = new LinkedHashMap<>();
-        plan.layout().phases().forEach(phase -> peaks.put(phase.id(), plan.peak(phase)));
+        plan.layout().phases(plan.work()).forEach(phase -> peaks.put(phase.id(), plan.peak(phase)));
         return new MemoryPlan(
                 model,
                 plan.work().toString(),

@@ -24,7 +24,7 @@ public final class PrecisionChoice {
      * @throws IllegalArgumentException for the VAE and a precision of 8 bits
      */
     public void set(Component component, Precision precision) {
-        if (component.equals(Component.VAE) && precision.isEightBit()) {
+        if (component.folder().equals(Component.VAE.folder()) && precision.isEightBit()) {
             throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + precision);
         }
         own.put(component, precision);
@@ -36,13 +36,14 @@ public final class PrecisionChoice {
         profiled = Map.copyOf(precisions);
     }
 
-    /** Returns each component's, in the order of the components. */
+    /** Returns each component's, in the order of the components; of one that shares a folder only what was set for it. */
     public Map<Component, Precision> resolved() {
         Map<Component, Precision> resolved = new LinkedHashMap<>();
         for (Component component : Component.values()) {
             Precision otherwise = component.equals(Component.VAE) && all.isEightBit() ? Precision.BF16 : all;
             resolved.put(component, own.getOrDefault(component, profiled.getOrDefault(component, otherwise)));
         }
+        own.forEach(resolved::putIfAbsent);
         return resolved;
     }
 }

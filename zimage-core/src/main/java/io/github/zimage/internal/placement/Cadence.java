@@ -7,7 +7,9 @@ public enum Cadence {
     /** In each step, with some of the pictures at a time. */
     STEP("step"),
     /** Once for each picture. */
-    PICTURE("picture");
+    PICTURE("picture"),
+    /** Once, where pictures start from a picture; otherwise never. */
+    SOURCE("source picture");
 
     private final String each;
 
@@ -26,6 +28,7 @@ public enum Cadence {
             case PROMPT -> 1;
             case STEP -> ((work.pictures() - 1L) / work.picturesAtOnce() + 1) * work.steps();
             case PICTURE -> work.pictures();
+            case SOURCE -> work.fromPicture() ? 1 : 0;
         };
     }
 }

@@ -28,7 +28,7 @@ public final class Catalog {
     private static final WeightRoles VAE = new WeightRoles(
             WeightRoles.NONE,
             WeightRoles.NONE,
-            Pattern.compile("decoder\\.(conv_norm_out|conv_out)\\..*"),
+            Pattern.compile("(decoder|encoder)\\.(conv_norm_out|conv_out)\\..*|quant_conv\\..*"),
             WeightRoles.NONE,
             null);
 
@@ -45,6 +45,13 @@ public final class Catalog {
                         Cadence.PROMPT,
                         List.of(Phase.TEXT),
                         (precision, weights) -> new TextEncoderMemory(textEncoder, precision, weights)),
+                new CatalogEntry(
+                        Component.VAE_ENCODER,
+                        vae.encoderTensors(),
+                        VAE,
+                        Cadence.SOURCE,
+                        List.of(Phase.ENCODE),
+                        (precision, weights) -> new EncoderMemory(request, precision, weights)),
                 new CatalogEntry(
                         Component.TRANSFORMER,
                         transformer.tensors(),

@@ -36,6 +36,11 @@ public record ModelLayout(List<Entry> entries) {
             return catalog.component();
         }
 
+        /** Returns whether some work needs it at all. */
+        public boolean runsFor(Workload work) {
+            return catalog.cadence().passes(work) > 0;
+        }
+
         /** Returns whether it runs in a phase. */
         boolean runsIn(Phase phase) {
             return catalog.phases().contains(phase);
@@ -112,7 +117,7 @@ public record ModelLayout(List<Entry> entries) {
     public static ModelLayout of(List<CatalogEntry> catalog, Map<Component, Precision> precisions) {
         List<Entry> entries = new ArrayList<>();
         for (CatalogEntry each : catalog) {
-            Precision precision = precisions.get(each.component());
+            Precision precision = ComponentSettings.of(precisions, each.component());
             if (precision == null) {
                 throw new IllegalArgumentException(
                         "precisions must name every component, but lack " + each.component());
@@ -164,9 +169,10 @@ public record ModelLayout(List<Entry> entries) {
         return precision.isEightBit() && !inBlock ? Short.BYTES : precision.bytes();
     }
 
-    /** Returns the phases of a generation, in order. */
-    public List<Phase> phases() {
+    /** Returns the phases that some work goes through, in order. */
+    public List<Phase> phases(Workload work) {
         return entries.stream()
+                .filter(entry -> entry.runsFor(work))
                 .flatMap(entry -> entry.catalog().phases().stream())
                 .distinct()
                 .toList();

@@ -16,7 +16,7 @@ import java.util.Objects;
  * @param devices what each component computes on
  * @param tile how many rows of a picture are decoded at a time, or 0 for whole pictures
  * @param weights the bytes of each component's weights on the device while it runs; none for one beside a card
- * @param peaks the most bytes in use on the device in each phase
+ * @param peaks the most bytes in use on the device in each phase that the work goes through
  * @param moved the bytes of weights that come to the device for each request
  */
 public record Plan(
@@ -55,7 +55,7 @@ public record Plan(
 
     /** Returns the phase that needs most, the first of them if several do. */
     public Phase fullest() {
-        return layout.phases().stream()
+        return layout.phases(work).stream()
                 .max(Comparator.comparingLong(this::peak))
                 .orElseThrow();
     }

@@ -70,7 +70,7 @@ final class PlanCosts {
         this.recording = recording;
         this.machine = machine;
         this.work = work;
-        phases = layout.phases();
+        phases = layout.phases(work);
     }
 
     Machine machine() {
@@ -100,7 +100,7 @@ final class PlanCosts {
                         residence,
                         whole + embeddings,
                         0,
-                        whole * entry.catalog().phases().size());
+                        entry.runsFor(work) ? whole * entry.catalog().phases().size() : 0);
             case STREAMED ->
                 new Option(
                         entry,
@@ -166,7 +166,7 @@ final class PlanCosts {
     }
 
     private Device device(Option option) {
-        Placement placement = placements.get(option.entry().component());
+        Placement placement = ComponentSettings.of(placements, option.entry().component());
         Device elsewhere = placement == null ? null : placement.device();
         return option.residence() != null || elsewhere == null ? machine.device() : elsewhere;
     }

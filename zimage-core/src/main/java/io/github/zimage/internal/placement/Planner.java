@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -134,10 +135,16 @@ public final class Planner {
         Workload sameWay = work.withPicturesAtOnce(plan.work().picturesAtOnce());
         List<Integer> tiles = tiles(work);
         Plan whole = with(plan.machine(), sameWay, plan.residences(), tiles.get(0));
-        if (plan.tile() == 0 && whole.peak(Phase.DECODE) <= plan.machine().limit()) {
+        if (plan.tile() == 0 && hasRoomForWholePictures(whole)) {
             return whole;
         }
         return with(plan.machine(), sameWay, plan.residences(), tiles.get(tiles.size() - 1));
+    }
+
+    private static boolean hasRoomForWholePictures(Plan plan) {
+        return Stream.of(Phase.ENCODE, Phase.DECODE)
+                .filter(plan.peaks()::containsKey)
+                .allMatch(phase -> plan.peak(phase) <= plan.machine().limit());
     }
 
     private Plan with(Machine machine, Workload work, Map<Component, Residence> residences, int tile) {
@@ -250,12 +257,12 @@ public final class Planner {
 
     /** Tells whether no phase needs more than there is, or else more than it did. */
     private static boolean fitsAsWell(Plan next, Plan plan) {
-        return plan.layout().phases().stream()
+        return plan.layout().phases(plan.work()).stream()
                 .allMatch(phase -> next.peak(phase) <= Math.max(plan.machine().limit(), plan.peak(phase)));
     }
 
     private Plan with(Plan plan, ModelLayout.Entry entry, Residence residence) {
-        if (!residences(plan.machine(), entry).contains(residence)) {
+        if (!residences(plan.machine(), plan.work(), entry).contains(residence)) {
             return plan;
         }
         Map<Component, Residence> residences = new HashMap<>(plan.residences());
@@ -277,7 +284,7 @@ public final class Planner {
         List<List<PlanCosts.Option>> options = new ArrayList<>();
         for (ModelLayout.Entry entry : layout.entries()) {
             List<PlanCosts.Option> some = new ArrayList<>();
-            residences(machine, entry).forEach(residence -> some.add(costs.option(entry, residence)));
+            residences(machine, work, entry).forEach(residence -> some.add(costs.option(entry, residence)));
             options.add(some);
         }
         PlanCosts.Candidate best = new PlanSearch(costs, options, tiles(work), smallest).best();
@@ -285,10 +292,14 @@ public final class Planner {
     }
 
     /** Returns what the user leaves open for a component; null stands for living on the CPU beside a card. */
-    private List<@Nullable Residence> residences(Machine machine, ModelLayout.Entry entry) {
-        Placement placement = placements.get(entry.component());
+    private List<@Nullable Residence> residences(Machine machine, Workload work, ModelLayout.Entry entry) {
+        Placement placement = ComponentSettings.of(placements, entry.component());
         int blocks = entry.part().blocks().size();
         List<@Nullable Residence> residences = new ArrayList<>();
+        if (!entry.runsFor(work) && !placements.containsKey(entry.component())) {
+            residences.add(isElsewhere(machine, placement) ? null : Residence.parked());
+            return residences;
+        }
         if (placement == null) {
             residences.add(Residence.resident());
             residences.add(Residence.parked());
@@ -300,7 +311,7 @@ public final class Planner {
         }
         check(machine, entry, placement);
         switch (placement.kind()) {
-            case ON -> residences.add(machine.device().equals(placement.device()) ? Residence.resident() : null);
+            case ON -> residences.add(isElsewhere(machine, placement) ? null : Residence.resident());
             case PARKED -> residences.add(Residence.parked());
             case STREAMED -> {
                 for (int resident = 0; resident <= Math.max(0, blocks - SLOTS - 1); resident++) {
@@ -309,6 +320,12 @@ public final class Planner {
             }
         }
         return residences;
+    }
+
+    private static boolean isElsewhere(Machine machine, @Nullable Placement placement) {
+        return placement != null
+                && placement.kind() == Placement.Kind.ON
+                && !machine.device().equals(placement.device());
     }
 
     private boolean canStream(ModelLayout.Entry entry) {

@@ -24,7 +24,19 @@ record RequestMemory(TransformerConfig transformer, VaeConfig vae) {
                 * (long) transformer.headDim();
         long latents = (long) work.pictures() * latentPixels(work) * transformer.inChannels() * Float.BYTES;
         long heap = (long) work.pictures() * work.width() * work.height() * 3;
-        return captions + rotations + latents + heap;
+        return captions + rotations + latents + heap + source(work);
+    }
+
+    /**
+     * What is kept of a picture that others start from: its pixels as they are encoded and put back, a mask of them, both moments of its latents on the
+     * heap; and for each picture its latents with and without noise.
+     */
+    long source(Workload work) {
+        if (!work.fromPicture()) {
+            return 0;
+        }
+        long pixels = (long) work.width() * work.height() * 4;
+        return pixels + (2L + 2L * work.pictures()) * latentPixels(work) * transformer.inChannels() * Float.BYTES;
     }
 
     /** One for each prompt, and one for the negative prompt. */

@@ -14,6 +14,7 @@ import io.github.zimage.PromptEmbeddings;
  * @param steps how often the transformer is evaluated
  * @param promptTokens the longest prompt
  * @param picturesAtOnce how many pictures go through a block in a row
+ * @param fromPicture whether pictures start from another picture instead of from noise alone
  */
 public record Workload(
         int width,
@@ -23,7 +24,8 @@ public record Workload(
         boolean guided,
         int steps,
         int promptTokens,
-        int picturesAtOnce) {
+        int picturesAtOnce,
+        boolean fromPicture) {
     /**
      * How many pictures go through a block in a row, unless memory runs out. Bounds the memory for streams between blocks; a block's
      * weights are still used several times.
@@ -32,6 +34,19 @@ public record Workload(
 
     /** What the timesteps give is kept for the schedules used last, of so many steps in all, or for a single one of more. */
     public static final int KEPT_STEPS = 32;
+
+    /** Returns the work of pictures that start from noise alone. */
+    public Workload(
+            int width,
+            int height,
+            int pictures,
+            int prompts,
+            boolean guided,
+            int steps,
+            int promptTokens,
+            int picturesAtOnce) {
+        this(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, false);
+    }
 
     /** Returns the work of a request whose prompts have at most so many tokens; embeddings that come with it may have more. */
     public static Workload of(GenerationRequest request, int maxPromptTokens) {
@@ -49,19 +64,25 @@ public record Workload(
                 PICTURES_AT_ONCE);
     }
 
+    /** Returns the same work for pictures that start from another picture. */
+    public Workload startingFromPicture() {
+        return new Workload(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, true);
+    }
+
     /** Returns the same work for pictures of another size. */
     Workload withSize(int newWidth, int newHeight) {
-        return new Workload(newWidth, newHeight, pictures, prompts, guided, steps, promptTokens, picturesAtOnce);
+        return new Workload(
+                newWidth, newHeight, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, fromPicture);
     }
 
     /** Returns the same work for one picture. */
     Workload forOnePicture() {
-        return new Workload(width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce);
+        return new Workload(width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce, fromPicture);
     }
 
     /** Returns the same work with so many pictures going through a block in a row. */
     Workload withPicturesAtOnce(int count) {
-        return new Workload(width, height, pictures, prompts, guided, steps, promptTokens, count);
+        return new Workload(width, height, pictures, prompts, guided, steps, promptTokens, count, fromPicture);
     }
 
     /** Returns the work for people, such as {@code 2 pictures of 1024 x 768}. */

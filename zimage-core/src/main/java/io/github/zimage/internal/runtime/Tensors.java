@@ -80,6 +80,13 @@ public final class Tensors {
         return TensorPlace.CPU.of(values, shape);
     }
 
+    /** Returns a tensor of bytes on the CPU with a copy of the values. */
+    public static Tensor ofBytes(byte[] values, long... shape) {
+        Tensor tensor = empty(ScalarType.Byte, shape);
+        new BytePointer(tensor.data_ptr()).put(values);
+        return tensor;
+    }
+
     /** Returns the values of a tensor of any type, layout and place as FP32, row by row; waits for them. */
     public static float[] toFloats(Tensor tensor) {
         try (PointerScope scope = new PointerScope()) {

@@ -40,7 +40,7 @@ final class Conv2d {
 
     private Tensor convolved(Tensor x, long[] zeros) {
         Tensor input = Tensors.cast(x, weight.scalar_type());
-        return kernels.conv2d(input, weight, bias, zeros);
+        return kernels.conv2d(input, weight, bias, 1, zeros);
     }
 
     /** Returns a tensor [1, out, h, w] for this convolution's output, with arbitrary content and the channels last in memory. */

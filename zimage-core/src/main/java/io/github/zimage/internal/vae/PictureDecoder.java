@@ -20,22 +20,14 @@ import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Turns latents into pictures: in tiles where memory is short, and in FP32 where BF16 fails. */
 public final class PictureDecoder {
-    private static final Logger LOG = LoggerFactory.getLogger(PictureDecoder.class);
-
     private final VaeConfig config;
     private final TensorPlace place;
-    private final AutoencoderKL vae;
-    private final Precision precision;
-    private final Supplier<WeightStore> reopened;
-    private final Function<Precision, Kernels> kernels;
+    private final Fp32Fallback<Decoder> decoder;
     private final LongSupplier room;
     private final VaeTiling tiling;
-    private boolean warned;
 
     /**
      * Takes the decoder's weights from a store, which must stay open as long as the decoder is used.
@@ -54,11 +46,9 @@ public final class PictureDecoder {
             VaeTiling tiling,
             LongSupplier room) {
         this.config = config;
-        this.vae = new AutoencoderKL(config, weights, kernels.apply(precision));
+        this.decoder = new Fp32Fallback<>(
+                "decoding", precision, weights, reopened, kernels, (store, own) -> new Decoder(config, store, own));
         this.place = weights.place();
-        this.precision = precision;
-        this.reopened = reopened;
-        this.kernels = kernels;
         this.room = room;
         this.tiling = tiling;
     }
@@ -74,37 +64,11 @@ public final class PictureDecoder {
     public Tensor decode(Tensor latents, Runnable cancellation) {
         return Tensors.scoped(() -> {
             Tensor here = place.take(latents);
-            Tensor image = image(vae, precision, 0, here, cancellation);
-            if (!NotFinite.isFinite(image)) {
-                image.close();
-                requireFinite(here);
-                image = imageInFp32(here, cancellation);
-            }
-            return levels(image);
+            return levels(decoder.finite(
+                    () -> requireFinite(here),
+                    () -> notFinite(here),
+                    (half, type, weightBytes) -> image(half, type, weightBytes, here, cancellation)));
         });
-    }
-
-    private Tensor imageInFp32(Tensor latents, Runnable cancellation) {
-        if (precision == Precision.FP32) {
-            throw notFinite(latents);
-        }
-        if (warned) {
-            LOG.debug("The VAE gave values that are not finite in {}: decoding in FP32", precision);
-        } else {
-            LOG.warn(
-                    "The VAE gave values that are not finite in {}: decoding such pictures again in FP32, each time with"
-                            + " weights read anew. To decode in FP32 at once, set the VAE's precision to it",
-                    precision);
-            warned = true;
-        }
-        try (WeightStore store = reopened.get()) {
-            AutoencoderKL fallback = new AutoencoderKL(config, store, kernels.apply(Precision.FP32));
-            Tensor image = image(fallback, Precision.FP32, weightBytes(store), latents, cancellation);
-            if (!NotFinite.isFinite(image)) {
-                throw notFinite(latents);
-            }
-            return image;
-        }
     }
 
     private static void requireFinite(Tensor latents) {
@@ -126,19 +90,12 @@ public final class PictureDecoder {
         }
     }
 
-    private static long weightBytes(WeightStore fp32) {
-        return fp32.index().tensors().values().stream()
-                .mapToLong(tensor -> Float.BYTES * tensor.elements())
-                .sum();
-    }
-
-    private Tensor image(
-            AutoencoderKL decoder, Precision type, long weightBytes, Tensor latents, Runnable cancellation) {
+    private Tensor image(Decoder half, Precision type, long weightBytes, Tensor latents, Runnable cancellation) {
         int height = Math.toIntExact(latents.size(1) * config.scale());
         int width = Math.toIntExact(latents.size(2) * config.scale());
         return isTiled(height, width, type, weightBytes)
-                ? decoder.decode(latents, DecodeMemory.rowsAtOnce(tiling, width), cancellation)
-                : decoder.decode(latents, cancellation);
+                ? half.decode(latents, DecodeMemory.rowsAtOnce(tiling, width), cancellation)
+                : half.decode(latents, cancellation);
     }
 
     /** Decides by what decoding takes, and the weights that were loaded for it alone. */

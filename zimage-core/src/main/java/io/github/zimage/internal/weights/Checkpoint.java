@@ -14,6 +14,8 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +35,9 @@ public final class Checkpoint {
     private static final Map<String, String> OLD_PROJECTIONS =
             Map.of("query", "to_q", "key", "to_k", "value", "to_v", "proj_attn", "to_out.0");
 
+    private static final Pattern MID_ATTENTION =
+            Pattern.compile("((?:en|de)coder\\.mid_block\\.attentions\\.0\\.)(.+)(\\.[^.]*)", Pattern.DOTALL);
+
     private final Path folder;
     private final Map<Component, String> classNames;
     private final TransformerConfig transformer;
@@ -41,6 +46,8 @@ public final class Checkpoint {
     private final SchedulerConfig scheduler;
     private final Map<Component, WeightIndex> files = new HashMap<>();
     private final Map<Component, WeightIndex> weights = new HashMap<>();
+    /** Why pictures cannot be encoded, or null. */
+    private final @Nullable String withoutEncoder;
 
     private Checkpoint(Path folder, @Nullable String variant) {
         this.folder = folder;
@@ -66,6 +73,7 @@ public final class Checkpoint {
         for (Component component : Component.values()) {
             openWeights(component, variant);
         }
+        withoutEncoder = openEncoder();
     }
 
     private Checkpoint(Checkpoint other, Component component, WeightIndex index) {
@@ -78,6 +86,7 @@ public final class Checkpoint {
         this.files.putAll(other.files);
         this.weights.putAll(other.weights);
         this.weights.put(component, index);
+        this.withoutEncoder = other.withoutEncoder;
     }
 
     /**
@@ -171,18 +180,32 @@ public final class Checkpoint {
         weights.put(component, index.selected(expected.keySet()));
     }
 
+    /** Opens the half of the VAE that drawing from a prompt does without. Returns what is wrong with it, or null. */
+    private @Nullable String openEncoder() {
+        Map<String, List<Long>> expected = vae.encoderTensors();
+        try {
+            WeightIndex index = modernized(files(Component.VAE));
+            index.check(expected);
+            weights.put(Component.VAE_ENCODER, index.selected(expected.keySet()));
+            return null;
+        } catch (ModelLoadException e) {
+            return e.getMessage();
+        }
+    }
+
     /** Returns an index of a VAE in which old names and shapes of the attention's weights are today's. */
     static WeightIndex modernized(WeightIndex index) {
-        String attention = "decoder.mid_block.attentions.0.";
         return index.renamed(name -> {
-                    int dot = name.lastIndexOf('.');
-                    if (!name.startsWith(attention) || dot < attention.length()) {
+                    Matcher attention = MID_ATTENTION.matcher(name);
+                    if (!attention.matches()) {
                         return name;
                     }
-                    String projection = name.substring(attention.length(), dot);
-                    return attention + OLD_PROJECTIONS.getOrDefault(projection, projection) + name.substring(dot);
+                    String projection = attention.group(2);
+                    return attention.group(1)
+                            + OLD_PROJECTIONS.getOrDefault(projection, projection)
+                            + attention.group(3);
                 })
-                .reshaped((name, shape) -> name.startsWith(attention)
+                .reshaped((name, shape) -> MID_ATTENTION.matcher(name).matches()
                                 && shape.size() == 4
                                 && shape.subList(2, 4).equals(List.of(1L, 1L))
                         ? shape.subList(0, 2)
@@ -229,9 +252,19 @@ public final class Checkpoint {
     /**
      * Returns where the weights of a component lie that the engine uses: exactly those of its configuration's
      * {@code tensors()}, under the same names and in the same order.
+     *
+     * @throws ModelLoadException for the VAE's encoder, if the checkpoint has none that fits
      */
     public WeightIndex weights(Component component) {
+        if (component.equals(Component.VAE_ENCODER) && withoutEncoder != null) {
+            throw new ModelLoadException("pictures cannot be encoded: " + withoutEncoder);
+        }
         return entry(weights, component);
+    }
+
+    /** Returns why pictures cannot be encoded with this checkpoint, or null if they can. */
+    public @Nullable String withoutEncoder() {
+        return withoutEncoder;
     }
 
     /** Returns the same checkpoint with weights of a component that lie elsewhere; {@link #files} stay what they are. */

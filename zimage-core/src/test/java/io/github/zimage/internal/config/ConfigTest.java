@@ -107,7 +107,7 @@ class ConfigTest {
             VaeConfig vae = VaeConfig.read(config);
             read = vae.tensors();
             file = new LinkedHashMap<>(read);
-            file.putAll(vae.encoderTensors(3, vae.usePostQuantConv()));
+            file.putAll(vae.encoderTensors());
         }
         assertThat(file).containsExactlyInAnyOrderEntriesOf(all);
         if (name.startsWith("transformer")) {

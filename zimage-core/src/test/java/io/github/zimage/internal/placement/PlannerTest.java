@@ -35,7 +35,7 @@ class PlannerTest {
     }
 
     private static List<Phase> phases() {
-        return Models.turbo(Precision.BF16).phases();
+        return Models.turbo(Precision.BF16).phases(Models.work(1024, 1));
     }
 
     private static Planner turbo() {

@@ -11,6 +11,7 @@ import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.placement.DecodeMemory;
+import io.github.zimage.internal.placement.EncodeMemory;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightStore;
@@ -23,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Holds the planned memory of a decode against what the process really takes at its peak. */
+/** Holds the planned memory of decoding and encoding against what the process really takes at its peak. */
 final class DecodeMemoryMeasuredTest {
     private static final Path CLEAR_REFS = Path.of("/proc/self/clear_refs");
     private static final int SIZE = 1024;
@@ -60,6 +61,38 @@ final class DecodeMemoryMeasuredTest {
 
             int rows = mode == VaeTiling.Mode.OFF ? 0 : DecodeMemory.rowsAtOnce(tiling, SIZE);
             double planned = DecodeMemory.peakBytes(checkpoint.vae(), SIZE, SIZE, precision, rows) / 1048576.0;
+            assertThat(measured).isLessThan(1.3 * planned + 40);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"BF16, OFF", "BF16, ON", "FP32, OFF", "FP32, ON"})
+    void plannedPeakOfEncoding_isTheMeasuredOne(Precision precision, VaeTiling.Mode mode) throws IOException {
+        assumeThat(CLEAR_REFS).isWritable();
+        Path model = folder.resolve("encode-" + precision + "-" + mode);
+        SyntheticModel.write(model, SyntheticModel.Size.TINY, precision, 1, bytes -> {});
+        Checkpoint checkpoint = Checkpoint.open(model, null);
+        VaeTiling tiling = new VaeTiling(mode, 0);
+        try (PointerScope scope = new PointerScope();
+                WeightStore store = new WeightStore(checkpoint.weights(Component.VAE_ENCODER), done -> {})) {
+            PictureEncoder encoder = new PictureEncoder(
+                    checkpoint.vae(),
+                    store,
+                    () -> store,
+                    type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
+                    precision,
+                    tiling,
+                    () -> Long.MAX_VALUE);
+            byte[] picture = new byte[3 * SIZE * SIZE];
+            encoder.encode(new byte[3 * 64 * 64], 64, 64, () -> {}); // so that code and constants are there
+
+            Files.writeString(CLEAR_REFS, "5"); // the peak starts anew
+            long before = peakKilobytes();
+            encoder.encode(picture, SIZE, SIZE, () -> {});
+            double measured = (peakKilobytes() - before) / 1024.0;
+
+            int rows = mode == VaeTiling.Mode.OFF ? 0 : DecodeMemory.rowsAtOnce(tiling, SIZE);
+            double planned = EncodeMemory.peakBytes(checkpoint.vae(), SIZE, SIZE, precision, rows) / 1048576.0;
             assertThat(measured).isLessThan(1.3 * planned + 40);
         }
     }

@@ -64,7 +64,8 @@ final class MetaDeviceTest {
         Kernels kernels = new MetaKernels(precision);
         try (WeightStore text = store(checkpoint, Component.TEXT_ENCODER);
                 WeightStore weights = store(checkpoint, Component.TRANSFORMER);
-                WeightStore decoder = store(checkpoint, Component.VAE)) {
+                WeightStore decoder = store(checkpoint, Component.VAE);
+                WeightStore encoderHalf = store(checkpoint, Component.VAE_ENCODER)) {
             Qwen3Model encoder =
                     new Qwen3Model(checkpoint.textEncoder(), text, kernels, Residence.resident(), BlockSource::files);
             Tensor hidden = encoder.forward(List.of(new int[] {1, 2, 3, 4, 5}), () -> {})
@@ -90,9 +91,13 @@ final class MetaDeviceTest {
             assertOnMeta(velocity, latents.size(0), 8, 6);
             latents.add_(velocity);
 
-            Tensor picture = new AutoencoderKL(checkpoint.vae(), decoder, kernels).decode(latents, () -> {});
+            Tensor picture = new Decoder(checkpoint.vae(), decoder, kernels).decode(latents, () -> {});
             int scale = checkpoint.vae().scale();
             assertOnMeta(picture, 1, 3, 8L * scale, 6L * scale);
+
+            Tensor moments = new Encoder(checkpoint.vae(), encoderHalf, kernels)
+                    .moments(Tensors.cast(picture, kernels.type()), () -> {});
+            assertOnMeta(moments, 1, 2L * checkpoint.vae().latentChannels(), 8, 6);
         }
     }
 
@@ -115,15 +120,15 @@ final class MetaDeviceTest {
         }
 
         @Override
-        public Tensor conv2d(Tensor x, Tensor weight, Tensor bias, long[] padding) {
+        public Tensor conv2d(Tensor x, Tensor weight, Tensor bias, int stride, long[] padding) {
             assertThat(x.is_meta() && weight.is_meta() && bias.is_meta()).isTrue();
             assertThat(x.scalar_type().intern()).isEqualTo(weight.scalar_type().intern());
             return META.empty(
                     weight.scalar_type(),
                     1,
                     weight.size(0),
-                    x.size(2) + 2 * padding[0] - weight.size(2) + 1,
-                    x.size(3) + 2 * padding[1] - weight.size(3) + 1);
+                    (x.size(2) + 2 * padding[0] - weight.size(2)) / stride + 1,
+                    (x.size(3) + 2 * padding[1] - weight.size(3)) / stride + 1);
         }
 
         @Override

@@ -16,7 +16,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** The decoder half of the autoencoder: latents in, picture out. The last norm and convolution compute in FP32. */
-final class AutoencoderKL {
+final class Decoder {
     private final VaeConfig config;
     private final @Nullable Conv2d postQuantConv;
     private final Conv2d convIn;
@@ -28,7 +28,7 @@ final class AutoencoderKL {
     private final Conv2d convOut;
 
     /** Takes the decoder's weights from a store, which must stay open as long as the decoder is used. */
-    AutoencoderKL(VaeConfig config, WeightStore weights, Kernels kernels) {
+    Decoder(VaeConfig config, WeightStore weights, Kernels kernels) {
         this.config = config;
         ScalarType type = kernels.type();
         int groups = config.normNumGroups();

@@ -1,0 +1,83 @@
+package io.github.zimage.internal.image;
+
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Iterator;
+import javax.imageio.ImageIO;
+import javax.imageio.ImageReader;
+import javax.imageio.stream.ImageInputStream;
+import javax.imageio.stream.MemoryCacheImageInputStream;
+
+/**
+ * Reads pictures as Pillow's {@code convert("RGB")} does after {@code ImageOps.exif_transpose}, transparent parts over white, 16 bits cut to the upper
+ * eight. Beyond that, colours of other profiles than sRGB become those of sRGB.
+ */
+public final class PictureReader {
+    /** The most bytes of a file. */
+    public static final int MAX_BYTES = 128 << 20;
+
+    /** The most pixels on a side. */
+    static final int MAX_SIDE = 32_768;
+
+    /** The most pixels. */
+    static final long MAX_PIXELS = 64 << 20;
+
+    private PictureReader() {}
+
+    /**
+     * Reads a file as it is.
+     *
+     * @throws IOException if it cannot be read or has too many bytes
+     */
+    public static byte[] bytes(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            throw new IOException(Files.exists(file) ? "it is no file" : "it does not exist");
+        }
+        long size = Files.size(file);
+        if (size > MAX_BYTES) {
+            throw new IOException("a picture's file must have at most %d MiB, but this has %d"
+                    .formatted(MAX_BYTES >> 20, size >> 20));
+        }
+        return Files.readAllBytes(file);
+    }
+
+    /**
+     * Reads a picture in red, green and blue.
+     *
+     * @param file the content of a PNG, JPEG or, where ImageIO has a plugin for it, WebP file
+     * @throws IOException if it is no such file, damaged or larger than the limits
+     */
+    public static Pixels rgb(byte[] file) throws IOException {
+        if (file.length > MAX_BYTES) {
+            throw new IOException("a picture's file must have at most %d MiB, but this has %d"
+                    .formatted(MAX_BYTES >> 20, file.length >> 20));
+        }
+        PictureFile picture = PictureFile.of(file);
+        Pixels decoded = AwtPixels.rgb(decoded(picture), picture.transparent(), picture.profile());
+        return Exif.upright(decoded, picture.orientation());
+    }
+
+    private static BufferedImage decoded(PictureFile picture) throws IOException {
+        String format = picture.format().name();
+        Iterator<ImageReader> readers = ImageIO.getImageReadersByFormatName(format);
+        if (!readers.hasNext()) {
+            throw new IOException(
+                    "%s files are read only with a plugin for ImageIO, such as com.twelvemonkeys.imageio:imageio-webp: add it, or convert the file to PNG"
+                            .formatted(format));
+        }
+        ImageReader reader = readers.next();
+        try (ImageInputStream input = new MemoryCacheImageInputStream(new ByteArrayInputStream(picture.bytes()))) {
+            reader.setInput(input, true, true);
+            PictureFile.requireSize(reader.getWidth(0), reader.getHeight(0));
+            return reader.read(0);
+        } catch (RuntimeException e) {
+            // Decoders throw whatever comes of what they did not expect.
+            throw new IOException("the %s file is damaged: %s".formatted(format, e), e);
+        } finally {
+            reader.dispose();
+        }
+    }
+}

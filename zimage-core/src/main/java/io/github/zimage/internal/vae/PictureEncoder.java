@@ -1,0 +1,102 @@
+package io.github.zimage.internal.vae;
+
+import io.github.zimage.Precision;
+import io.github.zimage.VaeTiling;
+import io.github.zimage.ZImageException;
+import io.github.zimage.internal.config.VaeConfig;
+import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.DecodeMemory;
+import io.github.zimage.internal.placement.EncodeMemory;
+import io.github.zimage.internal.runtime.NotFinite;
+import io.github.zimage.internal.runtime.TensorPlace;
+import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.weights.WeightStore;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.MemoryFormat;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Turns pictures into latents: in tiles where memory is short, and in FP32 where BF16 fails. */
+public final class PictureEncoder {
+    private static final int BANDS = 3;
+    private static final double LEVELS = 255;
+
+    private final VaeConfig config;
+    private final TensorPlace place;
+    private final Fp32Fallback<Encoder> encoder;
+    private final LongSupplier room;
+    private final VaeTiling tiling;
+
+    /**
+     * Takes the encoder's weights from a store, which must stay open as long as the encoder is used.
+     *
+     * @param reopened opens the store a second time, for other weights in case these fail; called each time they do
+     * @param kernels gives those of a precision
+     * @param room tells how many bytes a picture may take on the way; with {@link VaeTiling.Mode#AUTO}, one that would take more is
+     *     encoded in tiles
+     */
+    public PictureEncoder(
+            VaeConfig config,
+            WeightStore weights,
+            Supplier<WeightStore> reopened,
+            Function<Precision, Kernels> kernels,
+            Precision precision,
+            VaeTiling tiling,
+            LongSupplier room) {
+        this.config = config;
+        this.encoder = new Fp32Fallback<>(
+                "encoding", precision, weights, reopened, kernels, (store, own) -> new Encoder(config, store, own));
+        this.place = weights.place();
+        this.room = room;
+        this.tiling = tiling;
+    }
+
+    /**
+     * Encodes a picture.
+     *
+     * @param rgb red, green and blue of each pixel, row by row, {@code width * height * 3} bytes
+     * @param width a multiple of the VAE's scale
+     * @param height likewise
+     * @param cancellation called often; throws to cancel
+     * @throws ZImageException if the moments have infinite values, or none at all, in FP32 too
+     */
+    public Moments encode(byte[] rgb, int width, int height, Runnable cancellation) {
+        try (PointerScope scope = new PointerScope()) {
+            return Moments.of(encoder.finite(
+                    () -> {},
+                    () -> NotFinite.of("VAE's encoder", "from a picture", Precision.FP32),
+                    (half, type, weightBytes) -> {
+                        Tensor image = image(rgb, width, height, Tensors.scalarType(type));
+                        return isTiled(height, width, type, weightBytes)
+                                ? half.moments(image, DecodeMemory.rowsAtOnce(tiling, width), cancellation)
+                                : half.moments(image, cancellation);
+                    }));
+        }
+    }
+
+    /** As diffusers' {@code VaeImageProcessor} does, from 256 levels to -1 to 1 in FP32: [1, 3, height, width]. */
+    private Tensor image(byte[] rgb, int width, int height, ScalarType type) {
+        return Tensors.scoped(() -> place.take(Tensors.cast(
+                Tensors.ofBytes(rgb, 1, height, width, BANDS)
+                        .to(ScalarType.Float)
+                        .div_(new Scalar(LEVELS))
+                        .mul_(new Scalar(2.0))
+                        .sub_(new Scalar(1.0))
+                        .permute(0, 3, 1, 2)
+                        .contiguous(MemoryFormat.ChannelsLast),
+                type)));
+    }
+
+    /** Decides by what encoding takes, and the weights that were loaded for it alone. */
+    private boolean isTiled(int height, int width, Precision type, long weightBytes) {
+        return switch (tiling.mode()) {
+            case ON -> true;
+            case OFF -> false;
+            case AUTO -> weightBytes + EncodeMemory.peakBytes(config, height, width, type, 0) > room.getAsLong();
+        };
+    }
+}
