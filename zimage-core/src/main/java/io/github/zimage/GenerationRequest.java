@@ -5,6 +5,7 @@ import io.github.zimage.internal.request.RequestJson;
 import io.github.zimage.internal.request.Seeds;
 import java.math.BigInteger;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,10 +95,20 @@ public final class GenerationRequest {
         return values.height;
     }
 
-    /** Returns how often the transformer is evaluated. */
+    /** Returns in how many steps pictures are drawn. */
     public int steps() {
         Integer given = values.steps;
         return given != null ? given : sigmas().isEmpty() ? DEFAULT_STEPS : sigmas().size();
+    }
+
+    /** Returns how pictures get from noise to what they show. */
+    public Sampling sampling() {
+        return values.sampling;
+    }
+
+    /** Returns how often the transformer is evaluated for a picture, not counting guidance: once a step by most samplers. */
+    public int evaluations() {
+        return sampling().sampler().evaluations(steps());
     }
 
     /** Returns the guidance; 0 is off. */
@@ -199,6 +210,7 @@ public final class GenerationRequest {
         private int width = ImageSize.DEFAULT_SIDE;
         private int height = ImageSize.DEFAULT_SIDE;
         private @Nullable Integer steps;
+        private Sampling sampling = Sampling.DEFAULT;
         private double guidance;
         private double cfgNormalization;
         private double cfgTruncation = 1;
@@ -283,13 +295,24 @@ public final class GenerationRequest {
         }
 
         /**
-         * Sets how often the transformer is evaluated, from 1 to {@value GenerationRequest#MAX_STEPS}. Unset, it is once for each of
-         * the {@link #sigmas}, or {@value GenerationRequest#DEFAULT_STEPS} times if there are none. Every step is a real evaluation; older documents call eight of them
-         * {@code num_inference_steps=9}.
+         * Sets the steps, from 1 to {@value GenerationRequest#MAX_STEPS}. Unset, there is one for
+         * each of the {@link #sigmas}, or {@value GenerationRequest#DEFAULT_STEPS} if there are none. In each the transformer is evaluated once, by some samplers twice; older
+         * documents call eight of them {@code num_inference_steps=9}.
          */
         public Builder steps(int steps) {
             this.steps = steps;
             return this;
+        }
+
+        /** Sets the sampler, the schedule of noise levels and their shift; {@link Sampling#DEFAULT} unless set. */
+        public Builder sampling(Sampling sampling) {
+            this.sampling = Given.value(sampling, "sampling");
+            return this;
+        }
+
+        /** Changes the sampling, as in {@code sampling(s -> s.withShift(6))}. */
+        public Builder sampling(UnaryOperator<Sampling> change) {
+            return sampling(Given.value(change, "change").apply(sampling));
         }
 
         /**

@@ -42,6 +42,7 @@ final class RequestRules {
         checkNegative();
         RequestFields.check(request, this::problem);
         checkSigmas();
+        checkSchedule();
         checkNoise();
         checkLatents();
         if (!problems.isEmpty()) {
@@ -75,6 +76,17 @@ final class RequestRules {
                     "sigmas",
                     "sigmas must be one a step (%d), but there were %d"
                             .formatted(request.steps(), request.sigmas().size()));
+        }
+    }
+
+    private void checkSchedule() {
+        Sampling sampling = request.sampling();
+        Sampling.Schedule schedule = sampling.schedule();
+        if (!request.sigmas().isEmpty() && schedule != Sampling.Schedule.SIMPLE) {
+            problem("schedule", "only one of sigmas and schedule can be given, but there were both");
+        }
+        if (sampling.shift() != null && schedule == Sampling.Schedule.DYNAMIC) {
+            problem("shift", "the schedule dynamic chooses the shift itself, but shift was " + sampling.shift());
         }
     }
 

@@ -24,6 +24,8 @@ final class GenerationRequestTest {
         assertThat(request.width()).isEqualTo(1024);
         assertThat(request.height()).isEqualTo(1024);
         assertThat(request.steps()).isEqualTo(8);
+        assertThat(request.sampling()).isEqualTo(Sampling.DEFAULT);
+        assertThat(request.evaluations()).isEqualTo(8);
         assertThat(request.guidance()).isZero();
         assertThat(request.cfgNormalization()).isZero();
         assertThat(request.cfgTruncation()).isEqualTo(1);
@@ -40,6 +42,7 @@ final class GenerationRequestTest {
                 .promptEmbeddings(List.of(EMBEDDINGS, EMBEDDINGS))
                 .negativeEmbeddings(EMBEDDINGS)
                 .size(32, 48)
+                .sampling(Sampling.of(Sampling.Sampler.HEUN).withShift(6))
                 .guidance(2.5)
                 .cfgNormalization(0.5)
                 .cfgTruncation(0.25)
@@ -49,6 +52,9 @@ final class GenerationRequestTest {
                 .latents(List.of(LATENTS, LATENTS, LATENTS, LATENTS))
                 .build();
         assertThat(request.steps()).as("one step for each level").isEqualTo(2);
+        assertThat(request.evaluations())
+                .as("two in the first step, one in the last")
+                .isEqualTo(3);
         assertThat(request.totalCount()).isEqualTo(4);
         assertThat(request.toBuilder().build()).usingRecursiveComparison().isEqualTo(request);
         GenerationRequest prompted = GenerationRequest.builder()
@@ -114,6 +120,13 @@ final class GenerationRequestTest {
                                 .guidance(1),
                         "guidance with prompt embeddings needs a negative prompt or negative embeddings"),
                 bad(b -> b.sigmas(List.of(1f, 0.5f)).steps(3), "sigmas must be one a step (3), but there were 2"),
+                bad(
+                        b -> b.sampling(
+                                s -> s.withSchedule(Sampling.Schedule.DYNAMIC).withShift(3)),
+                        "the schedule dynamic chooses the shift itself, but shift was 3.0"),
+                bad(
+                        b -> b.sampling(s -> s.withShift(Double.NaN)),
+                        "shift must be above 0 and at most 100, but was NaN"),
                 badSigmas(0.5f, 0.5f),
                 badSigmas(0.5f, 0.7f),
                 badSigmas(1.5f, 1f),

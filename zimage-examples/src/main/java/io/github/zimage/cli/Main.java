@@ -50,6 +50,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DoctorCommand.class,
             PlanCommand.class,
             PromptCommand.class,
+            SamplersCommand.class,
             ServeCommand.class,
             SynthCommand.class,
             TuneCommand.class

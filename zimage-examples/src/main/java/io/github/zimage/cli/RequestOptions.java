@@ -2,6 +2,7 @@ package io.github.zimage.cli;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageSize;
+import io.github.zimage.Sampling;
 import io.github.zimage.prompt.SizeAdvisor;
 import io.github.zimage.prompt.StepAdvisor;
 import java.io.PrintWriter;
@@ -46,7 +47,7 @@ final class RequestOptions {
             names = "--steps",
             paramLabel = "N|auto",
             description =
-                    "How often the transformer is evaluated (default: 8, or one for each of --sigmas). auto takes 7, 8"
+                    "Steps; the transformer is evaluated once in each, by some samplers twice (default: 8, or one for each of --sigmas). auto takes 7, 8"
                             + " or 9, meant for Turbo, by what the prompt asks for, and says why.")
     private @Nullable String steps;
 
@@ -57,6 +58,28 @@ final class RequestOptions {
             split = ",",
             description = "Noise levels before the shift, falling from at most 1 to above 0 (default: evenly spaced).")
     private List<Float> sigmas = List.of();
+
+    @Option(
+            names = "--sampler",
+            paramLabel = "NAME",
+            converter = SamplerConverter.class,
+            description = "How pictures get from one noise level to the next; 'zimage samplers' lists them"
+                    + " (default: euler).")
+    private Sampling.Sampler sampler = Sampling.DEFAULT.sampler();
+
+    @Option(
+            names = "--schedule",
+            paramLabel = "NAME",
+            converter = ScheduleConverter.class,
+            description = "How noise levels are spread over the steps; 'zimage samplers' lists them (default: simple).")
+    private Sampling.Schedule schedule = Sampling.DEFAULT.schedule();
+
+    @Option(
+            names = "--shift",
+            paramLabel = "S",
+            description = "How far noise levels are pushed towards noise, above 0 and at most 100"
+                    + " (default: the checkpoint's; 3 for Turbo).")
+    private @Nullable Double shift;
 
     @Option(
             names = "--seed",
@@ -132,6 +155,7 @@ final class RequestOptions {
         GenerationRequest.Builder builder = GenerationRequest.builder()
                 .prompt(prompt)
                 .sigmas(sigmas)
+                .sampling(new Sampling(sampler, schedule, shift))
                 .guidance(guidance)
                 .cfgNormalization(cfgNormalization)
                 .cfgTruncation(cfgTruncation)
@@ -200,6 +224,30 @@ final class RequestOptions {
             builder.steps(advice.steps());
         } else {
             builder.steps(Integer.parseInt(steps));
+        }
+    }
+
+    /** Reads the name of a sampler. */
+    static final class SamplerConverter implements ITypeConverter<Sampling.Sampler> {
+        @Override
+        public Sampling.Sampler convert(String text) {
+            try {
+                return Sampling.Sampler.of(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** Reads the name of a schedule. */
+    static final class ScheduleConverter implements ITypeConverter<Sampling.Schedule> {
+        @Override
+        public Sampling.Schedule convert(String text) {
+            try {
+                return Sampling.Schedule.of(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
         }
     }
 

@@ -13,7 +13,8 @@ final class RequestCost {
     /** Returns the work of one step. Products grow with the number of tokens, attention with its square. */
     static double ofStep(GenerationRequest request) {
         double tokens = (double) request.width() * request.height() / PIXELS_PER_TOKEN;
-        int passes = request.guidance() > 0 ? 2 : 1;
+        double evaluations = (double) request.evaluations() / request.steps();
+        double passes = request.guidance() > 0 ? 2 * evaluations : evaluations;
         return tokens * (1 + tokens / BALANCE) * request.totalCount() * passes;
     }
 

@@ -40,13 +40,13 @@ final class DemoPicturesTest {
     private static List<byte[]> exact = List.of();
 
     /** A prompt, and what its picture must show. */
-    private record Wanted(String prompt, String background, List<String> objects) {}
+    record Wanted(String prompt, String background, List<String> objects) {}
 
     private static Wanted wanted(String prompt, String background, String... objects) {
         return new Wanted(prompt, background, List.of(objects));
     }
 
-    private static final List<Wanted> ENGLISH = List.of(
+    static final List<Wanted> ENGLISH = List.of(
             wanted("a fox on a yellow background", "yellow", "fox"),
             wanted("a red apple, blue background", "blue", "apple"),
             wanted("a panda on green", "green", "panda"),
@@ -60,7 +60,7 @@ final class DemoPicturesTest {
             wanted("a butterfly on a plain orange background", "orange", "butterfly"),
             wanted("red background: a snowman", "red", "snowman"));
 
-    private static final List<Wanted> CHINESE = List.of(
+    static final List<Wanted> CHINESE = List.of(
             wanted("黄色背景上的狐狸", "yellow", "fox"),
             wanted("一只猫，蓝色背景", "blue", "cat"),
             wanted("绿色背景上的老虎", "green", "tiger"),

@@ -98,7 +98,7 @@ final class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                      | which command? One of generate, info, convert, doctor, plan, prompt, serve, synth, tune",
+                "                      | which command? One of generate, info, convert, doctor, plan, prompt, samplers, serve, synth, tune",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate --model m    | nothing to draw: give a prompt",
@@ -116,6 +116,8 @@ final class MainTest {
                 "serve --port 0 --memory 1m       | a memory budget of 1 MiB is too small",
                 "serve --port 0 --memory-limit 1m | a memory budget of 1 MiB is too small",
                 "serve --cache x --no-cache | --cache and --no-cache exclude each other",
+                "generate x --sampler dpm | Invalid value for option '--sampler': sampler must be one of euler, euler_ancestral,"
+                        + " heun, dpmpp_2m, dpmpp_sde, res_multistep, uni_pc, lcm, but was \"dpm\"",
                 "tune --model m --threads x | Invalid value for option '--threads': 'x' is not an int",
                 "synth x               | Missing required option: '--size=turbo|tiny'",
                 "synth x --size huge   | Invalid value for option '--size': expected one of [TINY, TURBO]",
@@ -218,6 +220,9 @@ final class MainTest {
                         "--height=PIXELS",
                         "--steps=N|auto",
                         "--sigmas=S,S,...",
+                        "--sampler=NAME",
+                        "--schedule=NAME",
+                        "--shift=S",
                         "--seed=N",
                         "--count=N",
                         "--seeds=N,N,...",

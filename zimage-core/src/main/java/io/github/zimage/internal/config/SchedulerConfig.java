@@ -64,4 +64,32 @@ public record SchedulerConfig(
         }
         return config;
     }
+
+    /** Returns the same with a shift that does not depend on the size of the picture. */
+    public SchedulerConfig withShift(double other) {
+        return new SchedulerConfig(
+                numTrainTimesteps,
+                other,
+                false,
+                baseShift,
+                maxShift,
+                baseImageSeqLen,
+                maxImageSeqLen,
+                shiftTerminal,
+                linearTimeShift);
+    }
+
+    /** Returns the same with a shift that depends on the size of the picture. */
+    public SchedulerConfig withDynamicShift() {
+        return new SchedulerConfig(
+                numTrainTimesteps,
+                shift,
+                true,
+                baseShift,
+                maxShift,
+                baseImageSeqLen,
+                maxImageSeqLen,
+                shiftTerminal,
+                linearTimeShift);
+    }
 }

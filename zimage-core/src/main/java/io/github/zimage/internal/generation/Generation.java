@@ -4,6 +4,8 @@ import io.github.zimage.Component;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.Sampling;
+import io.github.zimage.internal.config.SchedulerConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.Attachment;
 import io.github.zimage.internal.engine.Denoiser;
@@ -158,13 +160,16 @@ public final class Generation {
     private NoiseSchedule wholeSchedule() {
         int patch = TransformerConfig.PATCH_SIZE;
         int imageTokens = latentHeight / patch * (latentWidth / patch);
-        return NoiseSchedule.flowMatch(checkpoint.scheduler(), levels(), imageTokens);
+        Sampling sampling = request.sampling();
+        Double shift = sampling.shift();
+        SchedulerConfig config =
+                shift == null ? checkpoint.scheduler() : checkpoint.scheduler().withShift(shift);
+        return request.sigmas().isEmpty()
+                ? NoiseSchedule.of(sampling.schedule(), config, request.steps(), imageTokens)
+                : NoiseSchedule.flowMatch(config, levels(), imageTokens);
     }
 
     private float[] levels() {
-        if (request.sigmas().isEmpty()) {
-            return NoiseSchedule.evenLevels(request.steps());
-        }
         float[] levels = new float[request.steps()];
         for (int i = 0; i < levels.length; i++) {
             levels[i] = request.sigmas().get(i);

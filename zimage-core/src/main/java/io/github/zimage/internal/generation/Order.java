@@ -4,8 +4,8 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.Attachment;
 import io.github.zimage.internal.engine.TokenIds;
-import io.github.zimage.internal.schedule.EulerSampler;
 import io.github.zimage.internal.schedule.Sampler;
+import io.github.zimage.internal.schedule.Samplers;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -49,7 +49,7 @@ public record Order(
     }
 
     /**
-     * Returns the order of a request that starts as it says, takes Euler's steps and has nothing attached.
+     * Returns the order of a request that starts and takes steps as it says and has nothing attached.
      *
      * @param request names a seed
      */
@@ -63,7 +63,7 @@ public record Order(
                 prompts,
                 negativePrompt,
                 InitialLatents.of(request),
-                new EulerSampler(),
+                Samplers.of(request.sampling().sampler()),
                 List.of(),
                 AdapterSets.NONE);
     }

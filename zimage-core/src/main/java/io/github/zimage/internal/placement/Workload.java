@@ -59,7 +59,7 @@ public record Workload(
                 request.totalCount(),
                 Math.max(1, request.totalCount() / request.count()),
                 request.guidance() > 0,
-                request.steps(),
+                request.evaluations(),
                 promptTokens,
                 PICTURES_AT_ONCE);
     }

@@ -48,6 +48,16 @@ record FieldType<T>(String what, Predicate<JsonNode> fits, Function<JsonNode, T>
             JsonNode::bigIntegerValue,
             NODES::numberNode);
 
+    /** Returns the type of choices, which stand there by their names. */
+    static <E> FieldType<E> choice(Function<E, String> name, List<E> all) {
+        List<String> names = all.stream().map(name).toList();
+        return new FieldType<>(
+                "one of " + String.join(", ", names),
+                node -> node.isTextual() && names.contains(node.textValue()),
+                node -> all.get(names.indexOf(node.textValue())),
+                value -> NODES.textNode(name.apply(value)));
+    }
+
     /** Returns the type of lists. */
     static <T> FieldType<List<T>> listOf(FieldType<T> each) {
         return new FieldType<>(

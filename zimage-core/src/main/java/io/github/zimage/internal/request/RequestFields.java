@@ -7,10 +7,14 @@ import static io.github.zimage.internal.request.FieldType.SEED;
 import static io.github.zimage.internal.request.FieldType.SINGLE;
 import static io.github.zimage.internal.request.FieldType.TEXT;
 import static io.github.zimage.internal.request.FieldType.WHOLE;
+import static io.github.zimage.internal.request.FieldType.choice;
 import static io.github.zimage.internal.request.FieldType.listOf;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageSize;
+import io.github.zimage.Sampling;
+import io.github.zimage.Sampling.Sampler;
+import io.github.zimage.Sampling.Schedule;
 import io.github.zimage.internal.io.ShownText;
 import java.math.BigInteger;
 import java.util.ArrayList;
@@ -30,6 +34,8 @@ public final class RequestFields {
     private static final FieldRule<Number> SIDE = between(1, ImageSize.MAX_SIDE, " pixels");
     private static final FieldRule<Integer> POWER_OF_TWO =
             new FieldRule<>("be 1, 2, 4 or 8", value -> value >= 1 && value <= 8 && Integer.bitCount(value) == 1);
+    private static final FieldRule<Double> SHIFT =
+            new FieldRule<>("be above 0 and at most 100", value -> value > 0 && value <= 100);
     private static final FieldRule<List<Float>> FALLING =
             new FieldRule<>("fall strictly from at most 1 to above 0", RequestFields::falls);
 
@@ -56,6 +62,26 @@ public final class RequestFields {
                     between(1, GenerationRequest.MAX_STEPS),
                     GenerationRequest::steps,
                     GenerationRequest.Builder::steps),
+            new RequestField<>(
+                    "sampler",
+                    choice(Sampler::id, List.of(Sampler.values())),
+                    ANY,
+                    request -> unless(
+                            Sampling.DEFAULT.sampler(), request.sampling().sampler()),
+                    (builder, sampler) -> builder.sampling(each -> each.withSampler(sampler))),
+            new RequestField<>(
+                    "schedule",
+                    choice(Schedule::id, List.of(Schedule.values())),
+                    ANY,
+                    request -> unless(
+                            Sampling.DEFAULT.schedule(), request.sampling().schedule()),
+                    (builder, schedule) -> builder.sampling(each -> each.withSchedule(schedule))),
+            new RequestField<>(
+                    "shift",
+                    NUMBER,
+                    SHIFT,
+                    request -> request.sampling().shift(),
+                    (builder, shift) -> builder.sampling(each -> each.withShift(shift))),
             new RequestField<>(
                     "guidance",
                     NUMBER,
@@ -151,6 +177,10 @@ public final class RequestFields {
 
     private static @Nullable List<String> several(List<String> prompts) {
         return prompts.size() > 1 ? prompts : null;
+    }
+
+    private static <T> @Nullable T unless(T usual, T value) {
+        return value.equals(usual) ? null : value;
     }
 
     private static <T> @Nullable List<T> filled(List<T> list) {

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.schedule;
 
+import io.github.zimage.Sampling.Schedule;
 import io.github.zimage.internal.config.SchedulerConfig;
 import io.github.zimage.internal.runtime.Tensors;
 import java.util.ArrayList;
@@ -46,6 +47,22 @@ public final class NoiseSchedule {
             stretchToTerminal(sigmas, terminal);
         }
         return new NoiseSchedule(Arrays.copyOf(sigmas, sigmas.length + 1), config.numTrainTimesteps());
+    }
+
+    /**
+     * Computes one of the schedules that users can choose.
+     *
+     * @param config says how levels are shifted, where the schedule leaves it open
+     * @param imageTokens tokens of the picture, on which a dynamic shift depends
+     */
+    public static NoiseSchedule of(Schedule schedule, SchedulerConfig config, int steps, int imageTokens) {
+        return switch (schedule) {
+            case SIMPLE -> flowMatch(config, evenLevels(steps), imageTokens);
+            case DYNAMIC -> flowMatch(config.withDynamicShift(), evenLevels(steps), imageTokens);
+            default ->
+                new NoiseSchedule(
+                        Arrays.copyOf(NoiseLevels.of(schedule, config, steps), steps + 1), config.numTrainTimesteps());
+        };
     }
 
     /** Returns evenly spaced levels before the shift, from 1 to {@code 1 / steps}. */

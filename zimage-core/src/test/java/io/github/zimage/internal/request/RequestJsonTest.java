@@ -5,14 +5,17 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
+import io.github.zimage.Sampling;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
+import java.lang.reflect.RecordComponent;
 import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -39,8 +42,14 @@ final class RequestJsonTest {
                 .filter(method -> method.getReturnType() == GenerationRequest.Builder.class)
                 .map(Method::getName)
                 .filter(name -> !NO_FIELDS.contains(name))
+                .flatMap(name -> name.equals("sampling") ? parts(Sampling.class) : Stream.of(name))
                 .collect(Collectors.toSet());
         assertThat(RequestJson.names()).containsExactlyInAnyOrderElementsOf(setters);
+    }
+
+    /** Several values in one, each of which is a field. */
+    private static Stream<String> parts(Class<? extends Record> type) {
+        return Arrays.stream(type.getRecordComponents()).map(RecordComponent::getName);
     }
 
     @Test
@@ -69,8 +78,10 @@ final class RequestJsonTest {
         if (random.nextBoolean()) {
             request.negativePrompt(text(random));
         }
+        Sampling.Sampler[] samplers = Sampling.Sampler.values();
+        request.sampling(Sampling.of(samplers[random.nextInt(samplers.length)]).withShift(random.nextDouble(0.1, 100)));
         if (random.nextBoolean()) {
-            request.steps(1 + random.nextInt(1000));
+            request.steps(1 + random.nextInt(1000)).sampling(each -> each.withSchedule(Sampling.Schedule.KARRAS));
         } else {
             request.sigmas(List.of(1f, random.nextFloat(0.5f, 1), random.nextFloat(0, 0.5f)));
         }
@@ -123,6 +134,11 @@ final class RequestJsonTest {
                 "{'width': 99999999999} | width | width must be a whole number, but was 99999999999",
                 "{'prompt': 'a', 'width': 0} | width | width must be between 1 and 8192 pixels, but was 0",
                 "{'prompt': 'a', 'guidance': 101} | guidance | guidance must be between 0 and 100, but was 101",
+                "{'prompt': 'a', 'sampler': 'dpm'} | sampler | sampler must be one of euler, euler_ancestral, heun, dpmpp_2m,"
+                        + " dpmpp_sde, res_multistep, uni_pc, lcm, but was \"dpm\"",
+                "{'prompt': 'a', 'schedule': 'simple', 'shift': 0} | shift | shift must be above 0 and at most 100, but was 0",
+                "{'prompt': 'a', 'schedule': 'karras', 'sigmas': [1]} | schedule |"
+                        + " only one of sigmas and schedule can be given, but there were both",
                 "{'prompt': 'a', 'count': 0} | count | count must be between 1 and 1000, but was 0",
                 "{'seed': 18446744073709551616} | seed |"
                         + " seed must be a whole number from -2^63 to 2^64 - 1, but was 18446744073709551616",

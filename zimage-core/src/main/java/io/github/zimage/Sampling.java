@@ -1,0 +1,239 @@
+package io.github.zimage;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How pictures get from noise to what they show: the method that takes the steps, and the noise levels between them.
+ *
+ * @param sampler the method
+ * @param schedule how the levels are spread over the steps
+ * @param shift how far the levels are pushed towards noise, above 0 and at most 100: {@code shift * u / (1 + (shift - 1) * u)} of an even
+ *     level u; null for the checkpoint's own, which is 3 for Z-Image-Turbo
+ */
+public record Sampling(
+        Sampler sampler, Schedule schedule, @Nullable Double shift) {
+    /** The model's own. */
+    public static final Sampling DEFAULT = new Sampling(Sampler.EULER, Schedule.SIMPLE, null);
+
+    private static final int SHOWN = 40;
+
+    /** Checks that there is a sampler and a schedule. */
+    public Sampling {
+        Given.value(sampler, "sampler");
+        Given.value(schedule, "schedule");
+    }
+
+    /** Returns a sampler with the model's own noise levels. */
+    public static Sampling of(Sampler sampler) {
+        return DEFAULT.withSampler(sampler);
+    }
+
+    /** Returns the same with another sampler. */
+    public Sampling withSampler(Sampler other) {
+        return new Sampling(other, schedule, shift);
+    }
+
+    /** Returns the same with another schedule. */
+    public Sampling withSchedule(Schedule other) {
+        return new Sampling(sampler, other, shift);
+    }
+
+    /** Returns the same with another shift, above 0 and at most 100. */
+    public Sampling withShift(double other) {
+        return new Sampling(sampler, schedule, other);
+    }
+
+    /**
+     * How pictures get from one noise level to the next. Names are those of ComfyUI's samplers; {@link #diffusersName} tells diffusers' scheduler.
+     *
+     * <p>With pure noise x at the level 1 and the transformer's velocity v, {@code x0 = x + sigma * v} is what it takes the picture to be.
+     */
+    public enum Sampler {
+        /** Euler's method, of first order: the model's own. */
+        EULER(
+                "euler",
+                "FlowMatchEulerDiscreteScheduler",
+                1,
+                false,
+                "follows the velocity; what the model is published with"),
+
+        /** Euler's method to a lower level, and noise up to the next one. */
+        EULER_ANCESTRAL(
+                "euler_ancestral",
+                "",
+                1,
+                true,
+                "Euler with fresh noise in each step; more grain and detail, less composed"),
+
+        /** Heun's method, of second order. */
+        HEUN(
+                "heun",
+                "FlowMatchHeunDiscreteScheduler",
+                2,
+                false,
+                "second order by two evaluations a step; for few steps and time"),
+
+        /** DPM-Solver++ (2M), of second order. */
+        DPMPP_2M(
+                "dpmpp_2m", "DPMSolverMultistepScheduler", 1, false, "second order from the evaluation before; smooth"),
+
+        /** DPM-Solver++ (SDE), of second order, stochastic. */
+        DPMPP_SDE(
+                "dpmpp_sde", "DPMSolverSDEScheduler", 2, true, "second order with fresh noise, two evaluations a step"),
+
+        /** A multistep exponential integrator of second order. */
+        RES_MULTISTEP("res_multistep", "", 1, false, "second order, exponential; ComfyUI's template for Z-Image"),
+
+        /** UniPC of second order. */
+        UNI_PC(
+                "uni_pc",
+                "UniPCMultistepScheduler",
+                1,
+                false,
+                "predicts and corrects, second order, one evaluation a step"),
+
+        /** Latent consistency: the picture that is seen, and fresh noise. */
+        LCM(
+                "lcm",
+                "FlowMatchLCMScheduler",
+                1,
+                true,
+                "for few-step models: what is seen, with fresh noise of the next level");
+
+        private final String id;
+        private final String diffusersName;
+        private final int evaluationsPerStep;
+        private final boolean stochastic;
+        private final String summary;
+
+        Sampler(String id, String diffusersName, int evaluationsPerStep, boolean stochastic, String summary) {
+            this.id = id;
+            this.diffusersName = diffusersName;
+            this.evaluationsPerStep = evaluationsPerStep;
+            this.stochastic = stochastic;
+            this.summary = summary;
+        }
+
+        /** Returns its name in ComfyUI, in JSON and on the command line, such as {@code dpmpp_2m}. */
+        public String id() {
+            return id;
+        }
+
+        /** Returns the class that does the same in diffusers, or an empty text if none does. */
+        public String diffusersName() {
+            return diffusersName;
+        }
+
+        /** Returns whether noise is added between the steps, from the picture's own seed. */
+        public boolean isStochastic() {
+            return stochastic;
+        }
+
+        /** Returns in a few words what it does. */
+        public String summary() {
+            return summary;
+        }
+
+        /**
+         * Returns how often the transformer is evaluated for a picture, which is what it costs; with guidance, twice as often.
+         *
+         * @param steps at least 1
+         */
+        public int evaluations(int steps) {
+            return evaluationsPerStep * (steps - 1) + 1;
+        }
+
+        /**
+         * Finds one by its {@link #id}, whatever the case and with {@code -} for {@code _}.
+         *
+         * @throws IllegalArgumentException if there is none; the message lists all
+         */
+        public static Sampler of(String id) {
+            return find(values(), Sampler::id, "sampler", id);
+        }
+
+        @Override
+        public String toString() {
+            return id;
+        }
+    }
+
+    /**
+     * How noise levels are spread over the steps, from 1 (noise) to 0 (picture). Names are those of ComfyUI's schedulers.
+     *
+     * <p>All but {@link #SIMPLE} and {@link #DYNAMIC} are computed as in ComfyUI for a flow matching model, over levels of 1000 times.
+     */
+    public enum Schedule {
+        /** Even levels, shifted: the model's own, and diffusers'. */
+        SIMPLE("simple", "even levels, shifted as the checkpoint says; what the model is published with"),
+
+        /** As {@link #SIMPLE}, with diffusers' shift that grows with the picture. */
+        DYNAMIC("dynamic", "as simple, with a shift that grows with the size of the picture"),
+
+        /** Even levels between 1 and the lowest level of the table, that one left out, shifted once more. */
+        SGM_UNIFORM("sgm_uniform", "nearly as simple; ends at a slightly higher level"),
+
+        /** Even levels between 1 and the lowest level of the table, shifted once more. */
+        NORMAL("normal", "as sgm_uniform, with a last step near the picture"),
+
+        /** Levels at quantiles of the distribution Beta(0.6, 0.6): dense at both ends. */
+        BETA("beta", "more steps at both ends; more detail"),
+
+        /** Karras' spacing with rho 7. */
+        KARRAS("karras", "many steps near the picture, few in the noise"),
+
+        /** Even in the logarithm of the level. */
+        EXPONENTIAL("exponential", "still more steps near the picture"),
+
+        /** Even in the arc tangent of the level (Align Your Steps, arXiv 2404.14507). */
+        KL_OPTIMAL("kl_optimal", "even in the arc tangent of the level; near the picture as well");
+
+        private final String id;
+        private final String summary;
+
+        Schedule(String id, String summary) {
+            this.id = id;
+            this.summary = summary;
+        }
+
+        /** Returns its name in ComfyUI, in JSON and on the command line, such as {@code sgm_uniform}. */
+        public String id() {
+            return id;
+        }
+
+        /** Returns in a few words what it does. */
+        public String summary() {
+            return summary;
+        }
+
+        /**
+         * Finds one by its {@link #id}, whatever the case and with {@code -} for {@code _}.
+         *
+         * @throws IllegalArgumentException if there is none; the message lists all
+         */
+        public static Schedule of(String id) {
+            return find(values(), Schedule::id, "schedule", id);
+        }
+
+        @Override
+        public String toString() {
+            return id;
+        }
+    }
+
+    private static <E> E find(E[] values, Function<E, String> id, String what, String name) {
+        String normalized = name.strip().toLowerCase(Locale.ROOT).replace('-', '_');
+        for (E value : values) {
+            if (id.apply(value).equals(normalized)) {
+                return value;
+            }
+        }
+        String all = Arrays.stream(values).map(id).collect(Collectors.joining(", "));
+        String shown = name.length() <= SHOWN ? name : name.substring(0, SHOWN) + "…";
+        throw new IllegalArgumentException("%s must be one of %s, but was \"%s\"".formatted(what, all, shown));
+    }
+}
