@@ -11,6 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongArrayRefOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -85,7 +88,13 @@ final class FiniteWatch {
 
     private void note(Tensor values, Supplier<ZImageException> failure) {
         try (PointerScope scope = new PointerScope()) {
-            largest.select(0, failures.size()).copy_(torch.max(values.abs()));
+            Tensor norm = torch.linalg_vector_norm(
+                    values,
+                    new Scalar(Double.POSITIVE_INFINITY),
+                    new LongArrayRefOptional(),
+                    false,
+                    new ScalarTypeOptional());
+            largest.select(0, failures.size()).copy_(norm);
         }
         failures.add(failure);
     }

@@ -14,9 +14,11 @@ import io.github.zimage.ZImageException;
 import io.github.zimage.internal.engine.Attachment;
 import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.runtime.TensorPlace;
+import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.schedule.NoiseSchedule;
 import io.github.zimage.internal.schedule.NoiseSource;
 import io.github.zimage.internal.schedule.Sampler;
+import io.github.zimage.internal.schedule.Step;
 import io.github.zimage.internal.transformer.BlockHook;
 import io.github.zimage.internal.transformer.PictureStream;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -24,10 +26,14 @@ import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.DeviceType;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -257,6 +263,48 @@ final class FiniteWatchTest {
             assertThatThrownBy(() -> engine.generate(engine.order(request, 7).startingFrom(broken)))
                     .isInstanceOf(ZImageException.class)
                     .hasMessage("picture 2 starts from latents that are not finite: start it from others");
+        }
+    }
+
+    // Kernels read some numbers at a time and the rest one by one; a NaN must not get lost among larger numbers in
+    // either.
+    @ParameterizedTest
+    @CsvSource({"NaN", "Infinity", "-Infinity"})
+    void oneNumber_isSeenWhereverItIs(float value) {
+        int[] shape = {16, 13, 11};
+        int count = shape[0] * shape[1] * shape[2];
+        for (int place = 0; place < count; place += place < 40 || place > count - 40 ? 1 : 37) {
+            float[] values = new float[count];
+            Arrays.fill(values, 1e30f);
+            try (PointerScope scope = new PointerScope()) {
+                FiniteWatch watch = new FiniteWatch(SeamModel.request().build(), Precision.FP32, TensorPlace.CPU, 1);
+                watch.started(picture(TensorPlace.CPU.of(values, shape[0], shape[1], shape[2])));
+                assertThatCode(watch::require).doesNotThrowAnyException();
+                values[place] = value;
+                watch.started(picture(TensorPlace.CPU.of(values, shape[0], shape[1], shape[2])));
+                assertThatThrownBy(watch::require).as("at %s", place).hasMessageContaining("picture 1 starts from");
+            }
+        }
+    }
+
+    private static Picture picture(Tensor latents) {
+        return new Picture(0, latents, () -> latents, (at, velocity) -> {});
+    }
+
+    // Tensors of the meta device have no numbers: whoever asked for one between the steps, as of a card, would fail
+    // here.
+    @Test
+    void nothingIsRead_untilTheEnd() {
+        TensorPlace nowhere = new TensorPlace(DeviceType.Meta, -1);
+        try (PointerScope scope = new PointerScope()) {
+            Tensor latents = nowhere.empty(ScalarType.Float, 4, 6, 8);
+            Picture picture = picture(latents);
+            FiniteWatch watch = new FiniteWatch(SeamModel.request().build(), Precision.FP32, nowhere, 1);
+            watch.started(picture);
+            Evaluation at = new Evaluation(new Step(0, 1, 1, 0, 0), 0, 1, 1, 0);
+            watch.predicted(at, List.of(picture), List.of(latents, latents));
+            watch.moved(at, picture);
+            assertThatThrownBy(watch::require).as("now it is").isInstanceOf(RuntimeException.class);
         }
     }
 
