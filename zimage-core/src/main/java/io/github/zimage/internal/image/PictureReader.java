@@ -19,12 +19,6 @@ public final class PictureReader {
     /** The most bytes of a file. */
     public static final int MAX_BYTES = 128 << 20;
 
-    /** The most pixels on a side. */
-    static final int MAX_SIDE = 32_768;
-
-    /** The most pixels. */
-    static final long MAX_PIXELS = 64 << 20;
-
     private PictureReader() {}
 
     /**
@@ -55,9 +49,42 @@ public final class PictureReader {
             throw new IOException("a picture's file must have at most %d MiB, but this has %d"
                     .formatted(MAX_BYTES >> 20, file.length >> 20));
         }
-        PictureFile picture = PictureFile.of(file);
+        PictureFile picture = takenApart(file);
         Pixels decoded = AwtPixels.rgb(decoded(picture), picture.transparent(), picture.profile());
         return Exif.upright(decoded, picture.orientation());
+    }
+
+    private static PictureFile takenApart(byte[] file) throws IOException {
+        if (startsWith(file, 0, 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n')) {
+            return PngFile.read(file);
+        }
+        if (startsWith(file, 0, 0xff, 0xd8, 0xff)) {
+            return JpegFile.read(file);
+        }
+        if (startsWith(file, 0, 'R', 'I', 'F', 'F') && startsWith(file, 8, 'W', 'E', 'B', 'P')) {
+            return new PictureFile(PictureFile.Format.WEBP, file, PictureFile.UPRIGHT, null, null);
+        }
+        throw new IOException("it must be a PNG, JPEG or WebP file, but begins with " + beginning(file));
+    }
+
+    private static boolean startsWith(byte[] file, int at, int... bytes) {
+        if (file.length < at + bytes.length) {
+            return false;
+        }
+        for (int i = 0; i < bytes.length; i++) {
+            if (Byte.toUnsignedInt(file[at + i]) != bytes[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static String beginning(byte[] file) {
+        StringBuilder hex = new StringBuilder();
+        for (int i = 0; i < Math.min(8, file.length); i++) {
+            hex.append("%02x ".formatted(file[i]));
+        }
+        return hex.isEmpty() ? "nothing" : hex.toString().trim();
     }
 
     private static BufferedImage decoded(PictureFile picture) throws IOException {
