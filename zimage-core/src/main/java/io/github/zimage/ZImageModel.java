@@ -19,8 +19,9 @@ import java.util.List;
  * }</pre>
  *
  * <p>It holds the headers of the files, on the Java heap, and from its first use on the tokenizer, some hundred megabytes of native
- * memory for the full model, which its pipelines share. Weights are read by pipelines only. Files that are changed after they were
- * opened end what reads them with a {@link ModelLoadException}; they have to be opened again. Thread-safe.
+ * memory for the full model, which its pipelines share. Weights are read by pipelines only. A pipeline is not built of files that
+ * were changed or replaced after they were opened: a {@link ModelLoadException} says which, and the model has to be opened again.
+ * Thread-safe.
  */
 public final class ZImageModel implements AutoCloseable {
     private final OpenModel model;

@@ -5,9 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.tuple;
 
+import io.github.zimage.demo.SyntheticModel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -127,6 +131,27 @@ final class ZImageModelTest {
         }
         assertThatExceptionOfType(ModelLoadException.class)
                 .isThrownBy(() -> ZImageModel.open(Files.createDirectory(folder.resolve("empty"))));
+    }
+
+    // The numbers of one file would be read where the header of another said.
+    @Test
+    void fileThatIsReplacedAfterTheOpening_isNotRead() throws Exception {
+        Path checkpoint = folder.resolve("replaced");
+        SyntheticModel.write(checkpoint, SyntheticModel.Size.TINY, Precision.BF16, 1, bytes -> {});
+        Path weights = checkpoint.resolve("vae/diffusion_pytorch_model.safetensors");
+        try (ZImageModel model = ZImageModel.open(checkpoint)) {
+            model.pipeline().build().close();
+            Path other = Files.copy(weights, folder.resolve("other"));
+            Files.setLastModifiedTime(other, FileTime.from(Instant.now().plusSeconds(60)));
+            Files.move(other, weights, StandardCopyOption.REPLACE_EXISTING);
+            assertThatExceptionOfType(ModelLoadException.class)
+                    .isThrownBy(() -> model.pipeline().build())
+                    .withMessageContaining("diffusion_pytorch_model.safetensors")
+                    .withMessageContaining("when the model was opened")
+                    .withMessageContaining("open the model anew");
+            assertThatExceptionOfType(ModelLoadException.class).isThrownBy(() -> model.convert(Precision.FP32));
+        }
+        ZImagePipeline.builder().model(checkpoint).build().close();
     }
 
     private static Map<String, Integer> counts(List<RecordedEvent> events) {

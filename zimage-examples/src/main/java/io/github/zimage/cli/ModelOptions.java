@@ -1,7 +1,6 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.ImageSize;
-import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.demo.DemoModel;
 import io.github.zimage.internal.io.FileNames;
@@ -49,11 +48,5 @@ final class ModelOptions {
     /** Opens the model, after unpacking the demo model if it is that. */
     ZImageModel open() {
         return variant.open(folder());
-    }
-
-    /** For what opens the model itself. */
-    void apply(PipelineBuilder builder) {
-        builder.model(folder());
-        variant.apply(builder);
     }
 }

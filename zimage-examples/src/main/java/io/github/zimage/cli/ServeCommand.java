@@ -4,6 +4,7 @@ import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
+import io.github.zimage.ZImageModel;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.serve.ImageServer;
@@ -21,6 +22,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -162,7 +164,8 @@ final class ServeCommand implements Callable<Integer> {
                 .drain(DRAIN)
                 .build();
         PipelineBuilder builder = builder(largest);
-        builder.plan(); // says at once what cannot be
+        AtomicReference<@Nullable ZImageModel> first = new AtomicReference<>(model.open());
+        builder.model(Objects.requireNonNull(first.get())).plan(); // says at once what cannot be
         ExecutorService encoder = Executors.newFixedThreadPool(2, task -> {
             Thread thread = new Thread(task, "zimage-png");
             thread.setDaemon(true);
@@ -172,7 +175,12 @@ final class ServeCommand implements Callable<Integer> {
         try (ImageServer server = ImageServer.of(
                 options,
                 limit == null ? MemoryBound.ofSystem() : new MemoryBound(limit.bytes(), "--memory"),
-                () -> new PipelineBackend(builder.build(), encoder, side),
+                () -> {
+                    // Files may have changed since: what is built anew is opened anew.
+                    try (ZImageModel opened = Objects.requireNonNullElseGet(first.getAndSet(null), model::open)) {
+                        return new PipelineBackend(builder.model(opened).build(), encoder, side);
+                    }
+                },
                 ServeCommand::giveUp)) {
             serve(server, options);
         } finally {
@@ -239,7 +247,6 @@ final class ServeCommand implements Callable<Integer> {
                         .size(side, side)
                         .count(maxCount)
                         .build());
-        model.apply(builder);
         compute.apply(builder);
         threads.apply(builder);
         memory.apply(builder);

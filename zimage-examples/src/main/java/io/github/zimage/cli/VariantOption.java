@@ -1,6 +1,5 @@
 package io.github.zimage.cli;
 
-import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImageModel;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -23,11 +22,5 @@ final class VariantOption {
     /** Opens a checkpoint for those files. */
     ZImageModel open(Path folder) {
         return variant == null ? ZImageModel.open(folder) : ZImageModel.open(folder, variant);
-    }
-
-    void apply(PipelineBuilder builder) {
-        if (variant != null) {
-            builder.variant(variant);
-        }
     }
 }

@@ -73,6 +73,7 @@ public final class Assembly {
 
     /** Converts the weights that are not stored as they are computed with, and returns the files. */
     public List<Path> convert() {
+        model.requireUnchanged();
         return conversion().fill(checkpoint, settings.precisions(), settings.listener());
     }
 
@@ -88,6 +89,7 @@ public final class Assembly {
         long start = System.nanoTime();
         Devices.require(settings.attention());
         List<Device> computing = devices();
+        model.requireUnchanged();
         PromptTokens tokens = model.tokens().retain();
         List<Worker> workers = new ArrayList<>();
         try {

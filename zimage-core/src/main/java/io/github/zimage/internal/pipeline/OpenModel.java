@@ -1,9 +1,12 @@
 package io.github.zimage.internal.pipeline;
 
+import io.github.zimage.Component;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.FileState;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,11 +15,15 @@ import org.jspecify.annotations.Nullable;
  */
 public final class OpenModel implements AutoCloseable {
     private final Checkpoint checkpoint;
+    private final List<FileState> files;
     private @Nullable PromptTokens tokens;
     private boolean closed;
 
     private OpenModel(Checkpoint checkpoint) {
         this.checkpoint = checkpoint;
+        this.files = Component.values().stream()
+                .map(component -> FileState.ofOpened(checkpoint.files(component)))
+                .toList();
     }
 
     /**
@@ -59,6 +66,15 @@ public final class OpenModel implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("model is closed");
         }
+    }
+
+    /**
+     * Makes sure that the headers that were read are those of the files that are there.
+     *
+     * @throws ModelLoadException if a file is missing or has changed
+     */
+    void requireUnchanged() {
+        files.forEach(FileState::requireUnchanged);
     }
 
     /** Frees the tokenizer, as soon as no pipeline needs it. Further calls do nothing. */

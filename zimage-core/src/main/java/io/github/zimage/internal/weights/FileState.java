@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
 public final class FileState {
     private final Map<Path, State> states = new LinkedHashMap<>();
 
+    private final String since;
+    private final String remedy;
+
     private record State(
             long size, FileTime modified, @Nullable Object identity) {
         static State of(Path file) {
@@ -39,7 +42,22 @@ public final class FileState {
      * @throws ModelLoadException if one is missing
      */
     public FileState(WeightIndex index) {
+        this(index, "the pipeline was built", "build the pipeline anew");
+    }
+
+    private FileState(WeightIndex index, String since, String remedy) {
+        this.since = since;
+        this.remedy = remedy;
         index.files().forEach(file -> states.put(file, State.of(file)));
+    }
+
+    /**
+     * Remembers the files of a model that is open and will be loaded later.
+     *
+     * @throws ModelLoadException if one is missing
+     */
+    public static FileState ofOpened(WeightIndex index) {
+        return new FileState(index, "the model was opened", "open the model anew");
     }
 
     /**
@@ -73,9 +91,16 @@ public final class FileState {
         });
     }
 
-    private static ModelLoadException changed(Path file, State then, State now) {
+    private ModelLoadException changed(Path file, State then, State now) {
         return new ModelLoadException(
-                "%s: the file must stay as it was when the pipeline was built, %d bytes of %s, but has %d bytes of %s: build the pipeline anew"
-                        .formatted(ModelFile.name(file), then.size(), then.modified(), now.size(), now.modified()));
+                "%s: the file must stay as it was when %s, %d bytes of %s, but has %d bytes of %s: %s"
+                        .formatted(
+                                ModelFile.name(file),
+                                since,
+                                then.size(),
+                                then.modified(),
+                                now.size(),
+                                now.modified(),
+                                remedy));
     }
 }
