@@ -4,6 +4,7 @@ import io.github.zimage.internal.request.RequestFields;
 import io.github.zimage.internal.request.RequestJson;
 import io.github.zimage.internal.request.Seeds;
 import java.math.BigInteger;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,7 @@ public final class GenerationRequest {
         return builder().json(json).build();
     }
 
-    /** Returns JSON for {@link #fromJson}, in one line: the names of the builder's setters; embeddings and latents are left out. */
+    /** Returns JSON for {@link #fromJson}, in one line: the names of the builder's setters; embeddings and latents are left out, and of LoRAs the files. */
     public String toJson() {
         return RequestJson.write(this);
     }
@@ -177,6 +178,11 @@ public final class GenerationRequest {
         return values.latents;
     }
 
+    /** Returns the LoRAs to draw with; {@code null} for those of the pipeline. */
+    public @Nullable List<Lora> loras() {
+        return values.loras;
+    }
+
     /** Returns how many pictures this request gives. */
     public int totalCount() {
         return count() * Math.max(prompts().size(), promptEmbeddings().size());
@@ -220,6 +226,7 @@ public final class GenerationRequest {
         private int noiseReduction = 1;
         private List<Float> sigmas = List.of();
         private List<Latents> latents = List.of();
+        private @Nullable List<Lora> loras;
 
         private Builder() {}
 
@@ -402,6 +409,19 @@ public final class GenerationRequest {
         public Builder latents(List<Latents> latents) {
             this.latents = Given.list(latents, "latents");
             return this;
+        }
+
+        /** Sets the LoRAs to draw with, in place of the pipeline's own; an empty list is to draw with none. */
+        public Builder loras(List<Lora> loras) {
+            this.loras = Given.list(loras, "loras");
+            return this;
+        }
+
+        /** Adds a LoRA to those that were set, or if none were, sets it. */
+        public Builder lora(Lora lora) {
+            List<Lora> all = new ArrayList<>(loras == null ? List.of() : loras);
+            all.add(Given.value(lora, "lora"));
+            return loras(all);
         }
 
         /**

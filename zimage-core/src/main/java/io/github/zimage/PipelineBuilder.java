@@ -2,6 +2,7 @@ package io.github.zimage;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.github.zimage.internal.pipeline.Assembly;
+import io.github.zimage.internal.pipeline.LoraChoice;
 import io.github.zimage.internal.pipeline.ModelSource;
 import io.github.zimage.internal.pipeline.PipelineSettings;
 import io.github.zimage.internal.pipeline.PrecisionChoice;
@@ -27,6 +28,7 @@ public final class PipelineBuilder {
     private @Nullable Profile profile;
     private GenerationListener listener = new GenerationListener() {};
     private final Map<Component, Placement> placements = new HashMap<>();
+    private final LoraChoice loras = new LoraChoice();
     private List<Device> devices = List.of();
     private List<ImageSize> warmUp = List.of();
     private boolean compileTransformer;
@@ -109,13 +111,24 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /**
-     * Sets whether a prompt that has more tokens is cut off, with a warning in the log, false unless set: it is refused then. More than
-     * 65,536 characters are always refused.
-     */
+    /** Sets whether a longer prompt is cut off, with a warning in the log, and not refused, as it is unless set, and over 65,536 characters always. */
     @CanIgnoreReturnValue
     public PipelineBuilder truncatePrompts(boolean truncate) {
         this.truncatePrompts = truncate;
+        return this;
+    }
+
+    /** Adds a LoRA, at its weight, that all requests have which name none of their own. Its file is read when the pipeline is built. */
+    @CanIgnoreReturnValue
+    public PipelineBuilder lora(Lora lora) {
+        loras.add(Given.value(lora, "lora"));
+        return this;
+    }
+
+    /** Sets the folder in which {@linkplain Lora#named LoRAs} are looked for by their names. Unless set there is none. */
+    @CanIgnoreReturnValue
+    public PipelineBuilder loraFolder(Path folder) {
+        loras.setFolder(Given.value(folder, "loraFolder"));
         return this;
     }
 
@@ -380,6 +393,7 @@ public final class PipelineBuilder {
                 memoryBudget,
                 threads,
                 plannedRequest,
+                loras.copy(),
                 listener);
     }
 }

@@ -154,7 +154,7 @@ public final class ZImagePipeline implements AutoCloseable {
     private Order order(GenerationRequest request) {
         workers.requireOpen();
         Order order = requests.order(Given.value(request, "request"));
-        workers.checkMemory(request);
+        workers.checkMemory(order.request());
         return order;
     }
 

@@ -5,7 +5,10 @@ import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.config.TransformerConfig;
+import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.TokenIds;
+import io.github.zimage.internal.lora.LoraCatalog;
+import io.github.zimage.internal.lora.ModelShapes;
 import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -21,10 +24,19 @@ import org.jspecify.annotations.Nullable;
  *
  * @param checkpoint the model
  * @param prompts what its prompts may be
+ * @param loras the LoRAs that requests can name
  */
-public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
+public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatalog loras) {
     private static final String PROMPT = "prompt";
     private static final String NEGATIVE_PROMPT = "negativePrompt";
+
+    /** Checks requests that can name LoRAs by their files only. */
+    public RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
+        this(
+                checkpoint,
+                prompts,
+                new LoraCatalog(ModelShapes.of(checkpoint.transformer(), checkpoint.textEncoder()), List.of(), null));
+    }
 
     /**
      * Checks a request.
@@ -38,6 +50,7 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
         if (negativePrompt != null) {
             prompts.check(NEGATIVE_PROMPT, negativePrompt);
         }
+        loras.resolve(request);
     }
 
     private void checkShapes(GenerationRequest request) {
@@ -72,12 +85,18 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts) {
             positive.add(known.computeIfAbsent(prompt, this::tokens));
         }
         String negative = negativePrompt(request);
+        LoraCatalog.Resolved adapters = loras.resolve(request);
+        GenerationRequest resolved = adapters.described().isEmpty()
+                ? request
+                : request.toBuilder().loras(adapters.described()).build();
         return Order.of(
-                request.withSeed(),
-                positive,
-                negative == null
-                        ? null
-                        : known.computeIfAbsent(negative, each -> new TokenIds(prompts.of(NEGATIVE_PROMPT, each))));
+                        resolved.withSeed(),
+                        positive,
+                        negative == null
+                                ? null
+                                : known.computeIfAbsent(
+                                        negative, each -> new TokenIds(prompts.of(NEGATIVE_PROMPT, each))))
+                .adaptedBy(new AdapterSets(adapters.positive(), adapters.negative()));
     }
 
     /**

@@ -10,6 +10,8 @@ import io.github.zimage.internal.lora.ModuleParts.UnfitException;
 import io.github.zimage.internal.safetensors.SafetensorsHeader;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.TensorFiles;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -77,6 +79,36 @@ public final class LoraFile {
     public static String name(Path file) {
         String name = ModelFile.printable(String.valueOf(file.getFileName()));
         return name.endsWith(ENDING) ? name.substring(0, name.length() - ENDING.length()) : name;
+    }
+
+    /** Tells what a file holds, by the names of its modules alone. */
+    public static LoraReport report(Path file) {
+        return read(file, ModelShapes.names()).report();
+    }
+
+    /** Returns how large a LoRA's file is; 0 if that is not known. */
+    public static long bytes(@Nullable Path file) {
+        try {
+            return file == null ? 0 : Files.size(file);
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    /** Returns a text as it can be shown. */
+    public static String shown(String text) {
+        return ModelFile.shown(text);
+    }
+
+    /** Returns whether a file is named as LoRAs are. */
+    static boolean isNamedSo(Path file) {
+        String name = String.valueOf(file.getFileName());
+        return name.endsWith(ENDING) && !name.startsWith(".");
+    }
+
+    /** Returns the file in a folder that a LoRA of a name would lie in. */
+    static Path file(Path folder, String name) {
+        return folder.resolve(name + ENDING);
     }
 
     private Adapter read() {
@@ -154,11 +186,7 @@ public final class LoraFile {
         Strengths.Strength strength = strengths.of(parts, unscaled);
         Delta whole = unscaled.times(strength.scale());
         TensorEntry magnitude = parts.get(Part.MAGNITUDE);
-        List<Long> heights = new ArrayList<>();
-        for (String module : target.modules()) {
-            heights.add(expected(target.component(), tensorOf(target.component(), module))
-                    .get(0));
-        }
+        List<Long> heights = heights(target, whole);
         long height = heights.stream().mapToLong(Long::longValue).sum();
         requireLengths(magnitude, height);
         long first = 0;
@@ -180,19 +208,33 @@ public final class LoraFile {
         }
     }
 
+    /** Returns how many rows each of the target's modules has. */
+    private List<Long> heights(Target target, Delta whole) throws UnfitException {
+        List<Long> heights = new ArrayList<>();
+        for (String module : target.modules()) {
+            long expected = expected(target.component(), tensorOf(target.component(), module))
+                    .get(0);
+            long part = whole.shape().get(0) / target.modules().size();
+            heights.add(model.hasWidths() ? expected : part);
+        }
+        return heights;
+    }
+
     private void applyBias(ModuleParts parts, TensorEntry bias) {
         Target target = parts.target();
         String tensor = target.modules().get(0) + ".bias";
         List<Long> shape = model.shape(target.component(), tensor);
         if (target.isFused() || shape == null || !model.isRun(target.component(), tensor)) {
             skip(bias.name(), "the model has no bias there");
-        } else if (bias.elements() != shape.get(0) || !bias.type().isSupportedWeight()) {
+        } else if ((model.hasWidths() && bias.elements() != shape.get(0))
+                || !bias.type().isSupportedWeight()) {
             misfit(
                     bias.name(),
                     target + " has a bias of " + shape + ", but this is " + ModelFile.shown(bias.shape()) + " of "
                             + bias.type());
         } else {
-            Change change = new Change(target.component(), tensor, new FullDelta(bias.withShape(shape), 1), null);
+            Change change = new Change(
+                    target.component(), tensor, new FullDelta(bias.withShape(List.of(bias.elements())), 1), null);
             changes.add(change);
             report(change, parts.rule(), null);
         }
@@ -227,6 +269,9 @@ public final class LoraFile {
 
     private void requireShape(Target target, Delta whole, String tensor, long height) throws UnfitException {
         List<Long> shape = expected(target.component(), tensor);
+        if (!model.hasWidths()) {
+            return;
+        }
         boolean fits = (whole instanceof FullDelta && !target.isFused())
                 ? elements(whole.shape()) == elements(shape)
                 : shape.size() == 2 && whole.shape().equals(List.of(height, shape.get(1)));
@@ -244,7 +289,7 @@ public final class LoraFile {
 
     /** Returns a difference in the shape of its weight: norms are written in several. */
     private Delta fitting(Delta delta, String tensor) {
-        return delta instanceof FullDelta full
+        return delta instanceof FullDelta full && model.hasWidths()
                 ? new FullDelta(
                         full.difference().withShape(model.transformer().getOrDefault(tensor, full.shape())),
                         full.scale())

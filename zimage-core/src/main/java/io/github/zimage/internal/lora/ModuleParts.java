@@ -93,7 +93,7 @@ final class ModuleParts {
         if (has(LOHA)) {
             return hadamard();
         }
-        return has(LOKR) ? kronecker() : new FullDelta(need(Part.DIFF), 1);
+        return has(LOKR) ? kronecker() : difference();
     }
 
     private boolean has(Set<Part> kind) {
@@ -118,6 +118,14 @@ final class ModuleParts {
             throw new UnfitException("must be a matrix, but is of shape " + ModelFile.shown(shape));
         }
         return tensor.withShape(shape.subList(0, 2));
+    }
+
+    private Delta difference() throws UnfitException {
+        TensorEntry difference = need(Part.DIFF);
+        if (difference.shape().isEmpty() || difference.elements() == 0) {
+            throw new UnfitException("must have numbers, but is of shape " + ModelFile.shown(difference.shape()));
+        }
+        return new FullDelta(difference, 1);
     }
 
     private static void requireProduct(TensorEntry left, TensorEntry right) throws UnfitException {

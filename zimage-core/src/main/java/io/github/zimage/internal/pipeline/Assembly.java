@@ -13,6 +13,8 @@ import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.generation.RequestCheck;
+import io.github.zimage.internal.lora.LoraCatalog;
+import io.github.zimage.internal.lora.ModelShapes;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.text.PromptTokens;
@@ -36,6 +38,7 @@ public final class Assembly {
     private final OpenModel model;
     private final Checkpoint checkpoint;
     private final PipelineSettings settings;
+    private final LoraCatalog loras;
 
     /**
      * Prepares a pipeline. Reads nothing.
@@ -47,6 +50,10 @@ public final class Assembly {
         this.model = model;
         this.checkpoint = settings.readWeights() ? model.checkpoint().read() : model.checkpoint();
         this.settings = settings;
+        this.loras = new LoraCatalog(
+                ModelShapes.of(checkpoint.transformer(), checkpoint.textEncoder()),
+                settings.loras().always(),
+                settings.loras().folder());
     }
 
     private static void requireProfiled(Checkpoint checkpoint, @Nullable String profiled) {
@@ -88,6 +95,7 @@ public final class Assembly {
     public Workers load(ImageMaker images) {
         long start = System.nanoTime();
         Devices.require(settings.attention());
+        loras.requireAlways();
         List<Device> computing = devices();
         model.requireUnchanged();
         PromptTokens tokens = model.tokens().retain();
@@ -132,7 +140,9 @@ public final class Assembly {
     /** Returns what checks requests. It works as long as the model is open, or the workers that were loaded from it. */
     public RequestCheck requestCheck() {
         return new RequestCheck(
-                checkpoint, new PromptLimit(model.tokens(), settings.maxPromptTokens(), settings.truncatePrompts()));
+                checkpoint,
+                new PromptLimit(model.tokens(), settings.maxPromptTokens(), settings.truncatePrompts()),
+                loras);
     }
 
     private Planning planning() {

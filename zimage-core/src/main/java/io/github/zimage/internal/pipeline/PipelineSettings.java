@@ -35,6 +35,7 @@ import org.jspecify.annotations.Nullable;
  * @param memoryBudget how much memory may be used; null for what is available
  * @param threads how many threads compute; null for LibTorch's choice
  * @param plannedRequest what the memory is planned for
+ * @param loras the LoRAs of requests that name none, and where those are that they name
  * @param listener hears how loading gets on
  */
 public record PipelineSettings(
@@ -52,6 +53,7 @@ public record PipelineSettings(
         @Nullable MemorySize memoryBudget,
         @Nullable Integer threads,
         GenerationRequest plannedRequest,
+        LoraChoice loras,
         GenerationListener listener) {
 
     /** Copies the collections, and keeps the order of components. */
@@ -63,7 +65,10 @@ public record PipelineSettings(
 
     /** Returns what the memory is planned for. */
     Workload plannedWork() {
-        return Workload.of(plannedRequest, maxPromptTokens);
+        GenerationRequest planned = plannedRequest.loras() == null
+                ? plannedRequest.toBuilder().loras(loras.always()).build()
+                : plannedRequest;
+        return Workload.of(planned, maxPromptTokens);
     }
 
     /** Returns what a component computes on, in a pipeline that computes on a device. */

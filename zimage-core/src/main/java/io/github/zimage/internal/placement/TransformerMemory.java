@@ -42,11 +42,12 @@ record TransformerMemory(RequestMemory request, Precision precision, ModelLayout
         return group * stream(work) + block(tokens(work)) + ModelLayout.copies(precision) * weights.largest();
     }
 
-    /** What is kept of the timesteps of schedules: the norms of all blocks for each step. */
+    /** What is kept of the timesteps of schedules: the norms of all blocks for each step; and LoRAs, which most files have in two bytes a number. */
     @Override
     public long kept(Workload work) {
         long steps = Math.max(work.steps(), Workload.KEPT_STEPS);
-        return steps * (config().layers() + config().refinerLayers()) * 4 * config().dim() * FLOAT;
+        long norms = steps * (config().layers() + config().refinerLayers()) * 4 * config().dim() * FLOAT;
+        return norms + work.adapterBytes() * ModelLayout.typeBytes(precision) / Short.BYTES;
     }
 
     /** A picture's stream before and after its caption is appended, in FP32, and the rotations of both together. */

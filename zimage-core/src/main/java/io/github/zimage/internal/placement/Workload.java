@@ -1,7 +1,10 @@
 package io.github.zimage.internal.placement;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.Lora;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.lora.LoraFile;
+import java.util.List;
 
 /**
  * What a plan is made for.
@@ -15,6 +18,7 @@ import io.github.zimage.PromptEmbeddings;
  * @param promptTokens the longest prompt
  * @param picturesAtOnce how many pictures go through a block in a row
  * @param fromPicture whether pictures start from another picture instead of from noise alone
+ * @param adapterBytes the sizes of the files of its LoRAs
  */
 public record Workload(
         int width,
@@ -25,7 +29,8 @@ public record Workload(
         int steps,
         int promptTokens,
         int picturesAtOnce,
-        boolean fromPicture) {
+        boolean fromPicture,
+        long adapterBytes) {
     /**
      * How many pictures go through a block in a row, unless memory runs out. Bounds the memory for streams between blocks; a block's
      * weights are still used several times.
@@ -35,7 +40,7 @@ public record Workload(
     /** What the timesteps give is kept for the schedules used last, of so many steps in all, or for a single one of more. */
     public static final int KEPT_STEPS = 32;
 
-    /** Returns the work of pictures that start from noise alone. */
+    /** Returns the work of pictures that start from noise alone, without LoRAs. */
     public Workload(
             int width,
             int height,
@@ -45,7 +50,7 @@ public record Workload(
             int steps,
             int promptTokens,
             int picturesAtOnce) {
-        this(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, false);
+        this(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, false, 0);
     }
 
     /** Returns the work of a request whose prompts have at most so many tokens; embeddings that come with it may have more. */
@@ -61,28 +66,49 @@ public record Workload(
                 request.guidance() > 0,
                 request.evaluations(),
                 promptTokens,
-                PICTURES_AT_ONCE);
+                PICTURES_AT_ONCE,
+                false,
+                adapterBytes(request));
+    }
+
+    private static long adapterBytes(GenerationRequest request) {
+        List<Lora> loras = request.loras();
+        return loras == null
+                ? 0
+                : loras.stream().mapToLong(each -> LoraFile.bytes(each.file())).sum();
     }
 
     /** Returns the same work for pictures that start from another picture. */
     public Workload startingFromPicture() {
-        return new Workload(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, true);
+        return new Workload(
+                width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, true, adapterBytes);
     }
 
     /** Returns the same work for pictures of another size. */
     Workload withSize(int newWidth, int newHeight) {
         return new Workload(
-                newWidth, newHeight, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, fromPicture);
+                newWidth,
+                newHeight,
+                pictures,
+                prompts,
+                guided,
+                steps,
+                promptTokens,
+                picturesAtOnce,
+                fromPicture,
+                adapterBytes);
     }
 
     /** Returns the same work for one picture. */
     Workload forOnePicture() {
-        return new Workload(width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce, fromPicture);
+        return new Workload(
+                width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce, fromPicture, adapterBytes);
     }
 
     /** Returns the same work with so many pictures going through a block in a row. */
     Workload withPicturesAtOnce(int count) {
-        return new Workload(width, height, pictures, prompts, guided, steps, promptTokens, count, fromPicture);
+        return new Workload(
+                width, height, pictures, prompts, guided, steps, promptTokens, count, fromPicture, adapterBytes);
     }
 
     /** Returns the work for people, such as {@code 2 pictures of 1024 x 768}. */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
+import io.github.zimage.Lora;
 import io.github.zimage.Precision;
 import java.io.IOException;
 import java.io.InputStream;
@@ -16,6 +17,7 @@ import java.util.Objects;
 import java.util.Properties;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * The two texts that a PNG carries: one for people and other programs, one to read the parameters back from.
@@ -61,9 +63,10 @@ public final class PictureText {
      */
     public static String toText(GenerationRequest request, String model, String version) {
         StringBuilder text = new StringBuilder();
+        String loras = loras(request);
         for (String prompt : request.prompts()) {
-            if (!prompt.isEmpty()) {
-                text.append(withoutNul(prompt)).append('\n');
+            if (!prompt.isEmpty() || !loras.isEmpty()) {
+                text.append(withoutNul(prompt)).append(loras).append('\n');
             }
         }
         String negativePrompt = request.negativePrompt();
@@ -143,6 +146,16 @@ public final class PictureText {
             throw new UncheckedIOException(e);
         }
         return properties.getProperty("version");
+    }
+
+    /** Returns what the web UI writes into a prompt for LoRAs. */
+    private static String loras(GenerationRequest request) {
+        List<Lora> loras = request.loras();
+        return loras == null
+                ? ""
+                : loras.stream()
+                        .map(each -> " <lora:%s:%s>".formatted(each.name(), each.weight()))
+                        .collect(Collectors.joining());
     }
 
     private static String withoutNul(String text) {

@@ -115,7 +115,9 @@ public final class RequestFields {
                     WHOLE,
                     POWER_OF_TWO,
                     request -> request.noiseReduction() == 1 ? null : request.noiseReduction(),
-                    GenerationRequest.Builder::noiseReduction));
+                    GenerationRequest.Builder::noiseReduction),
+            new RequestField<>(
+                    "loras", listOf(LoraJson.TYPE), ANY, GenerationRequest::loras, GenerationRequest.Builder::loras));
 
     /** Pairs of fields of which only one can be given. */
     static final List<List<String>> EXCLUSIVE =

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
+import io.github.zimage.Lora;
 import io.github.zimage.Sampling;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
@@ -12,6 +13,7 @@ import java.lang.reflect.RecordComponent;
 import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -25,7 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class RequestJsonTest {
     /** Setters whose values are too large for JSON, that stand for two others, or that read JSON. */
     private static final Set<String> NO_FIELDS =
-            Set.of("promptEmbeddings", "negativeEmbeddings", "latents", "size", "json");
+            Set.of("promptEmbeddings", "negativeEmbeddings", "latents", "size", "json", "lora");
 
     @Test
     void defaults_areWrittenByValue() {
@@ -80,6 +82,13 @@ final class RequestJsonTest {
         }
         Sampling.Sampler[] samplers = Sampling.Sampler.values();
         request.sampling(Sampling.of(samplers[random.nextInt(samplers.length)]).withShift(random.nextDouble(0.1, 100)));
+        if (random.nextBoolean()) {
+            request.lora(Lora.named("a b" + random.nextInt()).weight(random.nextDouble(-2, 2)))
+                    .lora(Lora.named("c")
+                            .blockWeights(Map.of("layers.1", random.nextDouble()))
+                            .prompts(Lora.Prompts.NEGATIVE)
+                            .sha256("0123456789abcdef".repeat(4)));
+        }
         if (random.nextBoolean()) {
             request.steps(1 + random.nextInt(1000)).sampling(each -> each.withSchedule(Sampling.Schedule.KARRAS));
         } else {
