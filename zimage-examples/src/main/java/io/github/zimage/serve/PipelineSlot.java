@@ -137,7 +137,11 @@ final class PipelineSlot implements Watchdog.Target {
                 opening.completeExceptionally(e);
             }
         });
-        return isDone(opening, OPENING);
+        boolean opened = isDone(opening, OPENING);
+        if (!opened && readiness.failing().isPresent()) {
+            queue.suspend();
+        }
+        return opened;
     }
 
     /** A backend whose thread hangs cannot be closed; it is left to itself, and its memory is lost until the process ends. */

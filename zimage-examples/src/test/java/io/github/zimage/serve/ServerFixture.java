@@ -18,6 +18,9 @@ final class ServerFixture implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     final List<StubBackend> backends = new CopyOnWriteArrayList<>();
+    /** What makes a backend impossible, if anything. */
+    volatile RuntimeException loadFailure;
+
     final ImageServer server;
     final int port;
 
@@ -43,6 +46,9 @@ final class ServerFixture implements AutoCloseable {
                 limits,
                 MemoryBound.NONE,
                 () -> {
+                    if (loadFailure != null) {
+                        throw loadFailure;
+                    }
                     StubBackend backend = new StubBackend();
                     backend.atOnce = true;
                     backends.add(backend);

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.request;
 
+import io.github.zimage.internal.io.ShownText;
 import java.util.List;
 import java.util.function.Predicate;
 
@@ -29,7 +30,7 @@ record FieldRule<T>(String text, Predicate<T> holds) {
     /** Returns, for messages, what a value was instead. */
     String shown(T value) {
         if (value instanceof List<?>) {
-            return "were " + value;
+            return "were " + ShownText.cut(value);
         }
         return "was " + (value instanceof Number given ? number(given.doubleValue()) : value);
     }
