@@ -5,7 +5,6 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -86,7 +85,7 @@ public record MemoryPlan(
         @Override
         public String toString() {
             return phases.entrySet().stream()
-                    .map(phase -> phase.getKey() + " " + gib(phase.getValue()))
+                    .map(phase -> phase.getKey() + " " + MemorySize.gibibytes(phase.getValue()))
                     .collect(Collectors.joining(", "));
         }
     }
@@ -111,8 +110,8 @@ public record MemoryPlan(
                 part.component().id(),
                 part.device().toString(),
                 part.precision().toString(),
-                gib(part.bytes()),
-                gib(part.residentBytes()),
+                MemorySize.gibibytes(part.bytes()),
+                MemorySize.gibibytes(part.residentBytes()),
                 part.moves()
             });
         }
@@ -121,7 +120,8 @@ public record MemoryPlan(
             Arrays.setAll(widths, i -> Math.max(widths[i], row[i].length()));
         }
         StringBuilder text = new StringBuilder("%s: %s on %s%s\n"
-                .formatted(model, work, device, limit == null ? "" : ", at most " + gib(limit.bytes())));
+                .formatted(
+                        model, work, device, limit == null ? "" : ", at most " + MemorySize.gibibytes(limit.bytes())));
         for (String[] row : rows) {
             for (int i = 0; i < row.length; i++) {
                 boolean number = i == 3 || i == 4;
@@ -132,18 +132,17 @@ public record MemoryPlan(
         }
         text.append("decode: ").append(decodeTile == 0 ? "whole pictures" : "tiles of " + decodeTile + " rows");
         text.append("\npeak: ")
-                .append(gib(peaks.highest()))
+                .append(MemorySize.gibibytes(peaks.highest()))
                 .append(" (")
                 .append(peaks)
                 .append(")");
         Long spare = spareBytes();
         if (spare != null) {
-            text.append(spare >= 0 ? ", %s to spare".formatted(gib(spare)) : ", %s too much".formatted(gib(-spare)));
+            text.append(
+                    spare >= 0
+                            ? ", %s to spare".formatted(MemorySize.gibibytes(spare))
+                            : ", %s too much".formatted(MemorySize.gibibytes(-spare)));
         }
         return text.toString();
-    }
-
-    private static String gib(long bytes) {
-        return String.format(Locale.ROOT, "%.2f GiB", bytes / (double) (1 << 30));
     }
 }

@@ -64,8 +64,11 @@ public record MemorySize(long bytes) implements Comparable<MemorySize> {
     /** Returns the amount for people, such as {@code 7.9 GiB}. */
     @Override
     public String toString() {
-        return bytes < GIB
-                ? String.format(Locale.ROOT, "%d MiB", Math.round((double) bytes / MIB))
-                : String.format(Locale.ROOT, "%.2f GiB", (double) bytes / GIB);
+        return bytes < GIB ? String.format(Locale.ROOT, "%d MiB", Math.round((double) bytes / MIB)) : gibibytes(bytes);
+    }
+
+    /** Returns an amount, which may be none, in the unit of tables. */
+    static String gibibytes(long bytes) {
+        return String.format(Locale.ROOT, "%.2f GiB", (double) bytes / GIB);
     }
 }

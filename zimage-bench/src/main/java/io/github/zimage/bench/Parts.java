@@ -11,6 +11,7 @@ import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.engine.Relief;
+import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.generation.Generation;
 import io.github.zimage.internal.generation.RequestCheck;
@@ -271,9 +272,9 @@ final class Parts implements Callable<Integer> {
         public Double get() {
             String prompt = prompt(runs++);
             long start = System.nanoTime();
-            int encoded = engine.model()
-                    .encode(new TokenIds(tokens.of(prompt)), () -> {}, Relief.NONE)
-                    .tokens();
+            TokenIds ids = new TokenIds(tokens.of(prompt));
+            int encoded =
+                    Session.encode(engine.model(), ids, () -> {}, Relief.NONE).tokens();
             double seconds = (System.nanoTime() - start) / 1e9;
             if (encoded != given.textTokens) {
                 throw new IllegalStateException("%d tokens were encoded, not %d".formatted(encoded, given.textTokens));

@@ -1,5 +1,6 @@
 package io.github.zimage.cuda;
 
+import io.github.zimage.MemorySize;
 import java.util.List;
 
 /**
@@ -26,6 +27,6 @@ record CudaCard(int index, String name, int capability, long bytes) {
 
     @Override
     public String toString() {
-        return "%s (compute capability %s, %.1f GiB)".formatted(name, capabilityText(), bytes / (double) (1 << 30));
+        return "%s (compute capability %s, %s)".formatted(name, capabilityText(), new MemorySize(bytes));
     }
 }

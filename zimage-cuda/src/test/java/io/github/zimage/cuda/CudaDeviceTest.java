@@ -63,7 +63,7 @@ final class CudaDeviceTest {
         assertThat(events.list.get(0).getLevel()).isEqualTo(Level.WARN);
         assertThat(events.list.get(0).getFormattedMessage())
                 .startsWith(what)
-                .contains("a card (compute capability 9.0, 80.0 GiB)")
+                .contains("a card (compute capability 9.0, 80.00 GiB)")
                 .endsWith("LibTorch's operators are used, which are slower");
     }
 

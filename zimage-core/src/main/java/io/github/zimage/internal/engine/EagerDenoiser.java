@@ -1,7 +1,6 @@
 package io.github.zimage.internal.engine;
 
 import io.github.zimage.PromptEmbeddings;
-import io.github.zimage.internal.engine.LoadedModel.Lease;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.transformer.BlockHook;

@@ -2,7 +2,6 @@ package io.github.zimage.internal.engine;
 
 import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
-import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Recorder;
 import io.github.zimage.internal.lora.AdapterUse;
@@ -22,7 +21,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** A checkpoint's model, loaded, on its devices. Belongs to the thread that makes it. */
-public final class LoadedModel implements AutoCloseable {
+public final class LoadedModel implements Phases.Runner, AutoCloseable {
     private final Checkpoint checkpoint;
     private final OpenDevices devices;
     private final Components components;
@@ -89,7 +88,7 @@ public final class LoadedModel implements AutoCloseable {
         return checkpoint;
     }
 
-    /** Returns how it computes. */
+    @Override
     public EngineOptions options() {
         return options;
     }
@@ -150,8 +149,8 @@ public final class LoadedModel implements AutoCloseable {
         return new Phases(this, relief);
     }
 
-    /** Runs a phase on the device of its component. */
-    <T> T on(Phase phase, Supplier<T> work) {
+    @Override
+    public <T> T on(Phase phase, Supplier<T> work) {
         ComputeDevice planned = devices.main();
         planned.resetPeak();
         try (ComputeDevice.Guard guard = device(phase.component()).enter()) {
@@ -164,17 +163,6 @@ public final class LoadedModel implements AutoCloseable {
     /** Returns the most bytes that the pipeline's device held in each phase of the latest request; zeros of the CPU. */
     public Map<Phase, Long> devicePeaks() {
         return Map.copyOf(peaks);
-    }
-
-    /**
-     * Encodes a prompt, in a phase of its own.
-     *
-     * @param cancellation called often; throws to cancel
-     * @param relief asked when an allocation fails
-     */
-    public PromptEmbeddings encode(TokenIds prompt, Runnable cancellation, Relief relief) {
-        Session session = new Session(this, new GenerationListener() {}, cancellation, relief);
-        return session.run(Phase.TEXT, () -> session.encode(List.of(prompt))).get(0);
     }
 
     PromptEncoder prompts() {
@@ -216,6 +204,7 @@ public final class LoadedModel implements AutoCloseable {
     }
 
     /** Frees what is kept to be used again, and places weights anew; they are loaded when they are needed. */
+    @Override
     public void shrink(EngineOptions smaller) {
         promptEncoder.forget();
         forgetAdapters();
@@ -256,18 +245,5 @@ public final class LoadedModel implements AutoCloseable {
         adapters.close();
         components.close();
         devices.close();
-    }
-
-    /**
-     * A component's model, in use.
-     *
-     * @param model can be used until this is closed
-     * @param end lets the component rest
-     */
-    public record Lease<M>(M model, Runnable end) implements AutoCloseable {
-        @Override
-        public void close() {
-            end.run();
-        }
     }
 }

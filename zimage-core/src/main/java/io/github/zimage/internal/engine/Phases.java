@@ -11,13 +11,25 @@ import org.jspecify.annotations.Nullable;
  * fails anywhere, that phase is tried once more with less memory.
  */
 final class Phases {
-    private final LoadedModel model;
+    private final Runner runner;
     private final Relief relief;
     private boolean mayRetry = true;
 
+    /** What phases run on, and what can do with less memory. */
+    interface Runner {
+        /** Runs a phase on the device of its component. */
+        <T> T on(Phase phase, Supplier<T> work);
+
+        /** Returns how it computes. */
+        EngineOptions options();
+
+        /** Goes on with less memory. */
+        void shrink(EngineOptions smaller);
+    }
+
     /** None has run yet, and nothing has been tried again. */
-    Phases(LoadedModel model, Relief relief) {
-        this.model = model;
+    Phases(Runner runner, Relief relief) {
+        this.runner = runner;
         this.relief = relief;
     }
 
@@ -27,7 +39,7 @@ final class Phases {
      * @param work may run twice
      */
     <T> T run(Phase phase, Supplier<T> work) {
-        return relieved(phase, () -> model.on(phase, work));
+        return relieved(phase, () -> runner.on(phase, work));
     }
 
     /**
@@ -46,7 +58,7 @@ final class Phases {
                 throw relief.explained(phase, failure);
             }
             mayRetry = false;
-            model.shrink(relief.smaller(model.options(), phase, failure));
+            runner.shrink(relief.smaller(runner.options(), phase, failure));
         }
         return relieved(phase, work);
     }

@@ -2,7 +2,6 @@ package io.github.zimage.internal.engine;
 
 import io.github.zimage.Precision;
 import io.github.zimage.PromptEmbeddings;
-import io.github.zimage.internal.engine.LoadedModel.Lease;
 import io.github.zimage.internal.lora.AdapterUse;
 import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.runtime.Tensors;

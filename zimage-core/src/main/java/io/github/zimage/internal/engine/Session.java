@@ -3,11 +3,8 @@ package io.github.zimage.internal.engine;
 import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.PromptEmbeddings;
-import io.github.zimage.internal.engine.LoadedModel.Lease;
 import io.github.zimage.internal.lora.AdapterUse;
 import io.github.zimage.internal.placement.Phase;
-import io.github.zimage.internal.schedule.Evaluation;
-import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Supplier;
@@ -31,6 +28,17 @@ public final class Session {
         this.listener = listener;
         this.cancellation = cancellation;
         phases = model.phases(relief);
+    }
+
+    /**
+     * Encodes a prompt, in a session and a phase of its own.
+     *
+     * @param cancellation called often; throws to cancel
+     * @param relief asked when an allocation fails
+     */
+    public static PromptEmbeddings encode(LoadedModel model, TokenIds prompt, Runnable cancellation, Relief relief) {
+        Session session = new Session(model, new GenerationListener() {}, cancellation, relief);
+        return session.run(Phase.TEXT, () -> session.encode(List.of(prompt))).get(0);
     }
 
     /** Returns the model. */
@@ -83,50 +91,5 @@ public final class Session {
                         () -> use(TextEncoderLoader.INSTANCE),
                         model.options().precision(Component.TEXT_ENCODER),
                         cancellation);
-    }
-
-    /**
-     * Leases the transformer for a schedule, in the phase for that.
-     *
-     * @param evaluations all that will be asked for, in order
-     * @param attachments what joins in between its blocks, in order
-     */
-    public Denoiser denoiser(List<Evaluation> evaluations, List<Attachment> attachments) {
-        return denoiser(evaluations, attachments, AdapterSets.NONE);
-    }
-
-    /** As the other one, with adapters, which stay until others are asked for. */
-    public Denoiser denoiser(List<Evaluation> evaluations, List<Attachment> attachments, AdapterSets adapters) {
-        Lease<ZImageTransformer2DModel> lease = use(TransformerLoader.INSTANCE);
-        EagerDenoiser eager = eager(lease, evaluations, adapters);
-        try {
-            for (Attachment each : attachments) {
-                eager.attach(each.open(this, lease.model(), evaluations));
-            }
-        } catch (RuntimeException | Error e) {
-            eager.close();
-            throw e;
-        }
-        TransformerRecordings recordings = model.recordings();
-        return recordings == null ? eager : new RecordedDenoiser(eager, recordings, cancellation);
-    }
-
-    private EagerDenoiser eager(
-            Lease<ZImageTransformer2DModel> lease, List<Evaluation> evaluations, AdapterSets adapters) {
-        try {
-            List<AdapterUse> positive = LoadedAdapters.of(adapters.positive(), Component.TRANSFORMER);
-            List<AdapterUse> negative = LoadedAdapters.of(adapters.negative(), Component.TRANSFORMER);
-            model.keepAdapters(List.of(positive, negative), lease.model());
-            return new EagerDenoiser(
-                    lease,
-                    model.place(),
-                    evaluations,
-                    model.transformerAdditions(positive, lease.model()),
-                    model.transformerAdditions(negative, lease.model()),
-                    cancellation);
-        } catch (RuntimeException | Error e) {
-            lease.close();
-            throw e;
-        }
     }
 }

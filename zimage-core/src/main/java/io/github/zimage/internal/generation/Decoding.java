@@ -2,7 +2,7 @@ package io.github.zimage.internal.generation;
 
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.Latents;
-import io.github.zimage.internal.engine.LoadedModel.Lease;
+import io.github.zimage.internal.engine.Lease;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.VaeDecoderLoader;
 import io.github.zimage.internal.runtime.TensorPlace;

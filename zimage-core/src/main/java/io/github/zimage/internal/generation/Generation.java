@@ -9,6 +9,7 @@ import io.github.zimage.internal.config.SchedulerConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.Attachment;
 import io.github.zimage.internal.engine.Denoiser;
+import io.github.zimage.internal.engine.Denoisers;
 import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.engine.Session;
@@ -83,11 +84,11 @@ public final class Generation {
     private List<Tensor> denoised(Embeddings text, InitialLatents begin, List<Attachment> attachments) {
         // 2. Noise levels, and where the transformer is evaluated
         NoiseSchedule schedule = begin.schedule(wholeSchedule());
-        List<Evaluation> evaluations = schedule.evaluations(order.sampler());
+        List<Evaluation> evaluations = order.sampler().evaluations(schedule);
 
         // 3. Noise, given latents, or a picture with noise
         List<Picture> pictures = pictures(begin, schedule);
-        try (Denoiser denoiser = session.denoiser(evaluations, attachments, order.adapters())) {
+        try (Denoiser denoiser = Denoisers.lease(session, evaluations, attachments, order.adapters())) {
             // 4. Captions and rotary embeddings
             Conditions conditions = Conditions.of(denoiser, text, pictures);
             encode = since(start);

@@ -1,6 +1,5 @@
 package io.github.zimage.internal.generation;
 
-import io.github.zimage.GenerationRequest;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.schedule.NoiseSchedule;
@@ -10,19 +9,9 @@ import org.bytedeco.pytorch.Tensor;
 
 /** Where the pictures of a request start on a schedule. */
 public interface InitialLatents {
-    /** Returns where a request's pictures start: from the latents that it has, or else from noise. */
-    static InitialLatents of(GenerationRequest request) {
-        return request.latents().isEmpty() ? new InitialNoise() : new GivenLatents(request.latents());
-    }
-
     /** Does what has to be done before denoising, such as encoding pictures, in phases of its own; returns what to go on with. */
     default InitialLatents prepared(Session session) {
         return this;
-    }
-
-    /** Returns the start of a part of the pictures: those from one of them on. */
-    default InitialLatents from(int firstPicture) {
-        return firstPicture == 0 ? this : new LaterPictures(this, firstPicture);
     }
 
     /** Returns the schedule that the pictures pass through, such as the rest of the whole one for those that start with less noise. */

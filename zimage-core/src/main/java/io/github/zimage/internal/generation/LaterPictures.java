@@ -12,14 +12,19 @@ import io.github.zimage.internal.schedule.NoiseSource;
  * @param first the index of the first
  */
 record LaterPictures(InitialLatents all, int first) implements InitialLatents {
-    @Override
-    public InitialLatents prepared(Session session) {
-        return new LaterPictures(all.prepared(session), first);
+    /** Returns the start of a part of the pictures: those from one of them on. */
+    static InitialLatents of(InitialLatents all, int first) {
+        if (first == 0) {
+            return all;
+        }
+        return all instanceof LaterPictures later
+                ? new LaterPictures(later.all, later.first + first)
+                : new LaterPictures(all, first);
     }
 
     @Override
-    public InitialLatents from(int firstPicture) {
-        return new LaterPictures(all, first + firstPicture);
+    public InitialLatents prepared(Session session) {
+        return new LaterPictures(all.prepared(session), first);
     }
 
     @Override

@@ -62,10 +62,15 @@ public record Order(
                 seeds,
                 prompts,
                 negativePrompt,
-                InitialLatents.of(request),
+                start(request),
                 Samplers.of(request.sampling().sampler()),
                 List.of(),
                 AdapterSets.NONE);
+    }
+
+    /** Returns where a request's pictures start: from the latents that it has, or else from noise. */
+    private static InitialLatents start(GenerationRequest request) {
+        return request.latents().isEmpty() ? new InitialNoise() : new GivenLatents(request.latents());
     }
 
     /**
@@ -84,7 +89,7 @@ public record Order(
                         : prompts.subList(
                                 firstPrompt, firstPrompt + part.prompts().size()),
                 negativePrompt,
-                start.from(firstPicture),
+                LaterPictures.of(start, firstPicture),
                 sampler,
                 attachments,
                 adapters);

@@ -122,7 +122,7 @@ public final class Assembly {
 
     private Worker worker(Checkpoint kept, Device computing, ImageMaker images, GenerationListener heard) {
         Planning planning = new Planning(kept, settings, ConversionCache.off());
-        MemoryBudget memory = planning.memory(computing);
+        PlanKeeper memory = planning.memory(computing);
         memory.log();
         EngineOptions options = new EngineOptions(
                 settings.precisions(),
@@ -190,7 +190,7 @@ public final class Assembly {
                 options.precision(Component.TEXT_ENCODER),
                 options.precision(Component.TRANSFORMER),
                 options.precision(Component.VAE),
-                worker.memory().summary(),
+                worker.plan().summary(),
                 checkpoint.name(),
                 "%.1f".formatted(elapsed.toMillis() / 1000.0));
     }
@@ -216,10 +216,10 @@ public final class Assembly {
             LOG.warn(
                     "The transformer is not compiled on {}: {}",
                     where,
-                    worker.memory().recording()
+                    worker.plan().recording()
                             ? "its work cannot be recorded there"
                             : "there is no room for recordings beside all weights (%s); leave the weights where the plan puts them, and draw smaller pictures or set a larger memory budget"
-                                    .formatted(worker.memory().summary()));
+                                    .formatted(worker.plan().summary()));
         }
     }
 }

@@ -42,28 +42,28 @@ final class Planning {
     }
 
     /** Returns the memory of a pipeline on a device, planned. */
-    MemoryBudget memory(Device computing) {
+    PlanKeeper memory(Device computing) {
         requireUsable(computing);
         PlanEvent event = new PlanEvent();
         event.begin();
-        MemoryBudget planned = computing.kind() == Device.Kind.CPU ? memoryOfMachine() : memoryOfCard(computing);
+        PlanKeeper planned = computing.kind() == Device.Kind.CPU ? memoryOfMachine() : memoryOfCard(computing);
         event.device = computing.toString();
         event.fits = planned.fits();
         event.commit();
         return planned;
     }
 
-    private MemoryBudget memoryOfMachine() {
+    private PlanKeeper memoryOfMachine() {
         Planner planner = planner(cache);
         MemorySize budget = settings.memoryBudget();
         if (budget != null) {
-            return budget(planner, planner.plan(Machine.cpu(budget.bytes()), settings.plannedWork()));
+            return keeper(planner, planner.plan(Machine.cpu(budget.bytes()), settings.plannedWork()));
         }
         long available = MachineMemory.ofThisMachine().available().orElse(Long.MAX_VALUE);
-        return budget(planner, planner.planAnyway(Machine.cpu(available), settings.plannedWork()));
+        return keeper(planner, planner.planAnyway(Machine.cpu(available), settings.plannedWork()));
     }
 
-    private MemoryBudget memoryOfCard(Device computing) {
+    private PlanKeeper memoryOfCard(Device computing) {
         Planner planner = planner(ConversionCache.off());
         long free = Devices.card(computing).freeBytes();
         MemorySize budget = settings.memoryBudget();
@@ -72,12 +72,12 @@ final class Planning {
                 : planner.plan(Machine.partOfCard(computing, Math.min(free, budget.bytes())), settings.plannedWork());
         Optional<Plan> recording = recording(planner, plan);
         Planner chosen = planner.recording(recording.isPresent());
-        return budget(
+        return keeper(
                 chosen, budget == null ? chosen.tryingConvolutions(recording.orElse(plan)) : recording.orElse(plan));
     }
 
-    private MemoryBudget budget(Planner planner, Plan plan) {
-        return new MemoryBudget(
+    private PlanKeeper keeper(Planner planner, Plan plan) {
+        return new PlanKeeper(
                 checkpoint.name(),
                 planner,
                 plan,
@@ -134,7 +134,7 @@ final class Planning {
     }
 
     /** Returns what an engine computes on. */
-    Hardware hardware(Device computing, MemoryBudget memory) {
+    Hardware hardware(Device computing, PlanKeeper memory) {
         Map<Component, Device> devices = new HashMap<>();
         Set<Component> inMemory = new HashSet<>();
         for (Component component : Component.values()) {

@@ -27,7 +27,9 @@ import org.jspecify.annotations.Nullable;
 final class Worker {
     private final Checkpoint checkpoint;
     private final EngineOptions options;
-    private final MemoryBudget memory;
+    private final PlanKeeper plan;
+    private final MemoryRelief relief;
+    private final MemoryWatch watch;
     private final ImageMaker images;
     private final DeviceThread thread;
     private final CompletableFuture<LoadedModel> loading = new CompletableFuture<>();
@@ -45,13 +47,15 @@ final class Worker {
     Worker(
             Checkpoint checkpoint,
             EngineOptions options,
-            MemoryBudget memory,
+            PlanKeeper plan,
             ImageMaker images,
             GenerationListener listener,
             Runnable first) {
         this.checkpoint = checkpoint;
         this.options = options;
-        this.memory = memory;
+        this.plan = plan;
+        relief = new MemoryRelief(plan);
+        watch = new MemoryWatch(plan);
         this.images = images;
         thread = new DeviceThread(
                 "zimage-" + options.hardware().device().toString().replace(':', '-'));
@@ -66,7 +70,7 @@ final class Worker {
         };
         thread.execute(loading, () -> {
             first.run();
-            LoadedModel engine = new LoadedModel(checkpoint, options, untilCancelled, memory.loadingRelief(listener));
+            LoadedModel engine = new LoadedModel(checkpoint, options, untilCancelled, relief.whileLoading(listener));
             loaded = engine;
             return engine;
         });
@@ -86,8 +90,16 @@ final class Worker {
         return options;
     }
 
-    MemoryBudget memory() {
-        return memory;
+    PlanKeeper plan() {
+        return plan;
+    }
+
+    MemoryRelief relief() {
+        return relief;
+    }
+
+    MemoryWatch watch() {
+        return watch;
     }
 
     /** Returns how many tasks it has that are not done. */
@@ -120,13 +132,13 @@ final class Worker {
         String outcome = "failed";
         try {
             listener.onStart();
-            List<GeneratedImage> drawn = memory.watched(
+            List<GeneratedImage> drawn = watch.watched(
                     request,
                     listener,
                     watched -> described(
                             request,
                             Generation.run(
-                                    engine(), order, watched, cancellation, memory.reliefFor(request, listener))),
+                                    engine(), order, watched, cancellation, relief.whileDrawing(request, listener))),
                     engine()::devicePeaks);
             outcome = "done";
             return drawn;

@@ -8,6 +8,7 @@ import io.github.zimage.MemoryPlan;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.engine.EngineOptions;
+import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.generation.Order;
 import io.github.zimage.internal.text.PromptTokens;
@@ -132,8 +133,8 @@ public final class Workers implements AutoCloseable {
         Worker worker = idle().get(0);
         return await(submit(
                 worker,
-                cancellation -> worker.engine()
-                        .encode(prompt, cancellation, worker.memory().relief())));
+                cancellation -> Session.encode(
+                        worker.engine(), prompt, cancellation, worker.relief().whileEncoding())));
     }
 
     /** Frees what is kept only to be used again. Blocks until that is done. */
@@ -157,7 +158,7 @@ public final class Workers implements AutoCloseable {
         for (Worker worker : workers) {
             shrunk |= await(submit(worker, cancellation -> {
                 Optional<EngineOptions> smaller =
-                        worker.memory().smaller(worker.engine().options());
+                        worker.relief().smaller(worker.engine().options());
                 smaller.ifPresent(worker.engine()::shrink);
                 return smaller.isPresent();
             }));
@@ -167,23 +168,23 @@ public final class Workers implements AutoCloseable {
 
     /** Refuses a request that does not fit into the memory budget, if one was set. */
     public void checkMemory(GenerationRequest request) {
-        first().memory().check(request);
+        first().plan().check(request);
     }
 
     /** Returns the plan of the first device. */
     public MemoryPlan plan() {
-        return first().memory().plan();
+        return first().plan().plan();
     }
 
     /** Returns what a request would need on the first device. */
     public MemoryPlan plan(GenerationRequest request) {
-        return first().memory().plan(request);
+        return first().plan().plan(request);
     }
 
     /** Returns what the latest generation had in memory, on the device where it was most. */
     public Optional<MemoryPlan.Peaks> measuredPeaks() {
         return workers.stream()
-                .map(worker -> worker.memory().measured())
+                .map(worker -> worker.watch().measured())
                 .flatMap(Optional::stream)
                 .max(Comparator.comparingLong(MemoryPlan.Peaks::highest));
     }

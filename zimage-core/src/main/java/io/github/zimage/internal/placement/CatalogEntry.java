@@ -34,7 +34,7 @@ public record CatalogEntry(
          * @param precision what it computes in
          * @param weights the sizes of its weights
          */
-        ComponentMemory of(Precision precision, ModelLayout.Part weights);
+        ComponentMemory of(Precision precision, WeightSizes weights);
     }
 
     /** Copies the collections. */

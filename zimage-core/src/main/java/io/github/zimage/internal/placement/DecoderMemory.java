@@ -9,7 +9,7 @@ import io.github.zimage.Precision;
  * @param precision what the decoder computes in
  * @param weights the sizes of its weights
  */
-record DecoderMemory(RequestMemory request, Precision precision, ModelLayout.Part weights) implements ComponentMemory {
+record DecoderMemory(RequestMemory request, Precision precision, WeightSizes weights) implements ComponentMemory {
     @Override
     public long activations(Phase phase, Workload work, int tile) {
         return request.kept(work) + withLargest(work, tile);

@@ -9,7 +9,7 @@ import io.github.zimage.Precision;
  * @param precision what the encoder computes in
  * @param weights the sizes of its weights
  */
-record EncoderMemory(RequestMemory request, Precision precision, ModelLayout.Part weights) implements ComponentMemory {
+record EncoderMemory(RequestMemory request, Precision precision, WeightSizes weights) implements ComponentMemory {
     @Override
     public long activations(Phase phase, Workload work, int tile) {
         return request.source(work) + withLargest(work, tile);

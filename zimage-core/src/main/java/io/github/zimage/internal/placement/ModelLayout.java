@@ -11,7 +11,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
-import java.util.stream.Stream;
 
 /**
  * How much memory the weights of a model take in the types that the engine computes with, block by block.
@@ -30,7 +29,7 @@ public record ModelLayout(List<Entry> entries) {
      * @param part the sizes of its weights
      * @param memory what it needs beside them
      */
-    public record Entry(CatalogEntry catalog, Precision precision, Part part, ComponentMemory memory) {
+    public record Entry(CatalogEntry catalog, Precision precision, WeightSizes part, ComponentMemory memory) {
         /** Returns the component. */
         public Component component() {
             return catalog.component();
@@ -44,44 +43,6 @@ public record ModelLayout(List<Entry> entries) {
         /** Returns whether it runs in a phase. */
         boolean runsIn(Phase phase) {
             return catalog.phases().contains(phase);
-        }
-    }
-
-    /**
-     * The weights of a component.
-     *
-     * @param blocks the bytes of each block that can stay or be streamed
-     * @param once the bytes of each block that never stays if others are streamed, because it runs only once a request
-     * @param modulation the bytes of what turns timesteps into the norms of blocks, which is loaded for each new schedule
-     * @param rest the bytes of what is needed all the time
-     * @param embeddings the bytes of the table of embeddings, of which only some rows are read; 0 for all but the text encoder
-     * @param largest the bytes of the largest matrix
-     */
-    public record Part(List<Long> blocks, List<Long> once, long modulation, long rest, long embeddings, long largest) {
-        /** Copies the lists. */
-        public Part {
-            blocks = List.copyOf(blocks);
-            once = List.copyOf(once);
-        }
-
-        /** Returns the bytes of all weights. */
-        public long bytes() {
-            return blockBytes() + modulation + rest + embeddings;
-        }
-
-        /** Returns the bytes of all blocks. */
-        long blockBytes() {
-            return Stream.concat(blocks.stream(), once.stream())
-                    .mapToLong(Long::longValue)
-                    .sum();
-        }
-
-        /** Returns the bytes of the largest block, which is what a slot has to hold. */
-        long slotBytes() {
-            return Stream.concat(blocks.stream(), once.stream())
-                    .mapToLong(Long::longValue)
-                    .max()
-                    .orElse(0);
         }
     }
 
@@ -122,13 +83,13 @@ public record ModelLayout(List<Entry> entries) {
                 throw new IllegalArgumentException(
                         "precisions must name every component, but lack " + each.component());
             }
-            Part part = part(each, precision);
+            WeightSizes part = part(each, precision);
             entries.add(new Entry(each, precision, part, each.memory().of(precision, part)));
         }
         return new ModelLayout(entries);
     }
 
-    private static Part part(CatalogEntry entry, Precision precision) {
+    private static WeightSizes part(CatalogEntry entry, Precision precision) {
         WeightRoles roles = entry.roles();
         Map<String, Long> blocks = new LinkedHashMap<>();
         long modulation = 0;
@@ -159,7 +120,7 @@ public record ModelLayout(List<Entry> entries) {
         List<Long> staying = new ArrayList<>();
         List<Long> once = new ArrayList<>();
         blocks.forEach((name, bytes) -> (roles.once().matcher(name).matches() ? once : staying).add(bytes));
-        return new Part(staying, once, modulation, rest, embeddings, largest);
+        return new WeightSizes(staying, once, modulation, rest, embeddings, largest);
     }
 
     private static long width(WeightRoles roles, String name, boolean inBlock, Precision precision) {
@@ -192,7 +153,7 @@ public record ModelLayout(List<Entry> entries) {
     }
 
     /** Returns the weights of a component. */
-    public Part part(Component component) {
+    public WeightSizes part(Component component) {
         return entry(component).part();
     }
 

@@ -86,7 +86,7 @@ final class PlanCosts {
         if (residence == null) {
             return new Option(entry, null, 0, 0, 0);
         }
-        ModelLayout.Part part = entry.part();
+        WeightSizes part = entry.part();
         // A card gets the rows that a prompt needs, which the CPU picks.
         long embeddings =
                 machine.isCpu() ? Math.min(part.embeddings(), entry.memory().embeddingRows(work)) : 0;
@@ -117,7 +117,7 @@ final class PlanCosts {
     }
 
     private long streamed(ModelLayout.Entry entry, int residentBlocks) {
-        ModelLayout.Part part = entry.part();
+        WeightSizes part = entry.part();
         long coming = (long) part.blocks().size() - residentBlocks;
         return part.slotBytes()
                 * (coming * entry.catalog().cadence().passes(work) + part.once().size());

@@ -3,32 +3,46 @@ package io.github.zimage.internal.placement;
 import io.github.zimage.MemorySize;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.ToLongFunction;
+import org.jspecify.annotations.Nullable;
 
 /** Says that no plan fits, and what would do. */
 final class PlanRefusal {
-    private final Planner planner;
     private final Machine machine;
     private final Workload work;
+    private final ToLongFunction<Workload> smallest;
+    private final @Nullable ToLongFunction<Workload> withoutPlacements;
     private final long needed;
 
-    PlanRefusal(Planner planner, Machine machine, Workload work) {
-        this.planner = planner;
+    /**
+     * Calculates what would do for some work.
+     *
+     * @param smallest returns the least that work needs, in bytes
+     * @param withoutPlacements returns the least that it would need if nothing had been placed; null if nothing has
+     */
+    PlanRefusal(
+            Machine machine,
+            Workload work,
+            ToLongFunction<Workload> smallest,
+            @Nullable ToLongFunction<Workload> withoutPlacements) {
         this.machine = machine;
         this.work = work;
-        needed = machine.sizeFor(planner.smallest(machine, work).peak());
+        this.smallest = smallest;
+        this.withoutPlacements = withoutPlacements;
+        needed = machine.sizeFor(smallest.applyAsLong(work));
     }
 
     /** Returns the sentence. */
     String message() {
         List<String> remedies = new ArrayList<>();
-        if (planner.hasPlacements()) {
-            addIfSmaller(remedies, "without the placements that were set", planner.withoutPlacements(), work);
+        if (withoutPlacements != null) {
+            addIfSmaller(remedies, "without the placements that were set", withoutPlacements, work);
         }
         if (work.pictures() > 1) {
-            addIfSmaller(remedies, "for one picture at a time", planner, work.forOnePicture());
+            addIfSmaller(remedies, "for one picture at a time", smallest, work.forOnePicture());
         }
         if (work.width() * (long) work.height() > 512 * 512) {
-            addIfSmaller(remedies, "for 512 x 512", planner, work.withSize(512, 512));
+            addIfSmaller(remedies, "for 512 x 512", smallest, work.withSize(512, 512));
         }
         return "%s of %s is too small for %s: the smallest that would do has %s%s"
                 .formatted(
@@ -43,8 +57,9 @@ final class PlanRefusal {
         return machine.whole() ? machine.sizeFor(machine.limit()) : machine.limit();
     }
 
-    private void addIfSmaller(List<String> remedies, String condition, Planner other, Workload otherWork) {
-        long bytes = machine.sizeFor(other.smallest(machine, otherWork).peak());
+    private void addIfSmaller(
+            List<String> remedies, String condition, ToLongFunction<Workload> other, Workload otherWork) {
+        long bytes = machine.sizeFor(other.applyAsLong(otherWork));
         if (bytes < needed) {
             remedies.add("%s %s".formatted(mebibytes(bytes), condition));
         }

@@ -77,15 +77,6 @@ public final class Planner {
         return new Planner(layout, placements, tiling, notStreamed, room);
     }
 
-    /** Returns the same planner without what the user wants for components. */
-    Planner withoutPlacements() {
-        return new Planner(layout, Map.of(), tiling, notStreamed);
-    }
-
-    boolean hasPlacements() {
-        return !placements.isEmpty();
-    }
-
     /** Returns whether there is room for recordings in its plans. */
     public boolean isRecording() {
         return recording;
@@ -111,7 +102,15 @@ public final class Planner {
         if (best != null) {
             return best;
         }
-        throw new IllegalArgumentException(new PlanRefusal(this, machine, work).message());
+        Planner free = new Planner(layout, Map.of(), tiling, notStreamed);
+        throw new IllegalArgumentException(new PlanRefusal(
+                        machine,
+                        work,
+                        each -> smallest(machine, each).peak(),
+                        placements.isEmpty()
+                                ? null
+                                : each -> free.smallest(machine, each).peak())
+                .message());
     }
 
     /** As {@link #plan}, but if none fits, returns the one that needs the least. */

@@ -11,7 +11,7 @@ import io.github.zimage.internal.config.TextEncoderConfig;
  * @param precision what it computes in
  * @param weights the sizes of its weights
  */
-record TextEncoderMemory(TextEncoderConfig config, Precision precision, ModelLayout.Part weights)
+record TextEncoderMemory(TextEncoderConfig config, Precision precision, WeightSizes weights)
         implements ComponentMemory {
     /** An embedding is a few KiB; the system maps the 64 KiB around each one that is read. */
     private static final long FAULT_AROUND = 64 << 10;

@@ -13,8 +13,7 @@ import io.github.zimage.internal.config.TransformerConfig;
  * @param precision what the transformer computes in
  * @param weights the sizes of its weights
  */
-record TransformerMemory(RequestMemory request, Precision precision, ModelLayout.Part weights)
-        implements ComponentMemory {
+record TransformerMemory(RequestMemory request, Precision precision, WeightSizes weights) implements ComponentMemory {
     private static final int FLOAT = Float.BYTES;
 
     /** As in the engine: of how many shapes the transformer's work is recorded. */

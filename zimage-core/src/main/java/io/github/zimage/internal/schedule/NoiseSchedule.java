@@ -103,18 +103,6 @@ public final class NoiseSchedule {
                 : new NoiseSchedule(Arrays.copyOfRange(sigmas, firstStep, sigmas.length), numTrainTimesteps);
     }
 
-    /** Returns all evaluations of the transformer by which a sampler takes the steps, in order. */
-    public List<Evaluation> evaluations(Sampler sampler) {
-        List<Evaluation> evaluations = new ArrayList<>();
-        for (Step step : steps) {
-            float[] levels = sampler.levels(step);
-            for (int stage = 0; stage < levels.length; stage++) {
-                evaluations.add(new Evaluation(step, stage, levels.length, levels[stage], timestep(levels[stage])));
-            }
-        }
-        return List.copyOf(evaluations);
-    }
-
     private static float[] shifted(SchedulerConfig config, float[] levels, int imageTokens) {
         float[] sigmas = levels.clone();
         double mu = mu(config, imageTokens);

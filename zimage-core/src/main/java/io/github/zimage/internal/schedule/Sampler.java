@@ -1,5 +1,7 @@
 package io.github.zimage.internal.schedule;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -16,6 +18,19 @@ public interface Sampler {
      */
     default float[] levels(Step step) {
         return new float[] {step.sigma()};
+    }
+
+    /** Returns all evaluations of the transformer by which the steps of a schedule are taken, in order. */
+    default List<Evaluation> evaluations(NoiseSchedule schedule) {
+        List<Evaluation> evaluations = new ArrayList<>();
+        for (Step step : schedule.steps()) {
+            float[] levels = levels(step);
+            for (int stage = 0; stage < levels.length; stage++) {
+                float timestep = schedule.timestep(levels[stage]);
+                evaluations.add(new Evaluation(step, stage, levels.length, levels[stage], timestep));
+            }
+        }
+        return List.copyOf(evaluations);
     }
 
     /**

@@ -6,6 +6,7 @@ import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.engine.Relief;
+import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.text.PromptTokens;
@@ -58,7 +59,7 @@ public final class TestEngine implements AutoCloseable {
 
     /** Encodes a prompt. */
     public PromptEmbeddings encode(String prompt, Runnable cancellation) {
-        return model.encode(new TokenIds(tokens.of(prompt)), cancellation, Relief.NONE);
+        return Session.encode(model, new TokenIds(tokens.of(prompt)), cancellation, Relief.NONE);
     }
 
     void forget() {

@@ -3,7 +3,9 @@ package io.github.zimage.internal.generation;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.Denoiser;
+import io.github.zimage.internal.engine.Denoisers;
 import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.placement.Phase;
@@ -42,7 +44,7 @@ final class TransformerProbe {
         Evaluation at = new Evaluation(step, 0, 1, sigma, 1 - sigma);
         float[] velocity = session.run(Phase.DENOISE, () -> {
             try (PointerScope scope = new PointerScope();
-                    Denoiser denoiser = session.denoiser(List.of(at), List.of())) {
+                    Denoiser denoiser = Denoisers.lease(session, List.of(at), List.of(), AdapterSets.NONE)) {
                 Caption caption = denoiser.captions(List.of(prompt)).get(0);
                 denoiser.prepare();
                 TransformerInput input = new TransformerInput(

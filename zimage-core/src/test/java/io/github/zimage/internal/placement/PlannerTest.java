@@ -51,12 +51,12 @@ class PlannerTest {
     @Test
     void weights_areThoseOfTheCheckpoint() {
         ModelLayout layout = Models.turbo(Precision.BF16);
-        ModelLayout.Part text = layout.part(Component.TEXT_ENCODER);
+        WeightSizes text = layout.part(Component.TEXT_ENCODER);
         assertThat(text.blocks()).hasSize(35).containsOnly(text.slotBytes());
         assertThat(text.embeddings()).isEqualTo(151_936L * 2560 * 2);
         assertThat(text.bytes() / 1e9).isCloseTo(7.84, within(0.01));
 
-        ModelLayout.Part transformer = layout.part(Component.TRANSFORMER);
+        WeightSizes transformer = layout.part(Component.TRANSFORMER);
         assertThat(transformer.blocks()).hasSize(32).containsOnly(transformer.slotBytes());
         assertThat(transformer.once()).hasSize(2).containsOnly(transformer.slotBytes());
         // 4 products of 3840 x 3840 and 3 of 3840 x 10240 in BF16, and the norms of queries and keys in FP32.
