@@ -86,12 +86,20 @@ public final class DeviceThread {
         if (future.isDone()) {
             return;
         }
+        SpinGovernor governor = NativeRuntime.governor();
+        if (governor != null) {
+            governor.begin();
+        }
         try {
             future.complete(task.get());
         } catch (RuntimeException e) {
             future.completeExceptionally(NativeErrors.translate(e));
         } catch (Error e) {
             future.completeExceptionally(e);
+        } finally {
+            if (governor != null) {
+                governor.end();
+            }
         }
     }
 

@@ -32,6 +32,12 @@ public final class NativeRuntime {
         return Holder.threads;
     }
 
+    /** Returns what looks after the threads that compute, or null if nothing does. Loads the native libraries. */
+    static @Nullable SpinGovernor governor() {
+        load();
+        return Holder.governor;
+    }
+
     /** Returns the version of the LibTorch presets, such as {@code 2.10.0-1.5.13}, or {@code unknown}. */
     public static String libTorchVersion() {
         try {
@@ -43,6 +49,7 @@ public final class NativeRuntime {
 
     private static final class Holder {
         static int threads = 1;
+        static @Nullable SpinGovernor governor;
         // A second attempt to load would only say NoClassDefFoundError.
         static final @Nullable Failure FAILURE = tryLoad();
     }
@@ -64,6 +71,7 @@ public final class NativeRuntime {
             libraries.unpackTorch();
             Loader.load(torch.class);
             Holder.threads = OpenMp.threads();
+            Holder.governor = OpenMp.governor(Holder.threads);
             return null;
         } catch (NativeLibraryException e) {
             return new Failure(String.valueOf(e.getMessage()), e);

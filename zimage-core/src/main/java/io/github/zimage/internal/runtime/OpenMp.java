@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,11 +19,14 @@ final class OpenMp {
 
     private static final Map<String, String> ENVIRONMENT = System.getenv();
 
+    /** More than so many threads are not parked. */
+    private static final int MOST_PARKED = 512;
+
     private OpenMp() {}
 
     /** Changes the environment by {@link OpenMpSettings}. Must come before LibTorch and OpenBLAS are loaded; JavaCPP's library can be. */
     static void prepare() {
-        if (!System.getProperty("os.name", "").toLowerCase(Locale.ROOT).contains("linux")) {
+        if (!isLinux()) {
             return;
         }
         OpenMpSettings settings = OpenMpSettings.of(ENVIRONMENT);
@@ -37,6 +41,24 @@ final class OpenMp {
         } catch (LinkageError | RuntimeException e) {
             LOG.debug("The environment was not changed", e);
         }
+    }
+
+    /**
+     * Returns what looks after the threads that compute, or null where nothing can be won: if there is one, if the user set how they
+     * wait, or if it is not GNU's runtime.
+     *
+     * @param threads how many compute
+     */
+    static @Nullable SpinGovernor governor(int threads) {
+        int processors = new AllowedProcessors(SystemFiles.ofThisMachine()).byAffinity();
+        boolean ours = isLinux() && OpenMpSettings.of(ENVIRONMENT).spinsBriefly();
+        return !ours || threads == 1 || processors >= MOST_PARKED
+                ? null
+                : new SpinGovernor(new ParkedTeam(processors + 1), threads);
+    }
+
+    private static boolean isLinux() {
+        return System.getProperty("os.name", "").toLowerCase(Locale.ROOT).contains("linux");
     }
 
     /**

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param invalid the variables that are taken away, with what they were
  */
 record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String> invalid) {
-    /** How many times a thread looks whether the others are done before it sleeps: some ten microseconds, as long as waking takes. */
-    static final String SPIN_COUNT = "1000";
+    /** How many times a thread looks whether the others are done before it sleeps: half a millisecond, not ten as by default. */
+    static final String SPIN_COUNT = "10000";
 
     private static final String SPIN_COUNT_NAME = "GOMP_SPINCOUNT";
     private static final String WAIT_POLICY_NAME = "OMP_WAIT_POLICY";
@@ -47,6 +47,11 @@ record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String>
             changes.put(SPIN_COUNT_NAME, SPIN_COUNT);
         }
         return new OpenMpSettings(changes, invalid);
+    }
+
+    /** Returns whether the user left it to us how threads wait. */
+    boolean spinsBriefly() {
+        return changes.containsKey(SPIN_COUNT_NAME);
     }
 
     /** Returns whether an environment says how many threads there shall be. */

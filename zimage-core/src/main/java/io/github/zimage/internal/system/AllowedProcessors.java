@@ -39,6 +39,11 @@ public final class AllowedProcessors {
         return Math.max(1, count);
     }
 
+    /** Returns how many the affinity leaves, whatever the quota. Where the system does not tell, what Java knows. */
+    public int byAffinity() {
+        return numbers.isEmpty() ? Runtime.getRuntime().availableProcessors() : numbers.cardinality();
+    }
+
     /** Returns the numbers of those that the affinity leaves; none if the system does not tell. */
     BitSet numbers() {
         return (BitSet) numbers.clone();

@@ -2,6 +2,7 @@ package io.github.zimage.internal.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.zimage.internal.system.SystemFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -27,13 +28,50 @@ final class OpenMpTest {
         }
     }
 
+    /** Parks a team and lets it go, and prints how many threads the process has before, meanwhile and after. */
+    static final class Parking {
+        public static void main(String[] args) throws InterruptedException {
+            NativeRuntime.load();
+            int before = threads();
+            ParkedTeam team = new ParkedTeam(5);
+            team.park();
+            int most = before;
+            for (int i = 0; i < 300 && most < before + 5; i++) {
+                Thread.sleep(100);
+                most = Math.max(most, threads());
+            }
+            team.release();
+            int after = most;
+            for (int i = 0; i < 300 && after > most - 5; i++) {
+                Thread.sleep(100);
+                after = threads();
+            }
+            System.out.println("sum 100000.0, more " + (most >= before + 5) + ", fewer " + (after <= most - 5));
+        }
+
+        private static int threads() {
+            return Integer.parseInt(SystemFiles.ofThisMachine().value("proc/self/status", "Threads"));
+        }
+    }
+
+    // Else each busy spell would leave threads behind.
+    @Test
+    void parkedThreads_endWithTheirTeam() throws IOException, InterruptedException {
+        assertThat(run(Parking.class, Map.of())).contains("more true, fewer true");
+    }
+
     private static String run(Map<String, String> environment) throws IOException, InterruptedException {
+        return run(Program.class, environment);
+    }
+
+    private static String run(Class<?> program, Map<String, String> environment)
+            throws IOException, InterruptedException {
         ProcessBuilder builder = new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx256m",
                 "-cp",
                 System.getProperty("java.class.path"),
-                Program.class.getName());
+                program.getName());
         builder.environment().keySet().removeIf(name -> name.startsWith("OMP_") || name.startsWith("GOMP_"));
         builder.environment().putAll(environment);
         Process process = builder.redirectErrorStream(true).start();
