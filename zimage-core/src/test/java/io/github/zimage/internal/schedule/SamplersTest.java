@@ -51,7 +51,7 @@ final class SamplersTest {
         NoiseSchedule schedule = NoiseSchedule.of(Schedule.SIMPLE, TURBO, expected.length, 64);
         assertThat(schedule.sigmas())
                 .containsExactly(row(FIXTURE.get("levels")), within(6e-8f)); // a unit in the last place
-        List<Evaluation> evaluations = schedule.evaluations(sampler);
+        List<Evaluation> evaluations = sampler.evaluations(schedule);
         assertThat(evaluations).hasSize(chosen.evaluations(expected.length));
         try (PointerScope scope = new PointerScope()) {
             Tensor latents = tensor(row(FIXTURE.get("start")));
@@ -161,7 +161,7 @@ final class SamplersTest {
     private static Tensor drawn(
             Sampler sampler, NoiseSchedule schedule, Tensor latents, BiFunction<Tensor, Double, Tensor> seen) {
         Sampler.Trajectory way = sampler.begin(latents, schedule, () -> torch.randn_like(latents));
-        for (Evaluation at : schedule.evaluations(sampler)) {
+        for (Evaluation at : sampler.evaluations(schedule)) {
             try (PointerScope inner = new PointerScope()) {
                 Tensor velocity =
                         seen.apply(latents, (double) at.sigma()).sub(latents).div_(new Scalar((double) at.sigma()));
