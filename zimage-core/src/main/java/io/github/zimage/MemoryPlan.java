@@ -1,11 +1,11 @@
 package io.github.zimage;
 
-import java.util.ArrayList;
-import java.util.Arrays;
+import io.github.zimage.internal.io.ShownText;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -103,33 +103,24 @@ public record MemoryPlan(
     /** Returns a table of several lines. */
     @Override
     public String toString() {
-        List<String[]> rows = new ArrayList<>();
-        rows.add(new String[] {"component", "computes on", "format", "weights", "in memory", "moves"});
+        TextTable table = new TextTable(Set.of(3, 4));
+        table.add("component", "computes on", "format", "weights", "in memory", "moves");
         for (Part part : parts) {
-            rows.add(new String[] {
-                part.component().id(),
-                part.device().toString(),
-                part.precision().toString(),
-                MemorySize.gibibytes(part.bytes()),
-                MemorySize.gibibytes(part.residentBytes()),
-                part.moves()
-            });
-        }
-        int[] widths = new int[rows.get(0).length];
-        for (String[] row : rows) {
-            Arrays.setAll(widths, i -> Math.max(widths[i], row[i].length()));
+            table.add(
+                    part.component().id(),
+                    part.device().toString(),
+                    part.precision().toString(),
+                    MemorySize.gibibytes(part.bytes()),
+                    MemorySize.gibibytes(part.residentBytes()),
+                    part.moves());
         }
         StringBuilder text = new StringBuilder("%s: %s on %s%s\n"
                 .formatted(
-                        model, work, device, limit == null ? "" : ", at most " + MemorySize.gibibytes(limit.bytes())));
-        for (String[] row : rows) {
-            for (int i = 0; i < row.length; i++) {
-                boolean number = i == 3 || i == 4;
-                String padding = " ".repeat(widths[i] - row[i].length());
-                text.append(number ? padding + row[i] : i < row.length - 1 ? row[i] + padding : row[i]);
-                text.append(i < row.length - 1 ? "  " : "\n");
-            }
-        }
+                        ShownText.line(model),
+                        work,
+                        device,
+                        limit == null ? "" : ", at most " + MemorySize.gibibytes(limit.bytes())));
+        text.append(table);
         text.append("decode: ").append(decodeTile == 0 ? "whole pictures" : "tiles of " + decodeTile + " rows");
         text.append("\npeak: ")
                 .append(MemorySize.gibibytes(peaks.highest()))

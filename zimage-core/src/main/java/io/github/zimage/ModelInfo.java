@@ -10,9 +10,9 @@ import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -119,32 +119,21 @@ public record ModelInfo(String name, Path folder, List<Part> parts, double sched
     /** Returns a table of several lines. */
     @Override
     public String toString() {
-        List<String[]> rows = new ArrayList<>();
-        rows.add(new String[] {"component", "class", "parameters", "bytes", "stored as", "files", "dimensions"});
+        TextTable table = new TextTable(Set.of(2, 3, 5));
+        table.add("component", "class", "parameters", "bytes", "stored as", "files", "dimensions");
         for (Part part : parts) {
-            rows.add(new String[] {
-                part.component().folder(),
-                ShownText.cut(part.className()),
-                decimal(part.parameters()),
-                decimal(part.bytes()) + "B",
-                String.join(", ", part.storageTypes()),
-                String.valueOf(part.files()),
-                part.dimensions()
-            });
+            table.add(
+                    part.component().folder(),
+                    ShownText.cut(part.className()),
+                    decimal(part.parameters()),
+                    decimal(part.bytes()) + "B",
+                    String.join(", ", part.storageTypes()),
+                    String.valueOf(part.files()),
+                    part.dimensions());
         }
-        int[] widths = new int[rows.get(0).length];
-        for (String[] row : rows) {
-            Arrays.setAll(widths, i -> Math.max(widths[i], row[i].length()));
-        }
-        StringBuilder text = new StringBuilder(ShownText.line(name + " (" + folder + ")")).append('\n');
-        for (String[] row : rows) {
-            for (int i = 0; i < row.length; i++) {
-                boolean number = i == 2 || i == 3 || i == 5;
-                String padding = " ".repeat(widths[i] - row[i].length());
-                text.append(number ? padding + row[i] : i < row.length - 1 ? row[i] + padding : row[i]);
-                text.append(i < row.length - 1 ? "  " : "\n");
-            }
-        }
+        StringBuilder text = new StringBuilder(ShownText.line(name + " (" + folder + ")"))
+                .append('\n')
+                .append(table);
         return text.append("scheduler shift: ")
                 .append(dynamicShift ? "by the picture's size" : String.valueOf(schedulerShift))
                 .toString();

@@ -12,16 +12,7 @@ import picocli.CommandLine.Option;
 
 /** What {@link Parts} and {@link OperatorProfile} compute with, and on how much. */
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
-final class CheckpointOptions {
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Folder of a checkpoint.")
-    private Path model;
-
-    @Option(names = "--dtype", defaultValue = "bf16", description = "Number format (default: ${DEFAULT-VALUE}).")
-    Precision precision;
-
-    @Option(names = "--size", defaultValue = "512", description = "Width and height (default: ${DEFAULT-VALUE}).")
-    int size;
-
+final class CheckpointOptions extends ModelOptions {
     @Option(
             names = "--text-tokens",
             defaultValue = "64",
@@ -33,7 +24,7 @@ final class CheckpointOptions {
 
     /** Opens the checkpoint, with converted weights of some components where these are 8-bit integers and have a folder. */
     Checkpoint open(Component... converted) throws IOException {
-        Checkpoint checkpoint = Checkpoint.open(model, null);
+        Checkpoint checkpoint = Checkpoint.open(folder, null);
         Checkpoint result = checkpoint;
         for (Component component : converted) {
             if (cache != null && precision == Precision.INT8) {

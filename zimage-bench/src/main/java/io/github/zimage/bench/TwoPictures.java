@@ -5,15 +5,14 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemoryPlan;
 import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
-import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -26,14 +25,8 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true)
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class TwoPictures implements Callable<Integer> {
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Folder of a checkpoint.")
-    private Path model;
-
-    @Option(names = "--dtype", defaultValue = "bf16", description = "Number format (default: ${DEFAULT-VALUE}).")
-    private Precision precision;
-
-    @Option(names = "--size", defaultValue = "512", description = "Width and height (default: ${DEFAULT-VALUE}).")
-    private int size;
+    @Mixin
+    private ModelOptions model;
 
     @Option(names = "--steps", defaultValue = "2", description = "Steps (default: ${DEFAULT-VALUE}).")
     private int steps;
@@ -50,8 +43,10 @@ final class TwoPictures implements Callable<Integer> {
     @Override
     public Integer call() {
         GenerationRequest first = request("a red fox in the snow");
-        PipelineBuilder builder =
-                ZImagePipeline.builder().model(model).precision(precision).planFor(first);
+        PipelineBuilder builder = ZImagePipeline.builder()
+                .model(model.folder)
+                .precision(model.precision)
+                .planFor(first);
         if (memory != null) {
             builder.memoryBudget(MemorySize.parse(memory));
         }
@@ -81,7 +76,7 @@ final class TwoPictures implements Callable<Integer> {
     private GenerationRequest request(String prompt) {
         return GenerationRequest.builder()
                 .prompt(prompt)
-                .size(size, size)
+                .size(model.size, model.size)
                 .steps(steps)
                 .seed(1)
                 .build();

@@ -51,6 +51,10 @@ public final class PromptLibrary {
      * @throws IOException if it cannot be read
      */
     public static PromptLibrary load(Path file) throws IOException {
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new IllegalArgumentException(
+                    file + ": a prompt library must be a file, but is a folder or a special file");
+        }
         long size = Files.size(file);
         if (size > LARGEST_FILE_BYTES) {
             throw new IllegalArgumentException(

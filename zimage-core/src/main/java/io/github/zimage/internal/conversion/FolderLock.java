@@ -11,6 +11,7 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
@@ -155,6 +156,9 @@ final class FolderLock implements AutoCloseable {
 
     /** Returns the files and folders in a folder whose names fit a pattern. */
     static List<Path> list(Path folder, String pattern) throws IOException {
+        if (!Files.isDirectory(folder)) { // opening a pipe would wait for its other end
+            throw new NotDirectoryException(folder.toString());
+        }
         List<Path> files = new ArrayList<>();
         try (DirectoryStream<Path> stream = Files.newDirectoryStream(folder, pattern)) {
             stream.forEach(files::add);

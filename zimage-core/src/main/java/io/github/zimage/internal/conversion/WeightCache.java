@@ -118,6 +118,9 @@ public final class WeightCache {
         Entry entry = entry(component, weights, precision);
         trust.makeOwn(entry.folder());
         try (FolderLock lock = FolderLock.await(entry.folder())) {
+            if (Files.exists(entry.file()) && !Files.isRegularFile(entry.file())) {
+                throw new IOException(entry.file() + " is there, but is no file");
+            }
             if (Files.exists(entry.file())) {
                 try {
                     trust.requireOwn(entry.folder(), entry.file());

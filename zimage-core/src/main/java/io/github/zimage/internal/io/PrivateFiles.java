@@ -66,7 +66,7 @@ public final class PrivateFiles {
             restrictFolder(folder);
         } catch (FileAlreadyExistsException e) {
             if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
-                throw e;
+                throw new IOException(folder + " is there, but is no folder", e);
             }
         }
     }

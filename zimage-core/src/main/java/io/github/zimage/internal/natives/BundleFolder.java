@@ -192,7 +192,7 @@ public final class BundleFolder {
             try {
                 if (!folder.hasBytesOf(library)) {
                     damaged.add(library);
-                    Files.deleteIfExists(unpacked.path().resolve(library.path()));
+                    PrivateFiles.deleteAll(unpacked.path().resolve(library.path()));
                 }
             } catch (IOException e) {
                 damaged.add(library);

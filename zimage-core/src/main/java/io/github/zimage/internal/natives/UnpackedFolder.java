@@ -92,7 +92,11 @@ final class UnpackedFolder {
 
     /** Returns whether a file has the sum that its library has in the jar. */
     boolean hasBytesOf(BundledFile library) throws IOException {
-        try (InputStream in = Files.newInputStream(folder.resolve(library.path()))) {
+        Path file = folder.resolve(library.path());
+        if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+            return false;
+        }
+        try (InputStream in = Files.newInputStream(file)) {
             return copy(in, OutputStream.nullOutputStream()) == library.crc();
         }
     }

@@ -76,8 +76,36 @@ public final class Mounts {
      * @param folder absolute, without links
      */
     public boolean noexec(Path folder) {
+        Mount mount = at(folder);
+        return mount != null && mount.options().contains("noexec");
+    }
+
+    /**
+     * Returns the folders that an overlay shows as one, as far as they were named by whoever mounted it; that may have been in another
+     * namespace, where other folders have these names.
+     *
+     * @param path absolute, without links
+     */
+    public List<Path> layers(Path path) {
+        Mount mount = at(path);
+        List<Path> layers = new ArrayList<>();
+        for (String option : mount == null ? List.<String>of() : mount.superOptions()) {
+            if (option.startsWith("lowerdir=") || option.startsWith("lowerdir+=")) {
+                for (String layer : option.substring(option.indexOf('=') + 1).split("(?<!\\\\):", -1)) {
+                    try {
+                        layers.add(Path.of(unescaped(layer)));
+                    } catch (InvalidPathException e) {
+                        continue; // no name in this locale, as above
+                    }
+                }
+            }
+        }
+        return layers;
+    }
+
+    private @Nullable Mount at(Path path) {
         int deepest = -1;
-        boolean noexec = false;
+        Mount found = null;
         for (Mount mount : mounts) {
             Path point;
             try {
@@ -86,12 +114,12 @@ public final class Mounts {
                 continue; // Java has no name for it in this locale, so no folder lies there
             }
             // Of several at one place, the last hides the others.
-            if (folder.startsWith(point) && point.getNameCount() >= deepest) {
+            if (path.startsWith(point) && point.getNameCount() >= deepest) {
                 deepest = point.getNameCount();
-                noexec = mount.options().contains("noexec");
+                found = mount;
             }
         }
-        return noexec;
+        return found;
     }
 
     /** Returns a path whose blanks, tabs, line feeds and backslashes are written as three octal digits. */

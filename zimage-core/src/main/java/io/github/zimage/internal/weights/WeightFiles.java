@@ -210,6 +210,9 @@ public final class WeightFiles {
     }
 
     private static Set<String> names(Path folder) {
+        if (Files.exists(folder) && !Files.isDirectory(folder)) { // opening a pipe would wait for its other end
+            throw new ModelLoadException(ModelFile.name(folder) + ": must be a folder, but is not");
+        }
         Set<String> names = new TreeSet<>();
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
             for (Path file : files) {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.internal.io.PrivateFiles;
 import io.github.zimage.internal.safetensors.Safetensors;
 import io.github.zimage.internal.weights.WeightFiles;
 import io.github.zimage.internal.weights.WeightIndex;
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -163,6 +165,23 @@ final class CacheTrustTest {
                 .isZero();
         assertTimeoutPreemptively(
                 Duration.ofSeconds(20), () -> assertThatThrownBy(this::convert).isInstanceOf(IOException.class));
+    }
+
+    @Test
+    void pipeInPlaceOfAFolder_isRefusedAtOnce() throws Exception {
+        Path entry = file().resolveSibling("");
+        for (Path pipe : List.of(entry, entry.resolveSibling(""))) {
+            PrivateFiles.deleteAll(pipe);
+            assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                    .isZero();
+            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+                assertThat(find()).isNull();
+                assertThatThrownBy(this::convert)
+                        .isInstanceOf(IOException.class)
+                        .hasMessageContaining(pipe.toString());
+            });
+            PrivateFiles.deleteAll(pipe);
+        }
     }
 
     @Test

@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
@@ -181,6 +182,21 @@ final class BundleFolderTest {
         assertThat(folder(automatic(open.resolve("data")), automatic(base.resolve("sound")))
                         .unpack("key/data", libraries))
                 .startsWith(base.resolve("sound"));
+    }
+
+    // Opening a pipe waits for whoever opens its other end.
+    @Test
+    @Timeout(20)
+    void pipesInPlaceOfFiles_areReplaced() throws Exception {
+        BundleFolder.Unpacked unpacked = unpack(automatic(base));
+        for (Path each :
+                List.of(file("libfifth.so"), base.resolve(Libraries.NAME).resolve(".lock"))) {
+            Files.delete(each);
+            assertThat(new ProcessBuilder("mkfifo", each.toString()).start().waitFor())
+                    .isZero();
+        }
+        assertThat(folder(automatic(base)).repair(unpacked, libraries)).containsExactly("libfifth.so");
+        assertWhole(unpack(automatic(base)));
     }
 
     // Builders of images set all times to the same.

@@ -36,6 +36,19 @@ final class MountsTest {
         assertThat(MOUNTS.noexec(Path.of("/twice/a"))).isFalse();
     }
 
+    // Images of containers that are fetched while they are read are such layers, below an overlay.
+    @Test
+    void layersOfAnOverlay_areThoseBelow() {
+        Mounts mounts = new Mounts(List.of(
+                "22 1 254:0 / / rw shared:1 - ext4 /dev/vda rw",
+                "30 22 0:26 / /one rw - overlay overlay rw,lowerdir=/a\\040b:/c,upperdir=/u,workdir=/w",
+                "31 22 0:27 / /two rw master:1 - overlay overlay rw,lowerdir+=/d,lowerdir+=/e\\054f,datadir+=/g"));
+        assertThat(mounts.layers(Path.of("/one/model"))).containsExactly(Path.of("/a b"), Path.of("/c"));
+        assertThat(mounts.layers(Path.of("/two"))).containsExactly(Path.of("/d"), Path.of("/e,f"));
+        assertThat(mounts.layers(Path.of("/other"))).isEmpty();
+        assertThat(new Mounts(List.of()).layers(Path.of("/one"))).isEmpty();
+    }
+
     @Test
     void systemWithoutThem_hasNone() {
         assertThat(new Mounts(List.of()).noexec(Path.of("/tmp"))).isFalse();
