@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class CheckpointOptions {
     @Option(
-            names = "--model",
+            names = {"-m", "--model"},
             required = true,
             paramLabel = "DIR",
             description = "Folder of a Z-Image checkpoint in the diffusers layout.")

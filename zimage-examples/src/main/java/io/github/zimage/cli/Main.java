@@ -53,7 +53,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             SamplersCommand.class,
             ServeCommand.class,
             SynthCommand.class,
-            TuneCommand.class
+            TuneCommand.class,
+            HelpCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",
         footer = {
@@ -108,8 +109,11 @@ public final class Main implements Runnable {
         Thread worker = Thread.currentThread();
         CountDownLatch done = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> main.interrupt(worker, done, err)));
-        main.code = main.run(main.commandLine(out, err), Terminal.decodedArguments(args));
-        done.countDown();
+        try {
+            main.code = main.run(main.commandLine(out, err), Terminal.decodedArguments(args));
+        } finally {
+            done.countDown(); // or the hook would wait for ever
+        }
         System.exit(main.code);
     }
 
@@ -236,10 +240,7 @@ public final class Main implements Runnable {
     private static String message(Throwable e) {
         String message = ShownText.joined(String.valueOf(e.getMessage()));
         if (e instanceof UnmatchedArgumentException unmatched) {
-            List<String> suggestions = unmatched.getSuggestions();
-            return suggestions.isEmpty()
-                    ? message
-                    : "%s; did you mean %s?".formatted(message, String.join(" or ", suggestions));
+            return ShownText.joined(unmatched(unmatched));
         }
         if (e instanceof ParameterException
                 || e instanceof IllegalArgumentException
@@ -251,6 +252,23 @@ public final class Main implements Runnable {
             return "out of memory (%s); give Java more with -Xmx, or ask for a smaller picture".formatted(message);
         }
         return "unexpected %s: %s (--verbose says more)".formatted(e.getClass().getSimpleName(), message);
+    }
+
+    /** Returns what was misspelt, and not what only became too much by that. */
+    private static String unmatched(UnmatchedArgumentException e) {
+        List<String> options = e.getUnmatched().stream()
+                .filter(argument -> argument.startsWith("-"))
+                .map(option -> "'" + option + "'")
+                .toList();
+        String message = options.isEmpty()
+                ? String.valueOf(e.getMessage())
+                : "Unknown option%s: %s".formatted(options.size() == 1 ? "" : "s", String.join(", ", options));
+        List<String> suggestions = e.getSuggestions();
+        if (!suggestions.isEmpty()) {
+            return "%s; did you mean %s?".formatted(message, String.join(" or ", suggestions));
+        }
+        boolean words = options.isEmpty() && e.getCommandLine().getCommand() instanceof GenerateCommand;
+        return words ? message + "; a prompt of several words must be in quotes" : message;
     }
 
     /** Reads the version that the build wrote into the library. */

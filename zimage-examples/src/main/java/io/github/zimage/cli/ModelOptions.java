@@ -15,7 +15,7 @@ final class ModelOptions {
     static final String VARIABLE = "ZIMAGE_MODEL";
 
     @Option(
-            names = "--model",
+            names = {"-m", "--model"},
             paramLabel = "DIR",
             description = "Folder of a Z-Image checkpoint in the diffusers layout (default: the environment variable "
                     + VARIABLE + ", else the demo model, which draws everyday things on plain backgrounds).")

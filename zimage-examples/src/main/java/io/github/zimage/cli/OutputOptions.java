@@ -19,7 +19,7 @@ final class OutputOptions {
     private static final String DEFAULT = "zimage.png";
 
     @Option(
-            names = "--out",
+            names = {"-o", "--out"},
             paramLabel = "F.png",
             description = "File for the picture, replaced if it is there (default: the first that is not there of"
                     + " zimage.png, zimage-1.png, zimage-2.png ...).")

@@ -5,7 +5,13 @@ import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
+import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
@@ -15,11 +21,19 @@ import picocli.CommandLine.Parameters;
 /** What to draw, in words. */
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class PromptOptions {
-    @Parameters(arity = "0..1", paramLabel = "PROMPT", description = "What to draw.")
+    private static final String STANDARD_INPUT = "-";
+
+    /** More than any prompt may have, in characters of at most four bytes. */
+    private static final int MOST_BYTES = 1 << 18;
+
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "PROMPT",
+            description = "What to draw; - reads it from the standard input, in UTF-8.")
     private @Nullable String words;
 
     @Option(
-            names = "--prompt",
+            names = {"-p", "--prompt"},
             paramLabel = "TEXT",
             description = "What to draw, in place of PROMPT: for one that begins with a hyphen, as --prompt=TEXT.")
     private @Nullable String prompt;
@@ -65,7 +79,32 @@ final class PromptOptions {
         if (given == null) {
             throw new IllegalArgumentException("nothing to draw: give a prompt, as in zimage generate \"a red fox\"");
         }
-        return given;
+        String text = given.equals(STANDARD_INPUT) ? read(System.in) : given;
+        if (text.isBlank()) {
+            throw new IllegalArgumentException("nothing to draw: the prompt is empty");
+        }
+        return text;
+    }
+
+    /** Returns all of a text in UTF-8, but for line ends behind it. */
+    static String read(InputStream in) {
+        try {
+            byte[] bytes = in.readNBytes(MOST_BYTES + 1);
+            if (bytes.length > MOST_BYTES) {
+                throw new IllegalArgumentException(
+                        "the prompt on the standard input must have at most %d bytes, but has more"
+                                .formatted(MOST_BYTES));
+            }
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString()
+                    .stripTrailing();
+        } catch (CharacterCodingException e) {
+            throw new IllegalArgumentException("the prompt on the standard input must be UTF-8, but is not", e);
+        } catch (IOException e) {
+            throw new UncheckedIOException("the prompt on the standard input cannot be read: " + e.getMessage(), e);
+        }
     }
 
     @Nullable

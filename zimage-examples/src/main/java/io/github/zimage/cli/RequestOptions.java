@@ -82,7 +82,7 @@ final class RequestOptions {
     private @Nullable Double shift;
 
     @Option(
-            names = "--seed",
+            names = {"-s", "--seed"},
             paramLabel = "N",
             converter = SeedConverter.class,
             description =

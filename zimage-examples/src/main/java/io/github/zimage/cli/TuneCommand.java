@@ -72,7 +72,7 @@ final class TuneCommand implements Callable<Integer> {
     private CacheOptions cache;
 
     @Option(
-            names = "--out",
+            names = {"-o", "--out"},
             paramLabel = "F.json",
             description = "File for the profile, replaced if it is there (default: the first that is not there of"
                     + " profile.json, profile-1.json, profile-2.json ...).")

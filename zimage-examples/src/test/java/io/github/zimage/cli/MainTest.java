@@ -1,12 +1,15 @@
 package io.github.zimage.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.NativeLibraryException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.ZImageException;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
@@ -102,7 +105,8 @@ final class MainTest {
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate --model m    | nothing to draw: give a prompt",
-                "generate a fox        | Unmatched argument at index 2: 'fox'",
+                "generate a fox        | Unmatched argument at index 2: 'fox'; a prompt of several words must be in quotes",
+                "generate --stepz 4 a fox | Unknown option: '--stepz'; did you mean --steps",
                 "generate --promt fox --model m | Unknown option: '--promt'; did you mean --prompt",
                 "info                  | Missing required parameter: 'DIR|FILE.png'",
                 "info missing.png      | there is no file missing.png",
@@ -208,9 +212,9 @@ final class MainTest {
                         .filter(line -> line.matches(" {2,6}-.*"))
                         .map(line -> line.strip().split(" {2,}", -1)[0]))
                 .containsExactly(
-                        "--model=DIR",
+                        "-m, --model=DIR",
                         "--variant=NAME",
-                        "--prompt=TEXT",
+                        "-p, --prompt=TEXT",
                         "--lint=MODE",
                         "--negative=TEXT",
                         "--max-prompt-tokens=N",
@@ -223,7 +227,7 @@ final class MainTest {
                         "--sampler=NAME",
                         "--schedule=NAME",
                         "--shift=S",
-                        "--seed=N",
+                        "-s, --seed=N",
                         "--count=N",
                         "--seeds=N,N,...",
                         "--preview",
@@ -244,7 +248,7 @@ final class MainTest {
                         "--no-cache",
                         "--read-weights",
                         "--plan",
-                        "--out=F.png",
+                        "-o, --out=F.png",
                         "--latents-out=F.safetensors",
                         "--no-metadata",
                         "--verbose",
@@ -259,6 +263,39 @@ final class MainTest {
         assertThat(run.code).isZero();
         assertThat(run.out)
                 .contains("generate", "info", "doctor", "prompt", "synth", "tune", "Exit codes: 0 done, 2 bad request");
+    }
+
+    @Test
+    void help_ofACommand() {
+        assertThat(run("help", "generate").out).isEqualTo(run("generate", "--help").out);
+        assertThat(run("help").out).isEqualTo(run("--help").out);
+        assertRefused(run("help", "drawing"), 2);
+    }
+
+    // Drawn would be the noise of a model without a prompt, or of a hyphen.
+    @ParameterizedTest
+    @ValueSource(strings = {"", " ", "\n\t"})
+    void emptyPrompt_isRefused(String prompt) {
+        Run run = run("generate", "--model=missing", prompt);
+        assertThat(run.err).isEqualTo("zimage: nothing to draw: the prompt is empty" + System.lineSeparator());
+        assertRefused(run, 2);
+    }
+
+    @Test
+    void promptOfTheStandardInput_isReadToItsEnd() {
+        assertThat(PromptOptions.read(in("a fox,\n红色 🦊\r\n\n".getBytes(StandardCharsets.UTF_8))))
+                .isEqualTo("a fox,\n红色 🦊");
+        assertThat(PromptOptions.read(in(new byte[0]))).isEmpty();
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> PromptOptions.read(in(new byte[] {'a', (byte) 0xff})))
+                .withMessage("the prompt on the standard input must be UTF-8, but is not");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> PromptOptions.read(in(new byte[1 << 20])))
+                .withMessageContaining("at most 262144 bytes");
+    }
+
+    private static InputStream in(byte[] bytes) {
+        return new ByteArrayInputStream(bytes);
     }
 
     @Test
@@ -278,7 +315,9 @@ final class MainTest {
                 "红色的狐狸 🦊",
                 "",
                 "--model=m");
-        assertThat(run.out).isEqualTo("zimage: Unmatched arguments from index 3: '红色的狐狸 🦊', ''\n");
+        assertThat(run.out)
+                .isEqualTo(
+                        "zimage: Unmatched arguments from index 3: '红色的狐狸 🦊', ''; a prompt of several words must be in quotes\n");
         assertThat(run.code).isEqualTo(2);
     }
 

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** What Linux says of the file systems that it has mounted. */
@@ -92,15 +93,19 @@ public final class Mounts {
         for (String option : mount == null ? List.<String>of() : mount.superOptions()) {
             if (option.startsWith("lowerdir=") || option.startsWith("lowerdir+=")) {
                 for (String layer : option.substring(option.indexOf('=') + 1).split("(?<!\\\\):", -1)) {
-                    try {
-                        layers.add(Path.of(unescaped(layer)));
-                    } catch (InvalidPathException e) {
-                        continue; // no name in this locale, as above
-                    }
+                    layer(unescaped(layer)).ifPresent(layers::add);
                 }
             }
         }
         return layers;
+    }
+
+    private static Optional<Path> layer(String name) {
+        try {
+            return Optional.of(Path.of(name));
+        } catch (InvalidPathException e) {
+            return Optional.empty(); // no name in this locale
+        }
     }
 
     private @Nullable Mount at(Path path) {
