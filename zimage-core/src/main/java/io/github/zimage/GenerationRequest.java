@@ -6,6 +6,7 @@ import io.github.zimage.internal.request.Seeds;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.ToIntFunction;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -88,12 +89,12 @@ public final class GenerationRequest {
 
     /** Returns the width in pixels. */
     public int width() {
-        return values.width;
+        return values.side(values.width, ImageSize::width);
     }
 
     /** Returns the height in pixels. */
     public int height() {
-        return values.height;
+        return values.side(values.height, ImageSize::height);
     }
 
     /** Returns in how many steps pictures are drawn. */
@@ -183,6 +184,11 @@ public final class GenerationRequest {
         return values.loras;
     }
 
+    /** Returns the picture to start from and what is done with it, or {@code null} to start from noise alone. */
+    public @Nullable ImageEdit edit() {
+        return values.edit;
+    }
+
     /** Returns how many pictures this request gives. */
     public int totalCount() {
         return count() * Math.max(prompts().size(), promptEmbeddings().size());
@@ -213,8 +219,8 @@ public final class GenerationRequest {
         private List<PromptEmbeddings> promptEmbeddings = List.of();
         private @Nullable String negativePrompt;
         private @Nullable PromptEmbeddings negativeEmbeddings;
-        private int width = ImageSize.DEFAULT_SIDE;
-        private int height = ImageSize.DEFAULT_SIDE;
+        private @Nullable Integer width;
+        private @Nullable Integer height;
         private @Nullable Integer steps;
         private Sampling sampling = Sampling.DEFAULT;
         private double guidance;
@@ -227,6 +233,7 @@ public final class GenerationRequest {
         private List<Float> sigmas = List.of();
         private List<Latents> latents = List.of();
         private @Nullable List<Lora> loras;
+        private @Nullable ImageEdit edit;
 
         private Builder() {}
 
@@ -236,6 +243,10 @@ public final class GenerationRequest {
             } catch (CloneNotSupportedException e) {
                 throw new AssertionError(e);
             }
+        }
+
+        private int side(@Nullable Integer given, ToIntFunction<ImageSize> side) {
+            return given != null ? given : edit == null ? ImageSize.DEFAULT_SIDE : side.applyAsInt(edit.size());
         }
 
         /**
@@ -284,13 +295,13 @@ public final class GenerationRequest {
             return width(width).height(height);
         }
 
-        /** Sets the width in pixels, 1024 unless set; see {@link #size(int, int)}. */
+        /** Sets the width in pixels, 1024 or that of the picture to start from unless set; see {@link #size(int, int)}. */
         public Builder width(int width) {
             this.width = width;
             return this;
         }
 
-        /** Sets the height in pixels, 1024 unless set; see {@link #size(int, int)}. */
+        /** Sets the height in pixels, 1024 or that of the picture to start from unless set; see {@link #size(int, int)}. */
         public Builder height(int height) {
             this.height = height;
             return this;
@@ -422,6 +433,17 @@ public final class GenerationRequest {
             List<Lora> all = new ArrayList<>(loras == null ? List.of() : loras);
             all.add(Given.value(lora, "lora"));
             return loras(all);
+        }
+
+        /** Sets a picture to start from in place of noise alone. Its size is that of the request unless another is set. */
+        public Builder edit(ImageEdit edit) {
+            this.edit = Given.value(edit, "edit");
+            return this;
+        }
+
+        /** Changes what was set by {@link #edit(ImageEdit)}, or begins with an edit that lacks its picture. */
+        public Builder edit(UnaryOperator<ImageEdit> change) {
+            return edit(Given.value(change, "change").apply(edit == null ? ImageEdit.EMPTY : edit));
         }
 
         /**

@@ -45,6 +45,7 @@ final class RequestRules {
         checkSchedule();
         checkNoise();
         checkLatents();
+        checkEdit();
         if (!problems.isEmpty()) {
             throw new InvalidRequestException(fields, String.join("; ", problems));
         }
@@ -112,6 +113,22 @@ final class RequestRules {
                     "latents",
                     "latents must be given for each of the %d pictures, but there were %d"
                             .formatted(request.totalCount(), request.latents().size()));
+        }
+    }
+
+    private void checkEdit() {
+        ImageEdit edit = request.edit();
+        if (edit == null) {
+            return;
+        }
+        if (edit.image() == null) {
+            problem("image", "an edit must have an image to start from, but had none");
+        }
+        if (edit.mask() == null && edit.extension().isNone() && edit.maskPadding() != null) {
+            problem("maskPadding", "maskPadding needs a mask to draw around, but there was none");
+        }
+        if (!request.latents().isEmpty()) {
+            problem("image", "only one of latents and an image can be what pictures start from, but there were both");
         }
     }
 

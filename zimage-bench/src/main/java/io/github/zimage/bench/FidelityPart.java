@@ -108,7 +108,8 @@ final class FidelityPart {
         }
     }
 
-    private static double relativeError(List<GeneratedImage> exact, List<GeneratedImage> drawn) {
+    /** Returns how far latents are from others, as a part of their length. */
+    static double relativeError(List<GeneratedImage> exact, List<GeneratedImage> drawn) {
         double difference = 0;
         double size = 0;
         for (int i = 0; i < exact.size(); i++) {

@@ -29,7 +29,8 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  zimage generate \"a fox on the left and a tree on the right, yellow background\"",
-            "  zimage generate --model Z-Image-Turbo --out fox.png \"a red fox in the snow\""
+            "  zimage generate --model Z-Image-Turbo --out fox.png \"a red fox in the snow\"",
+            "  zimage generate --model Z-Image-Turbo --image fox.png --strength 0.5 \"a red fox in the snow, oil painting\""
         })
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class GenerateCommand implements Callable<Integer> {
@@ -47,6 +48,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Mixin
     private RequestOptions options;
+
+    @Mixin
+    private EditOptions edits;
 
     @Mixin
     private ComputeOptions compute;
@@ -88,7 +92,7 @@ final class GenerateCommand implements Callable<Integer> {
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
         String prompt = prompts.lint(given, words -> opened.get().countTokens(words), err);
-        GenerationRequest request = options.request(prompt, prompts.negative(), model.defaultSize(), err);
+        GenerationRequest request = options.request(prompt, prompts.negative(), edits.edit(), model.defaultSize(), err);
         builder.planFor(request);
         if (planOnly) {
             MemoryPlan plan = builder.model(opened.get()).plan();

@@ -1,6 +1,7 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageEdit;
 import io.github.zimage.ImageSize;
 import io.github.zimage.Sampling;
 import io.github.zimage.prompt.SizeAdvisor;
@@ -149,9 +150,11 @@ final class RequestOptions {
     /**
      * Returns what is asked for, and says what was chosen for it.
      *
-     * @param pixels width and height unless they are given
+     * @param edit what pictures start from, or null for noise alone
+     * @param pixels width and height unless they are given, or an edit has them
      */
-    GenerationRequest request(String prompt, @Nullable String negative, int pixels, PrintWriter err) {
+    GenerationRequest request(
+            String prompt, @Nullable String negative, @Nullable ImageEdit edit, int pixels, PrintWriter err) {
         GenerationRequest.Builder builder = GenerationRequest.builder()
                 .prompt(prompt)
                 .sigmas(sigmas)
@@ -163,7 +166,10 @@ final class RequestOptions {
         if (negative != null) {
             builder.negativePrompt(negative);
         }
-        setSize(builder, prompt, pixels, err);
+        if (edit != null) {
+            builder.edit(edit);
+        }
+        setSize(builder, prompt, edit == null ? pixels : null, err);
         setSteps(builder, prompt, err);
         if (!seeds.isEmpty()) {
             builder.seeds(seeds);
@@ -202,9 +208,16 @@ final class RequestOptions {
         }
     }
 
-    private void setSize(GenerationRequest.Builder builder, String prompt, int pixels, PrintWriter err) {
+    private void setSize(GenerationRequest.Builder builder, String prompt, @Nullable Integer pixels, PrintWriter err) {
         if (size == null) {
-            builder.size(width == null ? pixels : width, height == null ? pixels : height);
+            Integer across = width == null ? pixels : width;
+            Integer down = height == null ? pixels : height;
+            if (across != null) {
+                builder.width(across);
+            }
+            if (down != null) {
+                builder.height(down);
+            }
         } else if (size.equalsIgnoreCase(AUTO)) {
             SizeAdvisor.Advice advice = SizeAdvisor.create().advise(prompt);
             err.println("zimage: " + advice.message(Locale.ENGLISH));

@@ -25,7 +25,6 @@ final class JobQueue {
     private static final int MAX_ATTEMPTS = 3;
     private static final int MAX_OUT_OF_MEMORY = 2;
     private static final Duration UNSEEN = Duration.ofSeconds(60);
-    private static final String ENDING = "the server is ending: send the request again";
     private static final double LEAST_GRACE_SECONDS = 1;
     private static final double MOST_GRACE_SECONDS = 60;
 
@@ -97,7 +96,8 @@ final class JobQueue {
     /** Returns the job that must go so that a client's can come; null if there is room. */
     private @Nullable Job requireRoom(String client) {
         if (!admits) {
-            throw ApiException.retryable(503, "not_ready", "the server does not take requests now: try again later", 5);
+            throw ApiException.retryable(
+                    503, "not_ready", "the server does not take requests now: it is starting or ending", 5);
         }
         int free = options.concurrency() - running.size();
         if (waiting.size() < options.queue() + Math.max(0, free)) {
@@ -211,14 +211,6 @@ final class JobQueue {
         updatePlaces();
     }
 
-    /** Admits nothing, and ends what waits, until there is a backend again. */
-    synchronized void suspend() {
-        if (backend == null) {
-            admits = false;
-            endAll(waiting.inOrder(), "not_ready", "the model cannot be used now: try again later");
-        }
-    }
-
     private void requeue(Job job, String why) {
         if (job.attempts() >= MAX_ATTEMPTS) {
             String message = "it was begun %d times and could not be finished".formatted(MAX_ATTEMPTS);
@@ -242,18 +234,18 @@ final class JobQueue {
     synchronized void drain() {
         admits = false;
         starts = false;
-        endAll(waiting.inOrder(), "shutting_down", ENDING);
+        endAll(waiting.inOrder());
     }
 
     /** Ends everything. */
     synchronized void endAll() {
         drain();
-        endAll(new ArrayList<>(running), "shutting_down", ENDING);
+        endAll(new ArrayList<>(running));
     }
 
-    private void endAll(List<Job> jobs, String code, String message) {
+    private void endAll(List<Job> jobs) {
         for (Job job : jobs) {
-            fail(job, ApiException.retryable(503, code, message, 5));
+            fail(job, ApiException.retryable(503, "shutting_down", "the server is ending: send the request again", 5));
         }
     }
 

@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.zimage.internal.io.ModelFile;
 import io.github.zimage.internal.io.ShownText;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -58,7 +57,7 @@ final class JsonFields {
         } catch (CharacterCodingException e) {
             throw new ApiException(400, "invalid_json", "the body must be UTF-8");
         } catch (JsonProcessingException e) {
-            throw new ApiException(400, "invalid_json", "the body must be JSON: " + ModelFile.reason(e));
+            throw new ApiException(400, "invalid_json", "the body must be JSON: " + shown(e.getOriginalMessage(), 200));
         }
         if (!root.isObject()) {
             throw new ApiException(400, "invalid_json", "the body must be a JSON object");

@@ -137,11 +137,7 @@ final class PipelineSlot implements Watchdog.Target {
                 opening.completeExceptionally(e);
             }
         });
-        boolean opened = isDone(opening, OPENING);
-        if (!opened && readiness.failing().isPresent()) {
-            queue.suspend();
-        }
-        return opened;
+        return isDone(opening, OPENING);
     }
 
     /** A backend whose thread hangs cannot be closed; it is left to itself, and its memory is lost until the process ends. */

@@ -22,8 +22,6 @@ final class Watchdog {
     private static final int GENERATIONS_AHEAD = 500;
     private static final int HEALTHY_CHECKS = 20;
     private static final int MAX_REBUILDS = 2;
-    /** Up to 16 minutes between two attempts. */
-    private static final int MOST_DOUBLINGS = 5;
 
     private final Target target;
     private final MemoryBound memoryLimit;
@@ -35,10 +33,6 @@ final class Watchdog {
     private final AtomicBoolean healing = new AtomicBoolean();
     private Remedy next = Remedy.TRIM;
     private int rebuilds;
-    private int reloads;
-    /** For how many looks nothing is tried. */
-    private int pause;
-
     private int healthy;
 
     /**
@@ -109,11 +103,10 @@ final class Watchdog {
         Optional<String> failing = target.failing();
         if (failing.isPresent()) {
             healthy = 0;
-            reload("every request fails: " + failing.get());
+            next = Remedy.REBUILD; // files are read anew
+            heal("every request fails: " + failing.get());
             return;
         }
-        reloads = 0;
-        pause = 0;
         String problem = memoryProblem();
         int reliefs = relieved.getAndSet(0);
         if (!problem.isEmpty()) {
@@ -145,24 +138,6 @@ final class Watchdog {
                     .formatted((long) growth >> 10, memoryLimit.bytes() >> 20, memoryLimit.source(), GENERATIONS_AHEAD);
         }
         return "";
-    }
-
-    /** To start the process again would not mend the files: they are tried anew, at growing intervals. */
-    private void reload(String why) {
-        if (pause-- > 0) {
-            return;
-        }
-        reloads = Math.min(reloads + 1, MOST_DOUBLINGS);
-        pause = (1 << reloads) - 1;
-        LOG.warn("healing={} why=\"{}\"", Remedy.REBUILD, why);
-        healing.set(true);
-        healer.execute(() -> {
-            try {
-                target.apply(Remedy.REBUILD, why);
-            } finally {
-                healing.set(false);
-            }
-        });
     }
 
     private void heal(String why) {

@@ -84,32 +84,6 @@ final class ReadinessTest {
         assertThat(logged()).anyMatch(line -> line.contains("healing=REBUILD") && line.contains(CHANGED));
     }
 
-    @Test
-    void modelThatCannotBeLoaded_isRefusedUntilItCan_andTheServerStays() throws Exception {
-        server.backend().failure = new ModelLoadException(CHANGED);
-        draw();
-        server.loadFailure = new ModelLoadException("transformer/x.safetensors: the file is cut");
-        server.server.check();
-        ServerFixture.await(() -> logged().stream().anyMatch(line -> line.contains("the file is cut")));
-        ServerFixture.await(() -> drawn() == 503);
-        assertThat(ready()).isEqualTo(503);
-        assertThat(server.get("/health/live", "").status()).isEqualTo(200);
-        server.loadFailure = null;
-        ServerFixture.await(() -> {
-            server.server.check();
-            return statusOf("/health/ready") == 200;
-        });
-        assertThat(draw().status()).isEqualTo(200);
-    }
-
-    private int drawn() {
-        try {
-            return draw().status();
-        } catch (Exception e) {
-            throw new AssertionError(e);
-        }
-    }
-
     private int statusOf(String path) {
         try {
             return server.get(path, "").status();

@@ -18,9 +18,6 @@ final class ServerFixture implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     final List<StubBackend> backends = new CopyOnWriteArrayList<>();
-    /** What makes a backend impossible, if anything. */
-    volatile RuntimeException loadFailure;
-
     final ImageServer server;
     final int port;
 
@@ -46,9 +43,6 @@ final class ServerFixture implements AutoCloseable {
                 limits,
                 MemoryBound.NONE,
                 () -> {
-                    if (loadFailure != null) {
-                        throw loadFailure;
-                    }
                     StubBackend backend = new StubBackend();
                     backend.atOnce = true;
                     backends.add(backend);

@@ -78,12 +78,13 @@ public final class Generation {
 
         // 7. Latents to pictures
         GeneratedImage.Timings timings = new GeneratedImage.Timings(encode, denoise, Duration.ZERO, steps);
-        return session.run(Phase.DECODE, () -> new Decoding(session).images(latents, timings));
+        List<DrawnImage> images = session.run(Phase.DECODE, () -> new Decoding(session).images(latents, timings));
+        return images.stream().map(begin::finished).toList();
     }
 
     private List<Tensor> denoised(Embeddings text, InitialLatents begin, List<Attachment> attachments) {
         // 2. Noise levels, and where the transformer is evaluated
-        NoiseSchedule schedule = begin.schedule(wholeSchedule());
+        NoiseSchedule schedule = begin.schedule(wholeSchedule(begin));
         List<Evaluation> evaluations = order.sampler().evaluations(schedule);
 
         // 3. Noise, given latents, or a picture with noise
@@ -158,19 +159,24 @@ public final class Generation {
         steps = clock.durations();
     }
 
-    private NoiseSchedule wholeSchedule() {
+    private NoiseSchedule wholeSchedule(InitialLatents begin) {
         int patch = TransformerConfig.PATCH_SIZE;
         int imageTokens = latentHeight / patch * (latentWidth / patch);
         Sampling sampling = request.sampling();
         Double shift = sampling.shift();
         SchedulerConfig config =
                 shift == null ? checkpoint.scheduler() : checkpoint.scheduler().withShift(shift);
-        return request.sigmas().isEmpty()
-                ? NoiseSchedule.of(sampling.schedule(), config, request.steps(), imageTokens)
-                : NoiseSchedule.flowMatch(config, levels(), imageTokens);
+        return switch (sampling.schedule()) {
+            case SIMPLE -> NoiseSchedule.flowMatch(config, begin.levels(levels()), imageTokens);
+            case DYNAMIC -> NoiseSchedule.flowMatch(config.withDynamicShift(), begin.levels(levels()), imageTokens);
+            default -> NoiseSchedule.of(sampling.schedule(), config, begin.wholeSteps(request.steps()), imageTokens);
+        };
     }
 
     private float[] levels() {
+        if (request.sigmas().isEmpty()) {
+            return NoiseSchedule.evenLevels(request.steps());
+        }
         float[] levels = new float[request.steps()];
         for (int i = 0; i < levels.length; i++) {
             levels[i] = request.sigmas().get(i);

@@ -14,6 +14,19 @@ public interface InitialLatents {
         return this;
     }
 
+    /**
+     * Returns the noise levels before the scheduler's shift that the pictures pass through, one a step, such as lower ones for those that start with
+     * less noise.
+     */
+    default float[] levels(float[] whole) {
+        return whole;
+    }
+
+    /** Returns of how many steps a schedule with levels of its own is, of which {@link #schedule} takes the last. */
+    default int wholeSteps(int steps) {
+        return steps;
+    }
+
     /** Returns the schedule that the pictures pass through, such as the rest of the whole one for those that start with less noise. */
     default NoiseSchedule schedule(NoiseSchedule whole) {
         return whole;
@@ -28,6 +41,11 @@ public interface InitialLatents {
      * @param place where the latents shall lie
      */
     Start begin(int picture, NoiseSchedule schedule, NoiseSource noise, TensorPlace place);
+
+    /** Returns a picture as it is handed out, such as put back into the one that it started from. */
+    default DrawnImage finished(DrawnImage drawn) {
+        return drawn;
+    }
 
     /** The start of one picture. */
     interface Start {

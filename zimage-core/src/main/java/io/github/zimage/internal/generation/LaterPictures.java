@@ -28,6 +28,21 @@ record LaterPictures(InitialLatents all, int first) implements InitialLatents {
     }
 
     @Override
+    public float[] levels(float[] whole) {
+        return all.levels(whole);
+    }
+
+    @Override
+    public int wholeSteps(int steps) {
+        return all.wholeSteps(steps);
+    }
+
+    @Override
+    public DrawnImage finished(DrawnImage drawn) {
+        return all.finished(drawn);
+    }
+
+    @Override
     public NoiseSchedule schedule(NoiseSchedule whole) {
         return all.schedule(whole);
     }

@@ -1,9 +1,11 @@
 package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageEdit;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.SourceImage;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.TokenIds;
@@ -66,9 +68,45 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
             checkShape(problems, request, latents);
         }
         checkFeatures(problems, request);
+        ImageEdit edit = request.edit();
+        if (edit != null) {
+            checkEdit(problems, fields, edit);
+        }
         if (!problems.isEmpty()) {
             throw new InvalidRequestException(fields, String.join("; ", problems));
         }
+    }
+
+    private void checkEdit(List<String> problems, List<String> fields, ImageEdit edit) {
+        String reason = checkpoint.withoutEncoder();
+        if (reason != null) {
+            fields.add("image");
+            problems.add("nothing can start from a picture, since the checkpoint has no encoder that fits: " + reason);
+        }
+        checkPresent(problems, fields, "image", edit.image());
+        checkPresent(problems, fields, "mask", edit.mask());
+        SourceImage mask = edit.mask();
+        if (mask != null && mask.isPresent() && edit.maskPadding() != null && isBlack(mask)) {
+            fields.add("mask");
+            problems.add("a mask must have white for only its surroundings to be drawn, but this is black everywhere");
+        }
+    }
+
+    private static void checkPresent(
+            List<String> problems, List<String> fields, String name, @Nullable SourceImage image) {
+        if (image != null && !image.isPresent()) {
+            fields.add(name);
+            problems.add("the %s is known by its digest %s only: set the picture itself".formatted(name, image));
+        }
+    }
+
+    private static boolean isBlack(SourceImage mask) {
+        for (byte sample : mask.rgb()) {
+            if (sample != 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /**

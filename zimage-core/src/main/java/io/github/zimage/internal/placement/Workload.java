@@ -67,7 +67,7 @@ public record Workload(
                 request.evaluations(),
                 promptTokens,
                 PICTURES_AT_ONCE,
-                false,
+                request.edit() != null,
                 adapterBytes(request));
     }
 

@@ -1,6 +1,5 @@
 package io.github.zimage.internal.request;
 
-import io.github.zimage.internal.io.ShownText;
 import java.util.List;
 import java.util.function.Predicate;
 
@@ -30,7 +29,7 @@ record FieldRule<T>(String text, Predicate<T> holds) {
     /** Returns, for messages, what a value was instead. */
     String shown(T value) {
         if (value instanceof List<?>) {
-            return "were " + ShownText.cut(value);
+            return "were " + value;
         }
         return "was " + (value instanceof Number given ? number(given.doubleValue()) : value);
     }

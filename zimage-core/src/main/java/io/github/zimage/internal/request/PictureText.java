@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageEdit;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Lora;
 import io.github.zimage.Precision;
@@ -84,6 +85,10 @@ public final class PictureText {
         Long seed = request.seed();
         if (seed != null) {
             text.append(", Seed: ").append(Long.toUnsignedString(seed));
+        }
+        ImageEdit edit = request.edit();
+        if (edit != null) {
+            text.append(", Denoising strength: ").append(edit.strength());
         }
         text.append(", Size: ").append(request.width()).append('x').append(request.height());
         text.append(", Model: ").append(quoted(model));

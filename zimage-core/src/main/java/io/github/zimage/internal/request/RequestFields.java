@@ -20,13 +20,14 @@ import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The fields of a request: the only place that names them, beside the request itself. A new one is a line of {@link #ALL}, and is then
+ * The fields of a request: the only place that names them, beside the request itself. A new one is a line of {@link #OWN}, and is then
  * checked, compared, read from pictures, files and HTTP, and written to them.
  *
- * <p>Embeddings and latents are no fields, since they are too large for JSON.
+ * <p>Embeddings and latents are no fields, since they are too large for JSON; pictures to start from are, by their digests.
  */
 public final class RequestFields {
     private static final int SHOWN = 60;
@@ -39,7 +40,7 @@ public final class RequestFields {
     private static final FieldRule<List<Float>> FALLING =
             new FieldRule<>("fall strictly from at most 1 to above 0", RequestFields::falls);
 
-    static final List<RequestField<?>> ALL = List.of(
+    private static final List<RequestField<?>> OWN = List.of(
             new RequestField<>(
                     "prompt", TEXT, ANY, request -> single(request.prompts()), GenerationRequest.Builder::prompt),
             new RequestField<>(
@@ -118,6 +119,9 @@ public final class RequestFields {
                     GenerationRequest.Builder::noiseReduction),
             new RequestField<>(
                     "loras", listOf(LoraJson.TYPE), ANY, GenerationRequest::loras, GenerationRequest.Builder::loras));
+
+    static final List<RequestField<?>> ALL =
+            Stream.concat(OWN.stream(), EditFields.ALL.stream()).toList();
 
     /** Pairs of fields of which only one can be given. */
     static final List<List<String>> EXCLUSIVE =

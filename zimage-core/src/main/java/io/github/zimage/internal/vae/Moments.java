@@ -1,6 +1,7 @@
 package io.github.zimage.internal.vae;
 
 import io.github.zimage.internal.config.VaeConfig;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
@@ -41,22 +42,27 @@ public record Moments(int channels, int height, int width, float[] mean, float[]
                 Tensors.toFloats(deviation));
     }
 
-    /** Returns the likeliest latents, as the transformer takes them: [C, h, w] fp32 on the CPU. */
-    public Tensor mode(VaeConfig config) {
-        return Tensors.scoped(() -> scaled(config, Tensors.of(mean, channels, height, width)));
+    /**
+     * Returns the likeliest latents, as the transformer takes them: [C, h, w] fp32.
+     *
+     * @param place where they shall be
+     */
+    public Tensor mode(VaeConfig config, TensorPlace place) {
+        return Tensors.scoped(() -> scaled(config, place.of(mean, channels, height, width)));
     }
 
     /**
-     * Returns latents of the distribution, as the transformer takes them: [C, h, w] fp32 on the CPU.
+     * Returns latents of the distribution, as the transformer takes them: [C, h, w] fp32.
      *
-     * @param noise standard normal, [C, h, w] fp32 on the CPU
+     * @param noise standard normal, [C, h, w] fp32
+     * @param place where that is and the latents shall be
      */
-    public Tensor sample(VaeConfig config, Tensor noise) {
+    public Tensor sample(VaeConfig config, Tensor noise, TensorPlace place) {
         return Tensors.scoped(() -> scaled(
                 config,
-                Tensors.of(deviation, channels, height, width)
+                place.of(deviation, channels, height, width)
                         .mul_(noise)
-                        .add_(Tensors.of(mean, channels, height, width))));
+                        .add_(place.of(mean, channels, height, width))));
     }
 
     private static Tensor scaled(VaeConfig config, Tensor raw) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageEdit;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Lora;
 import io.github.zimage.Sampling;
@@ -44,7 +45,11 @@ final class RequestJsonTest {
                 .filter(method -> method.getReturnType() == GenerationRequest.Builder.class)
                 .map(Method::getName)
                 .filter(name -> !NO_FIELDS.contains(name))
-                .flatMap(name -> name.equals("sampling") ? parts(Sampling.class) : Stream.of(name))
+                .flatMap(name -> switch (name) {
+                    case "sampling" -> parts(Sampling.class);
+                    case "edit" -> setters(ImageEdit.class);
+                    default -> Stream.of(name);
+                })
                 .collect(Collectors.toSet());
         assertThat(RequestJson.names()).containsExactlyInAnyOrderElementsOf(setters);
     }
@@ -52,6 +57,15 @@ final class RequestJsonTest {
     /** Several values in one, each of which is a field. */
     private static Stream<String> parts(Class<? extends Record> type) {
         return Arrays.stream(type.getRecordComponents()).map(RecordComponent::getName);
+    }
+
+    /** Several values in one, each with a setter that returns another. */
+    private static Stream<String> setters(Class<?> type) {
+        return Arrays.stream(type.getDeclaredMethods())
+                .filter(method -> Modifier.isPublic(method.getModifiers()) && !Modifier.isStatic(method.getModifiers()))
+                .filter(method -> method.getReturnType() == type)
+                .map(Method::getName)
+                .distinct();
     }
 
     @Test

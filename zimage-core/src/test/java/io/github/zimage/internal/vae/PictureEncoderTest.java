@@ -14,6 +14,7 @@ import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.placement.EncodeMemory;
 import io.github.zimage.internal.runtime.NativeRuntime;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -149,9 +150,9 @@ final class PictureEncoderTest {
         double scaling = model.vae().scalingFactor();
         double shift = model.vae().shiftFactor();
         try (PointerScope scope = new PointerScope()) {
-            float[] mode = Tensors.toFloats(moments.mode(model.vae()));
-            float[] sample =
-                    Tensors.toFloats(moments.sample(model.vae(), Tensors.of(new float[] {2, -3, 100}, 1, 1, 3)));
+            float[] mode = Tensors.toFloats(moments.mode(model.vae(), TensorPlace.CPU));
+            float[] sample = Tensors.toFloats(
+                    moments.sample(model.vae(), Tensors.of(new float[] {2, -3, 100}, 1, 1, 3), TensorPlace.CPU));
             double[] drawn = {0.5 + 0.25 * 2, -1 - 3, 2};
             for (int i = 0; i < 3; i++) {
                 assertThat((double) mode[i]).isCloseTo((moments.mean()[i] - shift) * scaling, within(1e-6));

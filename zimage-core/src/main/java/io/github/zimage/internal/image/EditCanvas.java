@@ -1,0 +1,67 @@
+package io.github.zimage.internal.image;
+
+import io.github.zimage.ImageEdit;
+import io.github.zimage.SourceImage;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A picture that others start from, ready to be encoded.
+ *
+ * @param picture what is encoded, in the size that is drawn
+ * @param mask what of it is drawn anew, in grey and of the same size; null for all of it
+ * @param overlay puts back what is not drawn anew; null if all is
+ */
+public record EditCanvas(
+        Pixels picture, @Nullable Pixels mask, @Nullable Overlay overlay) {
+    /**
+     * Prepares a picture.
+     *
+     * @param edit with a picture that is present
+     * @param width the width that is drawn, in pixels
+     * @param height the height that is drawn
+     */
+    public static EditCanvas of(ImageEdit edit, int width, int height) {
+        Pixels source = pixels(Objects.requireNonNull(edit.image()));
+        SourceImage given = edit.mask();
+        Pixels mask = given == null ? null : pixels(given);
+        if (edit.fit() == ImageEdit.Fit.STRETCH
+                && edit.maskPadding() == null
+                && edit.extension().isNone()) {
+            return whole(
+                    Lanczos.resize(source, width, height),
+                    mask == null ? null : Lanczos.resize(mask, width, height).grey());
+        }
+        Pixels fitting = mask == null
+                ? null
+                : Lanczos.resize(mask, source.width(), source.height()).grey();
+        if (!edit.extension().isNone()) {
+            Outpainting outpainting = new Outpainting(source.width(), source.height(), edit.extension());
+            fitting = outpainting.mask(fitting);
+            source = outpainting.picture(source);
+        }
+        Integer padding = edit.maskPadding();
+        if (fitting != null && padding != null) {
+            return part(source, fitting, MaskRegion.of(fitting, padding, width, height), width, height);
+        }
+        return whole(
+                Fitting.of(edit.fit(), source, width, height),
+                fitting == null ? null : Fitting.of(edit.fit(), fitting, width, height));
+    }
+
+    private static EditCanvas whole(Pixels picture, @Nullable Pixels mask) {
+        Box all = new Box(0, 0, picture.width(), picture.height());
+        return new EditCanvas(picture, mask, mask == null ? null : new Overlay(picture, mask, all));
+    }
+
+    private static EditCanvas part(Pixels source, Pixels mask, Box box, int width, int height) {
+        return new EditCanvas(
+                Lanczos.resize(source.cropped(box), width, height),
+                Lanczos.resize(mask.cropped(box), width, height),
+                new Overlay(source, mask.cropped(box), box));
+    }
+
+    private static Pixels pixels(SourceImage image) {
+        return new Pixels(image.width(), image.height(), 3, image.rgb());
+    }
+}
