@@ -47,6 +47,14 @@ final class GenerateCommand implements Callable<Integer> {
     private PromptOptions prompts;
 
     @Mixin
+    private LoraOptions loras;
+
+    @Option(
+            names = "--prompt-loras",
+            description = "Read LoRAs of --lora-dir in the prompt too, as in \"a fox <lora:NAME:0.8>\".")
+    private boolean promptLoras;
+
+    @Mixin
     private RequestOptions options;
 
     @Mixin
@@ -91,8 +99,10 @@ final class GenerateCommand implements Callable<Integer> {
     private int call(String given, PipelineBuilder builder, LazyModel opened) {
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
-        String prompt = prompts.lint(given, words -> opened.get().countTokens(words), err);
-        GenerationRequest request = options.request(prompt, prompts.negative(), edits.edit(), model.defaultSize(), err);
+        LoraTags tags = promptLoras ? LoraTags.of(given) : new LoraTags(given, List.of());
+        String prompt = prompts.lint(tags.prompt(), words -> opened.get().countTokens(words), err);
+        GenerationRequest request = loras.applied(
+                options.request(prompt, prompts.negative(), edits.edit(), model.defaultSize(), err), tags.loras(), err);
         builder.planFor(request);
         if (planOnly) {
             MemoryPlan plan = builder.model(opened.get()).plan();
@@ -108,6 +118,7 @@ final class GenerateCommand implements Callable<Integer> {
     private PipelineBuilder settings() {
         PipelineBuilder builder = ZImagePipeline.builder();
         prompts.apply(builder);
+        loras.applyFolder(builder);
         compute.apply(builder);
         threads.apply(builder);
         cache.apply(builder);

@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageParameters;
+import io.github.zimage.Lora;
+import io.github.zimage.LoraReport;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
 import io.github.zimage.ZImageModel;
@@ -16,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -23,8 +26,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Says what a checkpoint holds, or what a picture was made with. */
-@Command(name = "info", description = "Says what a checkpoint holds, or what a picture was made with.")
+/** Says what a checkpoint or a LoRA holds, or what a picture was made with. */
+@Command(name = "info", description = "Says what a checkpoint or a LoRA holds, or what a picture was made with.")
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class InfoCommand implements Runnable {
     private static final String INDENT = " ".repeat(19);
@@ -32,7 +35,9 @@ final class InfoCommand implements Runnable {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(paramLabel = "DIR|FILE.png", description = "Folder of a checkpoint, or a PNG file.")
+    @Parameters(
+            paramLabel = "DIR|FILE.png|FILE.safetensors",
+            description = "Folder of a checkpoint, a PNG file, or a LoRA.")
     private Path path;
 
     @Mixin
@@ -47,6 +52,8 @@ final class InfoCommand implements Runnable {
             }
         } else if (Files.exists(path) && variant.name() != null) {
             throw new IllegalArgumentException("--variant is for checkpoint folders, but %s is a file".formatted(path));
+        } else if (isSafetensors()) {
+            out.println(ShownText.lines(describeLora()));
         } else if (Files.exists(path)) {
             out.print(describePicture());
             out.flush();
@@ -55,6 +62,22 @@ final class InfoCommand implements Runnable {
         } else {
             throw new ModelLoadException("there is no folder " + path);
         }
+    }
+
+    private boolean isSafetensors() {
+        return Files.exists(path) && path.toString().toLowerCase(Locale.ROOT).endsWith(".safetensors");
+    }
+
+    private String describeLora() {
+        LoraReport report = Lora.of(path).report();
+        StringBuilder text = new StringBuilder(report.toString());
+        new TreeMap<>(report.metadata())
+                .forEach((name, value) -> text.append(System.lineSeparator())
+                        .append("  ")
+                        .append(name)
+                        .append(": ")
+                        .append(value));
+        return text.toString();
     }
 
     private String describePicture() {
@@ -107,8 +130,17 @@ final class InfoCommand implements Runnable {
 
     private static String shown(JsonNode value) {
         List<String> values = new ArrayList<>();
-        value.forEach(each -> values.add(each.asText()));
+        value.forEach(each -> values.add(each.isObject() ? parts(each) : each.asText()));
         return value.isContainerNode() ? String.join(",", values) : value.asText();
+    }
+
+    private static String parts(JsonNode value) {
+        List<String> parts = new ArrayList<>();
+        value.properties().forEach(part -> {
+            JsonNode own = part.getValue();
+            parts.add(part.getKey() + " " + (own.isContainerNode() ? own.toString() : own.asText()));
+        });
+        return String.join(" ", parts);
     }
 
     private static void line(StringBuilder text, String name, @Nullable Object value) {

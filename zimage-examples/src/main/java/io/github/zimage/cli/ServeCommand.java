@@ -121,6 +121,9 @@ final class ServeCommand implements Callable<Integer> {
     private int maxSteps;
 
     @Mixin
+    private LoraOptions loras;
+
+    @Mixin
     private ComputeOptions compute;
 
     @Mixin
@@ -162,6 +165,7 @@ final class ServeCommand implements Callable<Integer> {
                 .maxCount(maxCount)
                 .maxSteps(maxSteps)
                 .drain(DRAIN)
+                .loraFolder(loras.folder())
                 .build();
         PipelineBuilder builder = builder(largest);
         AtomicReference<@Nullable ZImageModel> first = new AtomicReference<>(model.open());
@@ -247,6 +251,7 @@ final class ServeCommand implements Callable<Integer> {
                         .size(side, side)
                         .count(maxCount)
                         .build());
+        loras.apply(builder);
         compute.apply(builder);
         threads.apply(builder);
         memory.apply(builder);

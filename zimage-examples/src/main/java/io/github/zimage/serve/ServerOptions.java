@@ -1,6 +1,7 @@
 package io.github.zimage.serve;
 
 import java.net.URI;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param publicUrl the address under which clients reach the server, without a slash at its end; null if that is its own
  * @param trustedProxies the addresses or networks of proxies that may say how clients reached them
  * @param corsOrigins the sites whose pages may call, each as a browser names it
+ * @param loraFolder where the LoRAs are that requests can name, or null
  */
 public record ServerOptions(
         String host,
@@ -40,7 +42,8 @@ public record ServerOptions(
         Duration drain,
         @Nullable URI publicUrl,
         List<String> trustedProxies,
-        List<String> corsOrigins) {
+        List<String> corsOrigins,
+        @Nullable Path loraFolder) {
 
     /** @throws IllegalArgumentException if a value is out of its range; the message names all */
     public ServerOptions {
@@ -125,6 +128,7 @@ public record ServerOptions(
         private @Nullable URI publicUrl;
         private List<String> trustedProxies = List.of();
         private List<String> corsOrigins = List.of();
+        private @Nullable Path loraFolder;
 
         private Builder() {}
 
@@ -203,6 +207,11 @@ public record ServerOptions(
             return this;
         }
 
+        public Builder loraFolder(@Nullable Path folder) {
+            this.loraFolder = folder;
+            return this;
+        }
+
         /**
          * Returns the options.
          *
@@ -224,7 +233,8 @@ public record ServerOptions(
                     drain,
                     publicUrl,
                     trustedProxies,
-                    corsOrigins);
+                    corsOrigins,
+                    loraFolder);
         }
     }
 }

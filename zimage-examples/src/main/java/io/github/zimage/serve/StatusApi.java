@@ -1,7 +1,10 @@
 package io.github.zimage.serve;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.zimage.internal.lora.LoraCatalog;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.concurrent.Executor;
 
 /** How the server is, and what it allows. */
@@ -63,6 +66,10 @@ final class StatusApi {
 
     /** {@code GET /api/info}: what the page needs to know. */
     void info(Exchange exchange) {
+        exchange.offload(worker, this::info, root -> exchange.json(200, root)); // reads the folder of LoRAs
+    }
+
+    private ObjectNode info() {
         ObjectNode root = Exchange.JSON
                 .createObjectNode()
                 .put("model", options.model())
@@ -74,6 +81,11 @@ final class StatusApi {
         for (String quality : RequestReader.QUALITIES.keySet()) {
             qualities.put(quality, reader.side(quality));
         }
-        exchange.json(200, root);
+        Path folder = options.loraFolder();
+        ArrayNode loras = root.putArray("loras");
+        if (folder != null) {
+            LoraCatalog.names(folder).forEach(loras::add);
+        }
+        return root;
     }
 }

@@ -130,8 +130,7 @@ public final class LoraCatalog {
     }
 
     private Read read(Lora lora) {
-        Path file = file(lora);
-        Read read = read(file);
+        Read read = lora.file() == null ? readNamed(lora) : read(file(lora));
         String wanted = lora.sha256();
         if (wanted != null && !wanted.equals(read.sha256())) {
             throw refused("LoRA %s must be the file with SHA-256 %s, but is another: %s"
@@ -144,6 +143,16 @@ public final class LoraCatalog {
                     .formatted(ModelFile.quote(lora.name()), report.skipped().size(), first.tensor(), first.reason()));
         }
         return read;
+    }
+
+    /** Whoever names a LoRA that is there chose it, and not the file: what is wrong with it is wrong with the request. */
+    private Read readNamed(Lora lora) {
+        Path file = file(lora);
+        try {
+            return read(file);
+        } catch (ModelLoadException e) {
+            throw refused(String.valueOf(e.getMessage()));
+        }
     }
 
     private Path file(Lora lora) {
