@@ -23,6 +23,9 @@ public final class GenerationRequest {
     /** The largest number of steps. */
     public static final int MAX_STEPS = 1000;
 
+    /** The largest factor between the small and the large picture of {@link Builder#hires}. */
+    public static final double MAX_HIRES = 4;
+
     /** The seed that stands for a random one. */
     public static final long RANDOM_SEED = Seeds.RANDOM;
 
@@ -110,7 +113,18 @@ public final class GenerationRequest {
 
     /** Returns how often the transformer is evaluated for a picture, not counting guidance: once a step by most samplers. */
     public int evaluations() {
-        return sampling().sampler().evaluations(steps());
+        int small = sampling().sampler().evaluations(steps());
+        return hires() > 1 ? small + sampling().sampler().evaluations(refiningSteps()) : small;
+    }
+
+    /** Returns how many times as wide and high as drawn first pictures come out; 1 unless they are drawn in two passes. */
+    public double hires() {
+        return values.hires;
+    }
+
+    /** Returns in how many steps pictures are drawn anew that were drawn small first: half as many, rounded up. */
+    public int refiningSteps() {
+        return (steps() + 1) / 2;
     }
 
     /** Returns the guidance; 0 is off. */
@@ -230,6 +244,7 @@ public final class GenerationRequest {
         private List<Long> seeds = List.of();
         private int count = 1;
         private int noiseReduction = 1;
+        private double hires = 1;
         private List<Float> sigmas = List.of();
         private List<Latents> latents = List.of();
         private @Nullable List<Lora> loras;
@@ -433,6 +448,15 @@ public final class GenerationRequest {
             List<Lora> all = new ArrayList<>(loras == null ? List.of() : loras);
             all.add(Given.value(lora, "lora"));
             return loras(all);
+        }
+
+        /**
+         * Draws pictures smaller by a factor first, 1 (the default, not at all) to {@value GenerationRequest#MAX_HIRES}, enlarges them and draws them anew in
+         * part, in half as many steps. Large pictures then hold together as small ones do. The size of the request is that of the large ones.
+         */
+        public Builder hires(double hires) {
+            this.hires = hires;
+            return this;
         }
 
         /** Sets a picture to start from in place of noise alone. Its size is that of the request unless another is set. */

@@ -46,6 +46,7 @@ final class RequestRules {
         checkNoise();
         checkLatents();
         checkEdit();
+        checkHires();
         if (!problems.isEmpty()) {
             throw new InvalidRequestException(fields, String.join("; ", problems));
         }
@@ -113,6 +114,12 @@ final class RequestRules {
                     "latents",
                     "latents must be given for each of the %d pictures, but there were %d"
                             .formatted(request.totalCount(), request.latents().size()));
+        }
+    }
+
+    private void checkHires() {
+        if (request.hires() > 1 && (request.edit() != null || !request.latents().isEmpty())) {
+            problem("hires", "hires draws small pictures from noise first: leave out the image and the latents");
         }
     }
 

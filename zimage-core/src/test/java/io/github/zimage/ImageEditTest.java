@@ -227,6 +227,30 @@ final class ImageEditTest {
     }
 
     @Test
+    void hires_comesOutInTheSizeOfTheRequest_andIsSaved() throws IOException {
+        GenerationRequest request = GenerationRequest.builder()
+                .prompt("a red fox")
+                .size(112, 64)
+                .steps(3)
+                .seed(7)
+                .hires(2)
+                .build();
+        assertThat(request.evaluations()).isEqualTo(3 + 2);
+        GeneratedImage image = pipeline.generate(request);
+        assertThat(List.of(image.width(), image.height())).containsExactly(112, 64);
+        Path file = folder.resolve("hires.png");
+        image.save(file);
+        assertThat(ImageParameters.read(file).orElseThrow().request()).isEqualTo(request);
+        assertThat(ImageParameters.readText(file).orElseThrow()).contains("Hires upscale: 2.0", "Hires steps: 2");
+        assertThatThrownBy(() -> request.toBuilder()
+                        .hires(9)
+                        .edit(ImageEdit.of(picture(32, 32)))
+                        .build())
+                .hasMessageContaining("hires must be between 1 and 4, but was 9")
+                .hasMessageContaining("leave out the image and the latents");
+    }
+
+    @Test
     void filesThatAreNoPictures_areNamed() throws IOException {
         Path text = Files.writeString(folder.resolve("text.png"), "not a picture");
         assertThatThrownBy(() -> SourceImage.read(text))

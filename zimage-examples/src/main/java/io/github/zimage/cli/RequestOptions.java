@@ -115,6 +115,15 @@ final class RequestOptions {
     private boolean preview;
 
     @Option(
+            names = "--hires",
+            paramLabel = "FACTOR",
+            defaultValue = "1",
+            description =
+                    "Draw smaller by this factor first, enlarge, and draw anew in part, in half as many steps; the size is"
+                            + " that of the result (default: ${DEFAULT-VALUE}, which is not at all).")
+    private double hires;
+
+    @Option(
             names = "--guidance",
             paramLabel = "G",
             defaultValue = "0",
@@ -162,6 +171,7 @@ final class RequestOptions {
                 .guidance(guidance)
                 .cfgNormalization(cfgNormalization)
                 .cfgTruncation(cfgTruncation)
+                .hires(hires)
                 .count(count);
         if (negative != null) {
             builder.negativePrompt(negative);

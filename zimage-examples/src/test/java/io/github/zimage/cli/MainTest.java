@@ -235,6 +235,7 @@ final class MainTest {
                         "--count=N",
                         "--seeds=N,N,...",
                         "--preview",
+                        "--hires=FACTOR",
                         "--guidance=G",
                         "--cfg-normalization=F",
                         "--cfg-truncation=F",

@@ -24,10 +24,19 @@ public final class Session {
      * @param relief asked when an allocation fails
      */
     public Session(LoadedModel model, GenerationListener listener, Runnable cancellation, Relief relief) {
+        this(model, model.phases(relief), listener, cancellation);
+    }
+
+    private Session(LoadedModel model, Phases phases, GenerationListener listener, Runnable cancellation) {
         this.model = model;
+        this.phases = phases;
         this.listener = listener;
         this.cancellation = cancellation;
-        phases = model.phases(relief);
+    }
+
+    /** Returns the same session for pictures on the way to those that were asked for, of whose progress nobody hears. */
+    public Session quietly() {
+        return new Session(model, phases, new QuietListener(listener), cancellation);
     }
 
     /**

@@ -65,6 +65,13 @@ public final class Generation {
         }
     }
 
+    /** Generates all pictures of an order in a session that has begun: those from which others start. */
+    static List<DrawnImage> run(Session session, Order order) {
+        try (PointerScope scope = new PointerScope()) {
+            return new Generation(order, session).run();
+        }
+    }
+
     private List<DrawnImage> run() {
         // 1. Prompts to embeddings, and what starts and attachments need
         Embeddings text = session.run(Phase.TEXT, () -> Embeddings.of(order, session));

@@ -100,6 +100,11 @@ public record Order(
                 adapters);
     }
 
+    /** Returns the same for another request of as many pictures and the same prompts, such as for smaller ones. */
+    Order drawing(GenerationRequest other) {
+        return new Order(other, seeds, prompts, negativePrompt, start, sampler, attachments, adapters);
+    }
+
     /** Returns the same with another start. */
     public Order startingFrom(InitialLatents other) {
         return new Order(request, seeds, prompts, negativePrompt, other, sampler, attachments, adapters);

@@ -127,7 +127,7 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
         GenerationRequest resolved = adapters.described().isEmpty()
                 ? request
                 : request.toBuilder().loras(adapters.described()).build();
-        return Order.of(
+        Order order = Order.of(
                         resolved.withSeed(),
                         positive,
                         negative == null
@@ -135,6 +135,23 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
                                 : known.computeIfAbsent(
                                         negative, each -> new TokenIds(prompts.of(NEGATIVE_PROMPT, each))))
                 .adaptedBy(new AdapterSets(adapters.positive(), adapters.negative()));
+        return request.hires() > 1 ? enlarged(order) : order;
+    }
+
+    /** Returns an order for the same pictures that draws them small first. */
+    private Order enlarged(Order order) {
+        GenerationRequest large = order.request();
+        GenerationRequest small = large.toBuilder()
+                .size(small(large.width(), large.hires()), small(large.height(), large.hires()))
+                .hires(1)
+                .build();
+        return order.startingFrom(new InitialHires(order.drawing(small), large.width(), large.height()));
+    }
+
+    /** Returns a side divided by a factor, rounded to what the model takes. */
+    private int small(int side, double factor) {
+        int multiple = checkpoint.vae().scale() * TransformerConfig.PATCH_SIZE;
+        return Math.max(1, (int) Math.round(side / factor / multiple)) * multiple;
     }
 
     /**

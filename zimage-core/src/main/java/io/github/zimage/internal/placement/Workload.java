@@ -67,7 +67,7 @@ public record Workload(
                 request.evaluations(),
                 promptTokens,
                 PICTURES_AT_ONCE,
-                request.edit() != null,
+                request.edit() != null || request.hires() > 1,
                 adapterBytes(request));
     }
 

@@ -90,6 +90,10 @@ public final class PictureText {
         if (edit != null) {
             text.append(", Denoising strength: ").append(edit.strength());
         }
+        if (request.hires() > 1) {
+            text.append(", Hires upscale: ").append(request.hires());
+            text.append(", Hires upscaler: Lanczos, Hires steps: ").append(request.refiningSteps());
+        }
         text.append(", Size: ").append(request.width()).append('x').append(request.height());
         text.append(", Model: ").append(quoted(model));
         text.append(", Version: ").append(quoted(version));

@@ -112,6 +112,12 @@ public final class RequestFields {
                     request -> filled(request.sigmas()),
                     GenerationRequest.Builder::sigmas),
             new RequestField<>(
+                    "hires",
+                    NUMBER,
+                    between(1, GenerationRequest.MAX_HIRES),
+                    request -> request.hires() == 1 ? null : request.hires(),
+                    GenerationRequest.Builder::hires),
+            new RequestField<>(
                     "noiseReduction",
                     WHOLE,
                     POWER_OF_TWO,

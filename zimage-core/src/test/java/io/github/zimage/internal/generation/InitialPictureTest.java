@@ -14,6 +14,8 @@ import io.github.zimage.internal.engine.Lease;
 import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.VaeEncoderLoader;
+import io.github.zimage.internal.image.Lanczos;
+import io.github.zimage.internal.image.Pixels;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.runtime.TensorPlace;
@@ -300,5 +302,58 @@ final class InitialPictureTest {
             assertThat(engine.model().devicePeaks()).containsKey(Phase.ENCODE);
         }
         assertThat(loaded).containsExactly(Component.VAE_ENCODER, Component.VAE_ENCODER);
+    }
+
+    // Drawn small, enlarged and drawn anew, with the steps and the noise that say so.
+    @Test
+    void hires_drawsAnewWhatWasDrawnSmall() {
+        GenerationRequest large =
+                SeamModel.request().size(128, 96).steps(3).seed(7).hires(2).build();
+        GenerationRequest small =
+                SeamModel.request().size(64, 48).steps(3).seed(7).build();
+        int[] whole = {shape[0], 12, 16};
+        try (TestEngine engine = SeamModel.open(checkpoint, Map.of())) {
+            List<Integer> heard = new ArrayList<>();
+            GenerationListener listener = new GenerationListener() {
+                @Override
+                public void onStep(int step, int count, Duration elapsed) {
+                    heard.add(count);
+                }
+            };
+            float[] actual = Generation.run(engine.model(), engine.order(large, 7), listener, () -> {}, Relief.NONE)
+                    .get(0)
+                    .latents()
+                    .values();
+            assertThat(heard).as("half of three steps, rounded up").containsExactly(2, 2);
+            DrawnImage first = engine.generate(engine.order(small, 7)).get(0);
+            byte[] enlarged =
+                    Lanczos.resize(new Pixels(64, 48, 3, first.rgb()), 128, 96).data();
+            double[] original = mode(engine, enlarged, 128, 96);
+            float[] levels = NoiseSchedule.evenLevels(2);
+            float[] sigmas = NoiseSchedule.flowMatch(
+                            checkpoint.scheduler(), new float[] {0.35f * levels[0], 0.35f * levels[1]}, 48)
+                    .sigmas();
+            TransformerProbe transformer = new TransformerProbe(engine, SeamModel.PROMPT, whole);
+            double[] x = mixed(original, transformer.noise(7, 2)[1], sigmas[0]);
+            for (int i = 0; i < 2; i++) {
+                double[] velocity = transformer.velocity(x, sigmas[i]);
+                for (int at = 0; at < x.length; at++) {
+                    x[at] += (sigmas[i] - sigmas[i + 1]) * velocity[at];
+                }
+            }
+            SeamModel.requireClose(actual, x, ROUNDING, "hires");
+            SeamModel.requireFar(actual, original, 100 * ROUNDING, "the enlarged picture itself");
+        }
+    }
+
+    private static double[] mode(TestEngine engine, byte[] rgb, int width, int height) {
+        Session session = new Session(engine.model(), new GenerationListener() {}, () -> {}, Relief.NONE);
+        return session.run(Phase.ENCODE, () -> {
+            try (PointerScope scope = new PointerScope();
+                    Lease<PictureEncoder> encoder = session.use(VaeEncoderLoader.INSTANCE)) {
+                Moments moments = encoder.model().encode(rgb, width, height, () -> {});
+                return TransformerProbe.doubles(Tensors.toFloats(moments.mode(checkpoint.vae(), TensorPlace.CPU)));
+            }
+        });
     }
 }
