@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -277,6 +278,29 @@ final class DevicePipelineTest {
                     .hasMessage("the listener is tired");
             assertThat(pipeline.generateAll(TinyModel.request().count(2).build()))
                     .hasSize(2);
+        }
+    }
+
+    // Whoever waits for a request must hear of anything that its listener throws, or he waits for ever.
+    @Test
+    void errorOfTheListenerAtTheEnd_endsTheRequest() {
+        install(2);
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .devices(List.of(Device.cuda(0), Device.cuda(1)))
+                .build()) {
+            CompletableFuture<List<GeneratedImage>> request =
+                    pipeline.generateAsync(TinyModel.request().count(2).build(), new GenerationListener() {
+                        @Override
+                        public void onDone(List<GeneratedImage> images) {
+                            throw new AssertionError("the listener is tired");
+                        }
+                    });
+            assertThat(request)
+                    .failsWithin(Duration.ofSeconds(60))
+                    .withThrowableThat()
+                    .havingRootCause()
+                    .isInstanceOf(AssertionError.class)
+                    .withMessage("the listener is tired");
         }
     }
 

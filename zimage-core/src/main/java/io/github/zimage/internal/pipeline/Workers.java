@@ -90,7 +90,7 @@ public final class Workers implements AutoCloseable {
                         parts.stream().flatMap(part -> part.join().stream()).toList();
                 listener.onDone(images);
                 result.complete(images);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 result.completeExceptionally(e);
             }
         });
