@@ -1,7 +1,6 @@
 package io.github.zimage;
 
 import java.util.Locale;
-import java.util.Objects;
 
 /**
  * The name of a way to compute attention.
@@ -41,8 +40,7 @@ public record AttentionBackend(String name) {
      * @throws IllegalArgumentException if the name is blank
      */
     public AttentionBackend {
-        Objects.requireNonNull(name, "name");
-        name = name.strip().toLowerCase(Locale.ROOT);
+        name = Given.value(name, "name").strip().toLowerCase(Locale.ROOT);
         if (name.isEmpty()) {
             throw new IllegalArgumentException("attention backend name must not be blank");
         }

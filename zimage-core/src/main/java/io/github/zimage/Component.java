@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.ShownText;
 import java.util.List;
 import java.util.regex.Pattern;
 
@@ -39,10 +40,10 @@ public record Component(String id, String folder) {
     }
 
     private static void check(String what, String name) {
-        if (!NAME.matcher(name).matches()) {
+        if (!NAME.matcher(Given.value(name, what)).matches()) {
             throw new IllegalArgumentException(
                     "%s must be up to 64 small letters, digits and _, with a letter first, but was '%s'"
-                            .formatted(what, name.length() > 100 ? name.substring(0, 100) : name));
+                            .formatted(what, ShownText.cut(name)));
         }
     }
 

@@ -47,7 +47,8 @@ public final class ConversionCache {
 
     /** Returns a cache that keeps components of any size that are computed in BF16 or INT8 in a folder, which is made when it is needed. */
     public static ConversionCache in(Path folder) {
-        return new ConversionCache(folder.toAbsolutePath().normalize(), 0);
+        return new ConversionCache(
+                Given.value(folder, "folder").toAbsolutePath().normalize(), 0);
     }
 
     /** Returns a cache that neither keeps anything nor uses what is kept. */

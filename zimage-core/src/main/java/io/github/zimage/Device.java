@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.ShownText;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -23,6 +24,7 @@ public record Device(Kind kind, int index) {
 
     /** Checks the index. */
     public Device {
+        Given.value(kind, "kind");
         if (index < 0 || (kind == Kind.CPU && index > 0)) {
             throw new IllegalArgumentException("the index of a device must be 0 or, of a card, more, but was " + index);
         }
@@ -44,12 +46,13 @@ public record Device(Kind kind, int index) {
      * @throws IllegalArgumentException if the text is something else
      */
     public static Device parse(String text) {
-        if (text.equals("cpu")) {
+        if (Given.value(text, "device").equals("cpu")) {
             return CPU;
         }
         Matcher matcher = CUDA.matcher(text);
         if (!matcher.matches()) {
-            throw new IllegalArgumentException("device must be cpu or cuda:N, but was '" + text + "'");
+            throw new IllegalArgumentException(
+                    "device must be cpu or cuda:N, but was '%s'".formatted(ShownText.cut(text)));
         }
         String index = matcher.group("index");
         return cuda(index == null ? 0 : Integer.parseInt(index));

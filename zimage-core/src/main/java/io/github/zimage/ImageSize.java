@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.ShownText;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
@@ -75,7 +76,7 @@ public record ImageSize(int width, int height) {
      * @throws IllegalArgumentException if the text is none of these or the size out of range
      */
     public static ImageSize of(String text) {
-        Matcher pixels = PIXELS.matcher(text);
+        Matcher pixels = PIXELS.matcher(Given.value(text, "size"));
         if (pixels.matches()) {
             int width = Integer.parseInt(pixels.group(1));
             return new ImageSize(width, pixels.group(2) == null ? width : Integer.parseInt(pixels.group(2)));
@@ -88,7 +89,7 @@ public record ImageSize(int width, int height) {
                     ratio.group(3) == null ? DEFAULT_SIDE : Integer.parseInt(ratio.group(3)));
         }
         throw new IllegalArgumentException(
-                "a size must be like 1024x768, 1024, 16:9 or 16:9@1024, but was '%s'".formatted(text));
+                "a size must be like 1024x768, 1024, 16:9 or 16:9@1024, but was '%s'".formatted(ShownText.cut(text)));
     }
 
     private static int multiple(double side) {

@@ -41,7 +41,7 @@ public final class Latents {
             throw new IllegalArgumentException(
                     "latents must have positive dimensions, but were [%d, %d, %d]".formatted(channels, height, width));
         }
-        if (values.length != (long) channels * height * width) {
+        if (Given.value(values, "values").length != (long) channels * height * width) {
             throw new IllegalArgumentException("latents of shape [%d, %d, %d] need %d values, but there were %d"
                     .formatted(channels, height, width, (long) channels * height * width, values.length));
         }
@@ -70,13 +70,14 @@ public final class Latents {
 
     /**
      * Writes latents of one shape as one FP32 tensor {@code latents} of shape [n, channels, height, width] into a safetensors
-     * file. The file appears whole or not at all.
+     * file, replacing the one that was there. The file appears whole or not at all.
      *
      * @throws IllegalArgumentException if the list is empty or the shapes differ
      * @throws UncheckedIOException if the file cannot be written
      */
     public static void save(Path file, List<Latents> latents) {
-        if (latents.isEmpty()) {
+        Given.value(file, "file");
+        if (Given.list(latents, "latents").isEmpty()) {
             throw new IllegalArgumentException("latents must not be empty");
         }
         Latents first = latents.get(0);
@@ -105,7 +106,7 @@ public final class Latents {
      * @throws ZImageException if the file cannot be read or holds anything else
      */
     public static List<Latents> load(Path file) {
-        TensorEntry tensor = FloatTensorFile.only(file, TENSOR, 4);
+        TensorEntry tensor = FloatTensorFile.only(Given.value(file, "file"), TENSOR, 4);
         int count = Math.toIntExact(tensor.shape().get(0));
         int channels = Math.toIntExact(tensor.shape().get(1));
         int height = Math.toIntExact(tensor.shape().get(2));

@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.ShownText;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -38,10 +39,10 @@ public record MemorySize(long bytes) implements Comparable<MemorySize> {
      * @throws IllegalArgumentException if the text is none
      */
     public static MemorySize parse(String text) {
-        Matcher matcher = TEXT.matcher(text.strip().toLowerCase(Locale.ROOT));
+        Matcher matcher = TEXT.matcher(Given.value(text, "memory").strip().toLowerCase(Locale.ROOT));
         if (!matcher.matches()) {
-            throw new IllegalArgumentException(
-                    "memory must be a number with a unit, such as 8g or 512m, but was '" + text + "'");
+            throw new IllegalArgumentException("memory must be a number with a unit, such as 8g or 512m, but was '%s'"
+                    .formatted(ShownText.cut(text)));
         }
         long unit = 1L << (10 * (1 + "kmgt".indexOf(matcher.group("unit"))));
         return of(Double.parseDouble(matcher.group("number")), unit);

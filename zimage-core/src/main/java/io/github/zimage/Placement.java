@@ -1,6 +1,6 @@
 package io.github.zimage;
 
-import java.util.Objects;
+import io.github.zimage.internal.io.ShownText;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,8 +28,8 @@ public record Placement(Kind kind, @Nullable Device device) {
 
     /** Checks the device. */
     public Placement {
-        if (kind == Kind.ON) {
-            Objects.requireNonNull(device, "device");
+        if (Given.value(kind, "kind") == Kind.ON) {
+            Given.value(device, "device");
         } else if (device != null && device.kind() != Device.Kind.CPU) {
             throw new IllegalArgumentException("weights can wait on the CPU or on the disk, but not on " + device);
         }
@@ -42,7 +42,7 @@ public record Placement(Kind kind, @Nullable Device device) {
 
     /** Keeps the weights in the memory of another device, the CPU, while the component does not run. */
     public static Placement parkedOn(Device device) {
-        return new Placement(Kind.PARKED, Objects.requireNonNull(device, "device"));
+        return new Placement(Kind.PARKED, Given.value(device, "device"));
     }
 
     /** Reads the weights from the disk whenever the component runs, and lets go of them after it. */
@@ -52,7 +52,7 @@ public record Placement(Kind kind, @Nullable Device device) {
 
     /** Brings the weights block by block from the memory of another device, the CPU, whenever the component runs. */
     public static Placement streamedFrom(Device device) {
-        return new Placement(Kind.STREAMED, Objects.requireNonNull(device, "device"));
+        return new Placement(Kind.STREAMED, Given.value(device, "device"));
     }
 
     /** Brings the weights block by block from the disk whenever the component runs. */
@@ -67,7 +67,7 @@ public record Placement(Kind kind, @Nullable Device device) {
      * @throws IllegalArgumentException if the text is something else
      */
     public static Placement parse(String text) {
-        return switch (text) {
+        return switch (Given.value(text, "place")) {
             case "disk", "park:disk" -> parkedOnDisk();
             case "park:cpu" -> parkedOn(Device.cpu());
             case "stream:disk" -> streamedFromDisk();
@@ -75,8 +75,8 @@ public record Placement(Kind kind, @Nullable Device device) {
             default -> {
                 if (!text.equals("cpu") && !text.startsWith("cuda")) {
                     throw new IllegalArgumentException(
-                            "place must be cpu, cuda:N, disk, park:cpu, stream:cpu or stream:disk, but was '" + text
-                                    + "'");
+                            "place must be cpu, cuda:N, disk, park:cpu, stream:cpu or stream:disk, but was '%s'"
+                                    .formatted(ShownText.cut(text)));
                 }
                 yield on(Device.parse(text));
             }

@@ -37,7 +37,7 @@ public final class PromptEmbeddings {
             throw new IllegalArgumentException(
                     "embeddings must have positive dimensions, but were [%d, %d]".formatted(tokens, features));
         }
-        if (values.length != (long) tokens * features) {
+        if (Given.value(values, "values").length != (long) tokens * features) {
             throw new IllegalArgumentException("embeddings of shape [%d, %d] need %d values, but there were %d"
                     .formatted(tokens, features, (long) tokens * features, values.length));
         }

@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.ShownText;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Function;
@@ -18,8 +19,6 @@ public record Sampling(
         Sampler sampler, Schedule schedule, @Nullable Double shift) {
     /** The model's own. */
     public static final Sampling DEFAULT = new Sampling(Sampler.EULER, Schedule.SIMPLE, null);
-
-    private static final int SHOWN = 40;
 
     /** Checks that there is a sampler and a schedule. */
     public Sampling {
@@ -226,14 +225,15 @@ public record Sampling(
     }
 
     private static <E> E find(E[] values, Function<E, String> id, String what, String name) {
-        String normalized = name.strip().toLowerCase(Locale.ROOT).replace('-', '_');
+        String normalized =
+                Given.value(name, what).strip().toLowerCase(Locale.ROOT).replace('-', '_');
         for (E value : values) {
             if (id.apply(value).equals(normalized)) {
                 return value;
             }
         }
         String all = Arrays.stream(values).map(id).collect(Collectors.joining(", "));
-        String shown = name.length() <= SHOWN ? name : name.substring(0, SHOWN) + "…";
-        throw new IllegalArgumentException("%s must be one of %s, but was \"%s\"".formatted(what, all, shown));
+        throw new IllegalArgumentException(
+                "%s must be one of %s, but was %s".formatted(what, all, ShownText.quoted(name)));
     }
 }

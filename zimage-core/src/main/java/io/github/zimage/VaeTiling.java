@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.ShownText;
 import java.util.Locale;
 
 /**
@@ -29,6 +30,7 @@ public record VaeTiling(Mode mode, int rows) {
      * @throws IllegalArgumentException if they are out of range, or given though there are no tiles
      */
     public VaeTiling {
+        Given.value(mode, "mode");
         if (rows != 0 && (rows < MULTIPLE || rows > ImageSize.MAX_SIDE || rows % MULTIPLE != 0)) {
             throw new IllegalArgumentException(
                     "the rows of a VAE tile must be a multiple of %d from %d to %d, but were %d"
@@ -73,7 +75,7 @@ public record VaeTiling(Mode mode, int rows) {
      * @throws IllegalArgumentException if the text is none of these
      */
     public static VaeTiling parse(String text) {
-        return switch (text.toLowerCase(Locale.ROOT)) {
+        return switch (Given.value(text, "vaeTiling").toLowerCase(Locale.ROOT)) {
             case "auto" -> auto();
             case "on" -> on();
             case "off" -> off();
@@ -83,7 +85,7 @@ public record VaeTiling(Mode mode, int rows) {
                             text.matches("[0-9]+:[0-9]+") ? "; tiles need no overlap: give the rows alone" : "";
                     throw new IllegalArgumentException(
                             "VAE tiling must be auto, on, off or a number of rows such as 64, but was '%s'%s"
-                                    .formatted(text, overlap));
+                                    .formatted(ShownText.cut(text), overlap));
                 }
                 yield ofRows(Integer.parseInt(text));
             }
