@@ -4,13 +4,11 @@ import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.ZImageException;
-import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.io.FileNames;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.internal.request.PictureText;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
-import java.io.IOException;
-import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -20,8 +18,6 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
-import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
@@ -274,12 +270,8 @@ public final class Main implements Runnable {
     /** Reads the version that the build wrote into the library. */
     static final class Version implements IVersionProvider {
         @Override
-        public String[] getVersion() throws IOException {
-            Properties properties = new Properties();
-            try (InputStream in = ZImagePipeline.class.getResourceAsStream("version.properties")) {
-                properties.load(Objects.requireNonNull(in, "version.properties"));
-            }
-            return new String[] {"zimage " + properties.getProperty("version")};
+        public String[] getVersion() {
+            return new String[] {PictureText.PROGRAM};
         }
     }
 }

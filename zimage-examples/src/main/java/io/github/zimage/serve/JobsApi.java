@@ -3,7 +3,7 @@ package io.github.zimage.serve;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
-import java.math.BigInteger;
+import io.github.zimage.internal.request.Seeds;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
@@ -145,7 +145,7 @@ final class JobsApi {
                 .put("width", request.width())
                 .put("height", request.height())
                 .put("count", request.totalCount())
-                .put("seed", unsigned(Objects.requireNonNull(request.seed(), "chosen when it was read")))
+                .put("seed", Seeds.unsigned(Objects.requireNonNull(request.seed(), "chosen when it was read")))
                 .put("waited_ms", job.waitedNanos(now) / 1_000_000)
                 .put("drawn_ms", job.drawnNanos(now) / 1_000_000);
         ArrayNode images = root.putArray("images");
@@ -153,17 +153,12 @@ final class JobsApi {
         for (int i = 0; i < pictures.size(); i++) {
             images.addObject()
                     .put("url", exchange.view().prefix() + links.path(job, i, store.left(job)))
-                    .put("seed", unsigned(pictures.get(i).seed()));
+                    .put("seed", Seeds.unsigned(pictures.get(i).seed()));
         }
         ApiException failure = job.failure();
         if (failure != null) {
             root.set("error", failure.toJson().get("error"));
         }
         return root;
-    }
-
-    /** Returns a seed as it is written: without a sign. */
-    static BigInteger unsigned(long seed) {
-        return new BigInteger(Long.toUnsignedString(seed));
     }
 }

@@ -2,6 +2,7 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.internal.request.Seeds;
 import java.time.Instant;
 import java.util.Base64;
 import java.util.List;
@@ -174,7 +175,7 @@ final class OpenAiApi {
                     json.writeFieldName("b64_json");
                     json.writeRawUTF8String(text, 0, text.length); // megabytes that need no escapes
                 }
-                json.writeNumberField("seed", JobsApi.unsigned(picture.seed()));
+                json.writeNumberField("seed", Seeds.unsigned(picture.seed()));
                 json.writeNumberField("steps", job.request().steps());
                 json.writeNumberField("guidance", job.request().guidance());
                 json.writeEndObject();

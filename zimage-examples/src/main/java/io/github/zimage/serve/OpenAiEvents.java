@@ -3,6 +3,7 @@ package io.github.zimage.serve;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.internal.request.Seeds;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -130,7 +131,7 @@ final class OpenAiEvents {
         for (EncodedImage picture : job.pictures()) {
             ObjectNode event = picture("completed", picture.png())
                     .put("model", model)
-                    .put("seed", JobsApi.unsigned(picture.seed()))
+                    .put("seed", Seeds.unsigned(picture.seed()))
                     .put("steps", request.steps())
                     .put("guidance", request.guidance())
                     .put("drawn_ms", job.drawnNanos(System.nanoTime()) / 1_000_000);

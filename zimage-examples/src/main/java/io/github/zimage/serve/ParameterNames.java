@@ -4,7 +4,6 @@ import io.github.zimage.InvalidRequestException;
 import io.github.zimage.PromptTooLongException;
 import io.github.zimage.internal.request.RequestJson;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Supplier;
@@ -33,13 +32,9 @@ final class ParameterNames {
         Set<String> all = new TreeSet<>();
         for (String name : RequestJson.names()) {
             all.add(name);
-            all.add(pythonName(name));
+            all.add(RequestJson.pythonName(name));
         }
         return all;
-    }
-
-    private static String pythonName(String name) {
-        return name.replaceAll("(?=\\p{Lu})", "_").toLowerCase(Locale.ROOT);
     }
 
     /** Returns the parameter of a request's value. */
@@ -51,7 +46,7 @@ final class ParameterNames {
             case "width", "height" -> "size";
             case "count" -> count;
             case "prompt" -> fields.has("prompts") ? "prompts" : "prompt";
-            default -> pythonName(value);
+            default -> RequestJson.pythonName(value);
         };
     }
 

@@ -19,9 +19,6 @@ import java.util.function.Predicate;
  */
 record FieldType<T>(String what, Predicate<JsonNode> fits, Function<JsonNode, T> read, Function<T, JsonNode> write) {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
-    private static final BigInteger FIRST_SEED = BigInteger.valueOf(Long.MIN_VALUE);
-    private static final BigInteger LAST_SEED =
-            BigInteger.ONE.shiftLeft(Long.SIZE).subtract(BigInteger.ONE);
 
     /** A text of any length. */
     static final FieldType<String> TEXT =
@@ -42,9 +39,7 @@ record FieldType<T>(String what, Predicate<JsonNode> fits, Function<JsonNode, T>
     /** A seed: 64 bits, written without a sign, read with or without one. */
     static final FieldType<BigInteger> SEED = new FieldType<>(
             "a whole number from -2^63 to 2^64 - 1",
-            node -> node.isIntegralNumber()
-                    && node.bigIntegerValue().compareTo(FIRST_SEED) >= 0
-                    && node.bigIntegerValue().compareTo(LAST_SEED) <= 0,
+            node -> node.isIntegralNumber() && Seeds.fits(node.bigIntegerValue()),
             JsonNode::bigIntegerValue,
             NODES::numberNode);
 

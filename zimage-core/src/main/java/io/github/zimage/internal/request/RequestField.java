@@ -6,7 +6,6 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.internal.io.ShownText;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -29,11 +28,6 @@ record RequestField<T>(
         BiConsumer<GenerationRequest.Builder, T> set) {
 
     private static final int SHOWN = 40;
-
-    /** Returns the name with underscores, as in Python. */
-    String pythonName() {
-        return name.replaceAll("(?=\\p{Lu})", "_").toLowerCase(Locale.ROOT);
-    }
 
     /** Tells what is wrong with a request's value, if anything is. */
     void check(GenerationRequest request, BiConsumer<String, String> problem) {

@@ -13,6 +13,7 @@ import io.github.zimage.internal.io.ShownText;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -41,7 +42,7 @@ public final class RequestJson {
         Map<String, RequestField<?>> fields = new HashMap<>();
         for (RequestField<?> field : RequestFields.ALL) {
             fields.put(field.name(), field);
-            fields.put(field.pythonName(), field);
+            fields.put(pythonName(field.name()), field);
         }
         return fields;
     }
@@ -49,6 +50,11 @@ public final class RequestJson {
     /** Returns the names of all fields, as they are written. */
     public static List<String> names() {
         return RequestFields.ALL.stream().map(RequestField::name).toList();
+    }
+
+    /** Returns a field's name as it is written in Python, such as {@code negative_prompt}. */
+    public static String pythonName(String name) {
+        return name.replaceAll("(?=\\p{Lu})", "_").toLowerCase(Locale.ROOT);
     }
 
     /** Returns a request as JSON. */
@@ -89,7 +95,7 @@ public final class RequestJson {
                     throw new InvalidRequestException(
                             List.of(field.name()),
                             "%s must be given once, but was given as %s too"
-                                    .formatted(field.name(), field.pythonName()));
+                                    .formatted(field.name(), pythonName(field.name())));
                 }
                 field.read(property.getValue(), into);
             }

@@ -31,9 +31,14 @@ public final class Seeds {
         return seed.equals(BigInteger.valueOf(RANDOM));
     }
 
+    /** Returns whether a number has no more than 64 bits, with or without a sign. */
+    static boolean fits(BigInteger seed) {
+        return seed.compareTo(FIRST) >= 0 && seed.compareTo(LAST) <= 0;
+    }
+
     /** Returns the bits of a seed. */
     public static long bits(BigInteger seed, String name) {
-        if (seed.compareTo(FIRST) < 0 || seed.compareTo(LAST) > 0) {
+        if (!fits(seed)) {
             throw new InvalidRequestException(
                     List.of(name), "%s must be between %s and %s, but was %s".formatted(name, FIRST, LAST, seed));
         }
