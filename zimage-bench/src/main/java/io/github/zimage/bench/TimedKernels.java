@@ -40,7 +40,7 @@ final class TimedKernels extends Kernels {
         return taken;
     }
 
-    private <T> T timed(String name, double operations, Supplier<T> operation) {
+    private <T> T time(String name, double operations, Supplier<T> operation) {
         long start = System.nanoTime();
         long[] inner = {0};
         running.push(inner);
@@ -88,7 +88,7 @@ final class TimedKernels extends Kernels {
 
     private Projection timed(TensorSource weights, String name, Projection projection) {
         double perRow = operations(weights, name, 1);
-        return x -> timed("product " + shortName(name), perRow * x.count(), () -> projection.forward(x));
+        return x -> time("product " + shortName(name), perRow * x.count(), () -> projection.forward(x));
     }
 
     @Override
@@ -98,22 +98,22 @@ final class TimedKernels extends Kernels {
                 names.stream().mapToDouble(name -> operations(weights, name, 1)).sum();
         String shown = "product "
                 + String.join(", ", names.stream().map(TimedKernels::shortName).toList());
-        return x -> timed(shown, perRow * x.count(), () -> projection.forward(x));
+        return x -> time(shown, perRow * x.count(), () -> projection.forward(x));
     }
 
     @Override
     public Rows rows(Tensor x) {
-        return timed("rounding of what attention gave", 0, () -> target.rows(x));
+        return time("rounding of what attention gave", 0, () -> target.rows(x));
     }
 
     @Override
     public Rows normScale(Tensor x, Tensor scale, double eps) {
-        return timed("norm before the feed-forward", 0, () -> target.normScale(x, scale, eps));
+        return time("norm before the feed-forward", 0, () -> target.normScale(x, scale, eps));
     }
 
     @Override
     public void addNormScale(Tensor x, Rows y, Tensor scale, double eps) {
-        timed("norm and addition to the stream", 0, () -> {
+        time("norm and addition to the stream", 0, () -> {
             target.addNormScale(x, y, scale, eps);
             return x;
         });
@@ -121,7 +121,7 @@ final class TimedKernels extends Kernels {
 
     @Override
     public Heads heads(Tensor x, Tensor norm, double eps, JointProjection qkv, Heads.Recipe recipe) {
-        return timed(
+        return time(
                 "norm before attention, norms and rotations of heads",
                 0,
                 () -> target.heads(x, norm, eps, qkv, recipe));
@@ -130,17 +130,17 @@ final class TimedKernels extends Kernels {
     @Override
     public Tensor attention(Tensor query, Tensor key, Tensor value, boolean causal) {
         double operations = 4.0 * query.size(0) * key.size(0) * query.size(1) * query.size(2);
-        return timed("attention", operations, () -> target.attention(query, key, value, causal));
+        return time("attention", operations, () -> target.attention(query, key, value, causal));
     }
 
     @Override
     public Rows swiglu(Rows gate, Rows up) {
-        return timed("SiLU, gate, turning and rounding", 0, () -> target.swiglu(gate, up));
+        return time("SiLU, gate, turning and rounding", 0, () -> target.swiglu(gate, up));
     }
 
     @Override
     public void inParts(long rows, RowRange computation) {
-        timed("cutting rows into parts, freeing their memory", 0, () -> {
+        time("cutting rows into parts, freeing their memory", 0, () -> {
             target.inParts(rows, computation);
             return rows;
         });
@@ -148,6 +148,6 @@ final class TimedKernels extends Kernels {
 
     @Override
     public Tensor layerNorm(Tensor x, Tensor scale, double eps) {
-        return timed("norm of the last layer", 0, () -> target.layerNorm(x, scale, eps));
+        return time("norm of the last layer", 0, () -> target.layerNorm(x, scale, eps));
     }
 }

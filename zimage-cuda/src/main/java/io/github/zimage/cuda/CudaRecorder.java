@@ -36,21 +36,21 @@ final class CudaRecorder<G, E> implements Recorder {
     public Recording record(Runnable work) {
         try {
             capture.prepare();
-            return new Graph(instantiated(work));
+            return new Graph(instantiate(work));
         } catch (LinkageError e) {
             throw new ZImageException("this build of LibTorch or CUDA does not have what recording needs", e);
         }
     }
 
     /** Returns what can be launched, after which the pool has one user more. */
-    private E instantiated(Runnable work) {
+    private E instantiate(Runnable work) {
         capture.enter();
         try {
             capture.beginPool();
             try {
                 G captured;
                 try {
-                    captured = captured(work);
+                    captured = capture(work);
                 } finally {
                     capture.endPool();
                 }
@@ -68,7 +68,7 @@ final class CudaRecorder<G, E> implements Recorder {
         }
     }
 
-    private G captured(Runnable work) {
+    private G capture(Runnable work) {
         capture.begin();
         try {
             work.run();

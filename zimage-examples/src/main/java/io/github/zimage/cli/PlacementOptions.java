@@ -58,7 +58,7 @@ final class PlacementOptions {
         for (Place place : places) {
             if (all.put(place.component(), place.placement()) != null) {
                 throw new IllegalArgumentException("--place must be given once for each part, but "
-                        + place.component().folder() + " was placed twice");
+                        + place.component().id() + " was placed twice");
             }
         }
         all.forEach(builder::place);

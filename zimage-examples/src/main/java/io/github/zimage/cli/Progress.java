@@ -62,15 +62,15 @@ final class Progress implements GenerationListener, AutoCloseable {
 
     @Override
     public void onLoad(Component component, long bytesDone, long bytesTotal) {
-        showBytes("load " + component.folder(), bytesDone, bytesTotal);
+        showBytes("load " + component.id(), bytesDone, bytesTotal);
     }
 
     @Override
     public void onConvert(Component component, long bytesDone, long bytesTotal) {
         if (bytesDone == bytesTotal) {
-            log(Duration.ZERO, "weights of %s converted".formatted(component.folder()));
+            log(Duration.ZERO, "weights of %s converted".formatted(component.id()));
         }
-        showBytes("convert " + component.folder(), bytesDone, bytesTotal);
+        showBytes("convert " + component.id(), bytesDone, bytesTotal);
     }
 
     @Override

@@ -127,7 +127,7 @@ final class Metrics implements QueueListener, AutoCloseable {
     }
 
     void onRemedy(Watchdog.Remedy remedy) {
-        registry.counter("zimage.healings", "cure", remedy.name().toLowerCase(Locale.ROOT))
+        registry.counter("zimage.healings", "remedy", remedy.name().toLowerCase(Locale.ROOT))
                 .increment();
     }
 

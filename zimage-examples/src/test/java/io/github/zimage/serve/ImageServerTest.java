@@ -408,7 +408,7 @@ final class ImageServerTest {
                 .isEqualTo(StubBackend.png(4));
         assertThat(backends).hasSize(2);
         assertThat(backends.get(0).closed).isTrue();
-        assertThat(get("/metrics").body()).contains("zimage_healings_total{cure=\"rebuild\"} 1");
+        assertThat(get("/metrics").body()).contains("zimage_healings_total{remedy=\"rebuild\"} 1");
     }
 
     @Test

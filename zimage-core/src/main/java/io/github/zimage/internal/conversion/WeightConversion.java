@@ -31,8 +31,8 @@ import org.slf4j.LoggerFactory;
 public record WeightConversion(ConversionCache cache) {
     private static final Logger LOG = LoggerFactory.getLogger(WeightConversion.class);
 
-    /** Returns the checkpoint with the weights that are kept in place of its own, after converting those that should be kept. */
-    public Checkpoint applied(
+    /** Converts the weights that should be kept and are not, and returns the checkpoint with those that are kept in place of its own. */
+    public Checkpoint apply(
             Checkpoint checkpoint, Map<Component, Precision> precisions, GenerationListener listener) {
         Path folder = cache.folder();
         if (folder == null) {

@@ -89,7 +89,7 @@ final class Components implements AutoCloseable {
     private void record(LoadEvent event, ComponentLoader<?> loader) {
         if (event.shouldCommit()) {
             Component component = loader.component();
-            event.component = component.folder();
+            event.component = component.id();
             event.device = options.get().hardware().device(component).toString();
             event.residence = options.get().residence(component).kind().name().toLowerCase(Locale.ROOT);
             event.bytes = loader.weights(checkpoint).byteSize();

@@ -51,7 +51,7 @@ public final class LoadedModel implements Phases.Runner, AutoCloseable {
             if (isPlannedToStay(Component.VAE_ENCODER)) {
                 prepare(loading, Phase.ENCODE, VaeEncoderLoader.INSTANCE, listener);
             }
-            recordings = loading.relieved(Phase.DENOISE, this::openRecordings);
+            recordings = loading.attempt(Phase.DENOISE, this::openRecordings);
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -64,7 +64,7 @@ public final class LoadedModel implements Phases.Runner, AutoCloseable {
     }
 
     private void prepare(Phases loading, Phase phase, ComponentLoader<?> loader, GenerationListener listener) {
-        loading.relieved(phase, () -> {
+        loading.attempt(phase, () -> {
             components.prepare(loader, progress(loader, listener, () -> {}));
             return loader;
         });

@@ -39,15 +39,15 @@ final class Phases {
      * @param work may run twice
      */
     <T> T run(Phase phase, Supplier<T> work) {
-        return relieved(phase, () -> runner.on(phase, work));
+        return attempt(phase, () -> runner.on(phase, work));
     }
 
     /**
-     * Does work for a phase, such as loading, which enters devices itself.
+     * Does work for a phase, such as loading, which enters devices itself, and once more with less memory if an allocation fails.
      *
      * @param work may run twice
      */
-    <T extends @Nullable Object> T relieved(Phase phase, Supplier<T> work) {
+    <T extends @Nullable Object> T attempt(Phase phase, Supplier<T> work) {
         try {
             return work.get();
         } catch (RuntimeException e) {
@@ -60,6 +60,6 @@ final class Phases {
             mayRetry = false;
             runner.shrink(relief.smaller(runner.options(), phase, failure));
         }
-        return relieved(phase, work);
+        return attempt(phase, work);
     }
 }

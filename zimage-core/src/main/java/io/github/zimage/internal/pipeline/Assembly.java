@@ -101,7 +101,7 @@ public final class Assembly {
         PromptTokens tokens = model.tokens().retain();
         List<Worker> workers = new ArrayList<>();
         try {
-            Checkpoint kept = conversion().applied(checkpoint, keptPrecisions(computing.get(0)), settings.listener());
+            Checkpoint kept = conversion().apply(checkpoint, keptPrecisions(computing.get(0)), settings.listener());
             for (Device each : computing) {
                 GenerationListener heard = workers.isEmpty() ? settings.listener() : new GenerationListener() {};
                 workers.add(worker(kept, each, images, heard));

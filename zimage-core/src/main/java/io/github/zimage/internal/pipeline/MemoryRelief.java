@@ -128,7 +128,7 @@ final class MemoryRelief {
 
     private static String loading(Phase phase) {
         String component = phase.component().id().replace('_', ' ');
-        return "loading the " + (component.equals("vae") ? "VAE" : component);
+        return "loading the " + component.replace("vae", "VAE");
     }
 
     private OptionalLong free() {

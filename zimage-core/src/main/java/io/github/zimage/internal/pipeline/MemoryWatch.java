@@ -38,7 +38,7 @@ final class MemoryWatch {
             Supplier<Map<Phase, Long>> devicePeaks) {
         if (keeper.current().machine().device().kind() != Device.Kind.CPU) {
             T result = generation.apply(listener);
-            found(request, devicePeaks.get());
+            note(request, devicePeaks.get());
             return result;
         }
         Optional<ResidentMemory> started = ResidentMemory.start(Phase.TEXT);
@@ -47,12 +47,12 @@ final class MemoryWatch {
         }
         try (ResidentMemory memory = started.get()) {
             T result = generation.apply(new PhaseListener(listener, memory));
-            found(request, memory.peaks());
+            note(request, memory.peaks());
             return result;
         }
     }
 
-    private void found(GenerationRequest request, Map<Phase, Long> peaks) {
+    private void note(GenerationRequest request, Map<Phase, Long> peaks) {
         long beside = keeper.current().machine().outsideAllocator();
         Map<String, Long> bytes = new LinkedHashMap<>();
         Plan planned = keeper.planFor(request);

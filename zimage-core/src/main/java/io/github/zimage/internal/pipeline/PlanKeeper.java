@@ -129,10 +129,10 @@ final class PlanKeeper {
         for (MemoryPlan.Part part : shown.parts()) {
             switch (part.kind()) {
                 case ON -> {}
-                case PARKED -> moving.add(part.component().folder() + " parked");
+                case PARKED -> moving.add(part.component().id() + " parked");
                 case STREAMED ->
                     moving.add("%s streamed but for %d of %d blocks"
-                            .formatted(part.component().folder(), part.residentBlocks(), part.blocks()));
+                            .formatted(part.component().id(), part.residentBlocks(), part.blocks()));
             }
         }
         if (plan.work().pictures() > plan.work().picturesAtOnce()

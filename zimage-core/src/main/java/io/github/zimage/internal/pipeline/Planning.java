@@ -124,11 +124,11 @@ final class Planning {
             if (!where.equals(computing)) {
                 Devices.require(
                         where,
-                        "%s cannot be placed on %s".formatted(component.folder().replace('_', ' '), where));
+                        "%s cannot be placed on %s".formatted(component.id().replace('_', ' '), where));
             }
             if (!Devices.has(where, wanted)) {
                 throw new IllegalArgumentException("%s cannot compute in %s on %s: use BF16 or FP32"
-                        .formatted(component.folder().replace('_', ' '), wanted, where));
+                        .formatted(component.id().replace('_', ' '), wanted, where));
             }
         });
     }

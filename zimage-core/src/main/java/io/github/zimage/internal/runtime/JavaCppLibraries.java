@@ -178,11 +178,12 @@ final class JavaCppLibraries {
         int before;
         do {
             before = left.size();
-            left.removeIf(library -> loaded(folder.resolve(library.path())));
+            left.removeIf(library -> tryLoad(folder.resolve(library.path())));
         } while (!left.isEmpty() && left.size() < before);
     }
 
-    private static boolean loaded(Path file) {
+    /** Loads a library, and returns whether that could be done: it cannot before those that it needs. */
+    private static boolean tryLoad(Path file) {
         try {
             Loader.loadLibrary(torch.class, new URL[] {file.toUri().toURL()}, presetName(file));
             return true;
