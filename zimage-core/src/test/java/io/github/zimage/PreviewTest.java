@@ -57,6 +57,8 @@ final class PreviewTest {
                     .latents(List.of(Latents.of(16, 4, 8, halved(noise, 16, 8, 16))))
                     .build());
 
+            // The mean of four is rounded here otherwise than there, by some 1e-7, which one step through the model
+            // multiplies.
             assertThat(preview.latents().values())
                     .usingComparatorWithPrecision(1e-4f)
                     .containsExactly(expected.latents().values());
@@ -65,6 +67,7 @@ final class PreviewTest {
                             .rgb());
             assertThat(preview.parameters()).isNotNull();
             assertThat(preview.parameters().request().noiseReduction()).isEqualTo(2);
+            // Of 512 numbers: four times what their variance scatters by.
             assertThat(variance(halved(noise, 16, 8, 16))).isCloseTo(1, within(0.25));
         }
     }

@@ -238,6 +238,7 @@ final class ZImagePipelineTest {
                 assertThat(other.attentionBackend()).isEqualTo(name);
             }
             GeneratedImage image = other.generate(request);
+            // FP32 sums in another order: some 1e-7 each, which three guided steps carry on.
             assertThat(relativeError(latents(image), latents(expected))).isLessThan(1e-5);
             byte[] rgb = image.rgb();
             byte[] expectedRgb = expected.rgb();
@@ -328,7 +329,8 @@ final class ZImagePipelineTest {
                 .build()) {
             PromptEmbeddings cut = cutting.encode(prompt);
             assertThat(cut.tokens()).isEqualTo(tokens - 5);
-            // Attention is causal: what was cut off never told on what came before.
+            // Attention is causal: what was cut off never told on what came before, but for FP32 sums of another
+            // length.
             float[] whole = pipeline.encode(prompt).values();
             float[] head = Arrays.copyOf(whole, cut.values().length);
             assertThat(relativeError(cut.values(), head)).isLessThan(1e-5);

@@ -283,7 +283,7 @@ final class JobQueue {
         attempt.start(by);
     }
 
-    // What follows is called by attempts at jobs, which hold the lock.
+    // What follows is called by attempts at jobs, which hold the lock; only recordRelief takes it itself.
 
     void markStarted(Job job) {
         job.markStarted(nanoTime.getAsLong());
