@@ -1,11 +1,10 @@
 package io.github.zimage.serve;
 
+import io.github.zimage.internal.io.Sha256;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Base64;
 import java.util.Objects;
 import java.util.regex.Matcher;
@@ -34,13 +33,7 @@ final class Page {
         if (!matcher.find()) {
             throw new IllegalStateException("page.html has no " + element);
         }
-        try {
-            byte[] digest =
-                    MessageDigest.getInstance("SHA-256").digest(matcher.group(1).getBytes(StandardCharsets.UTF_8));
-            return "sha256-" + Base64.getEncoder().encodeToString(digest);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
+        return "sha256-" + Base64.getEncoder().encodeToString(Sha256.of(matcher.group(1)));
     }
 
     void show(Exchange exchange) {

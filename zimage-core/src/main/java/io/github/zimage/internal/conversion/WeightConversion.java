@@ -32,8 +32,7 @@ public record WeightConversion(ConversionCache cache) {
     private static final Logger LOG = LoggerFactory.getLogger(WeightConversion.class);
 
     /** Converts the weights that should be kept and are not, and returns the checkpoint with those that are kept in place of its own. */
-    public Checkpoint apply(
-            Checkpoint checkpoint, Map<Component, Precision> precisions, GenerationListener listener) {
+    public Checkpoint apply(Checkpoint checkpoint, Map<Component, Precision> precisions, GenerationListener listener) {
         Path folder = cache.folder();
         if (folder == null) {
             return checkpoint;

@@ -2,6 +2,7 @@ package io.github.zimage.internal.conversion;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
+import io.github.zimage.internal.io.Sha256;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.TensorFiles;
 import io.github.zimage.internal.weights.WeightIndex;
@@ -11,7 +12,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -28,7 +28,7 @@ final class WeightKey {
 
     /** Returns 64 hexadecimal digits. */
     static String of(Component component, WeightIndex weights, Precision precision) throws IOException {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.digest();
         put(digest, "layout " + EngineLayout.VERSION, component.id().toUpperCase(Locale.ROOT), precision.name());
         List<Path> paths = weights.files();
         for (Path file : paths) {
@@ -58,14 +58,6 @@ final class WeightKey {
         for (Object value : values) {
             digest.update(String.valueOf(value).getBytes(StandardCharsets.UTF_8));
             digest.update((byte) 0);
-        }
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JVM has SHA-256", e);
         }
     }
 }

@@ -6,14 +6,13 @@ import io.github.zimage.Lora;
 import io.github.zimage.LoraReport;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.io.ModelFile;
+import io.github.zimage.internal.io.Sha256;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -216,15 +215,13 @@ public final class LoraCatalog {
 
     private static String digest(Path file) throws IOException {
         try (InputStream in = Files.newInputStream(file);
-                DigestInputStream digested = new DigestInputStream(in, MessageDigest.getInstance("SHA-256"))) {
+                DigestInputStream digested = new DigestInputStream(in, Sha256.digest())) {
             byte[] piece = new byte[1 << 20];
             int count = digested.read(piece);
             while (count >= 0) {
                 count = digested.read(piece);
             }
             return HexFormat.of().formatHex(digested.getMessageDigest().digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JVM has SHA-256", e);
         }
     }
 }

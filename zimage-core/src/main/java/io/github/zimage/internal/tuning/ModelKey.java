@@ -1,11 +1,11 @@
 package io.github.zimage.internal.tuning;
 
 import io.github.zimage.Component;
+import io.github.zimage.internal.io.Sha256;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Map;
@@ -17,12 +17,7 @@ public final class ModelKey {
 
     /** Returns what stands for a model: 32 hexadecimal digits of a hash over its tensors' names and shapes. */
     public static String of(Checkpoint checkpoint) {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every Java runtime has SHA-256", e);
-        }
+        MessageDigest digest = Sha256.digest();
         for (Component component : Component.values()) {
             Map<String, TensorEntry> tensors =
                     new TreeMap<>(checkpoint.files(component).tensors());

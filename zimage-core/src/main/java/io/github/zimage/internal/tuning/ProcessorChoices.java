@@ -6,13 +6,12 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.config.ConfigFile;
 import io.github.zimage.internal.io.AtomicFile;
 import io.github.zimage.internal.io.PrivateFiles;
+import io.github.zimage.internal.io.Sha256;
 import io.github.zimage.internal.system.ProcessorWatch;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
@@ -59,12 +58,7 @@ public final class ProcessorChoices {
     }
 
     private static String hash(String text) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-            return HexFormat.of().formatHex(digest, 0, 8);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every Java runtime has SHA-256", e);
-        }
+        return HexFormat.of().formatHex(Sha256.of(text), 0, 8);
     }
 
     /** Returns where the choices lie, or null if they are not kept. */
