@@ -142,6 +142,11 @@ public final class GenerationRequest {
         return values.cfgTruncation;
     }
 
+    /** Returns how the negative prompt acts by attention, if it does. */
+    public Nag nag() {
+        return values.nag;
+    }
+
     /** Returns the seed of the first picture, or {@code null} if each generation shall choose one. */
     public @Nullable Long seed() {
         return values.seeds.isEmpty() ? values.seed : values.seeds.get(0);
@@ -240,6 +245,7 @@ public final class GenerationRequest {
         private double guidance;
         private double cfgNormalization;
         private double cfgTruncation = 1;
+        private Nag nag = Nag.OFF;
         private @Nullable Long seed;
         private List<Long> seeds = List.of();
         private int count = 1;
@@ -293,7 +299,7 @@ public final class GenerationRequest {
             return this;
         }
 
-        /** Sets what the pictures should not show. Acts only with {@link #guidance} above 0; unset, it is the empty prompt. */
+        /** Sets what the pictures should not show. Acts only with {@link #guidance} or {@link #nag(Nag)}; unset, it is the empty prompt. */
         public Builder negativePrompt(String negativePrompt) {
             this.negativePrompt = Given.value(negativePrompt, "negativePrompt");
             return this;
@@ -372,6 +378,20 @@ public final class GenerationRequest {
         public Builder cfgTruncation(double cfgTruncation) {
             this.cfgTruncation = cfgTruncation;
             return this;
+        }
+
+        /**
+         * Sets guidance by attention, with which the {@link #negativePrompt} acts on Turbo; {@link Nag#OFF} unless set. Not together with
+         * {@link #guidance}.
+         */
+        public Builder nag(Nag nag) {
+            this.nag = Given.value(nag, "nag");
+            return this;
+        }
+
+        /** Changes the guidance by attention, as in {@code nag(n -> n.withScale(2))}. */
+        public Builder nag(UnaryOperator<Nag> change) {
+            return nag(Given.value(change, "change").apply(nag));
         }
 
         /**

@@ -63,7 +63,13 @@ final class RequestRules {
                     "negativePrompt",
                     "only one of negative prompt and negative embeddings can be given, but there were both");
         }
-        if (request.guidance() > 0
+        if (request.guidance() > 0 && request.nag().isOn()) {
+            problem(
+                    "nagScale",
+                    "only one of guidance and nagScale can act on the negative prompt, but guidance was %s and nagScale %s"
+                            .formatted(request.guidance(), request.nag().scale()));
+        }
+        if ((request.guidance() > 0 || request.nag().isOn())
                 && !request.promptEmbeddings().isEmpty()
                 && request.prompts().isEmpty()
                 && request.negativePrompt() == null

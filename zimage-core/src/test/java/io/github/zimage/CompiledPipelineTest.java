@@ -85,6 +85,31 @@ final class CompiledPipelineTest {
         assertThat(recorder.closed).hasValue(1);
     }
 
+    // With four steps, guidance by attention acts in three: another shape, with the same timestep's tensors.
+    @Test
+    void attentionGuidance_isRecordedBesideTheStepsWithout() {
+        GenerationRequest request = request()
+                .prompts(List.of("a fox", "a house"))
+                .negativePrompt("a very long prompt that says the same again and again, ".repeat(3))
+                .nag(Nag.DEFAULT)
+                .build();
+        List<GeneratedImage> expected = draw(TinyModel.pipeline(folder), request);
+        List<GeneratedImage> plain = draw(
+                TinyModel.pipeline(folder), request.toBuilder().nag(Nag.OFF).build());
+        assertThat(plain.get(0).latents().values())
+                .isNotEqualTo(expected.get(0).latents().values());
+        try (ZImagePipeline pipeline = compiled().build()) {
+            for (int round = 0; round < 2; round++) {
+                assertSame(pipeline.generateAll(request), expected);
+                assertSame(pipeline.generateAll(request.toBuilder().nag(Nag.OFF).build()), plain);
+            }
+            assertThat(recorder.recordings).as("with and without").hasValue(2);
+            pipeline.generateAll(
+                    request.toBuilder().nag(each -> each.withScale(3)).build());
+            assertThat(recorder.recordings).as("another scale").hasValue(3);
+        }
+    }
+
     /** The longer prompt is the one that has a caption of another length. */
     private static int shapes(GenerationRequest request) {
         return request.prompts().size() > 1 || request.negativePrompt() != null ? 2 : 1;

@@ -6,6 +6,7 @@ import io.github.zimage.Component;
 import io.github.zimage.Device;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.Nag;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
@@ -48,6 +49,14 @@ final class FidelityPart {
                 .seed(1)
                 .count(4)
                 .build();
+        compare(request);
+        compare(request.toBuilder()
+                .negativePrompt("a red fox in the snow, at night, far away")
+                .nag(Nag.DEFAULT)
+                .build());
+    }
+
+    private void compare(GenerationRequest request) {
         List<GeneratedImage> exact =
                 draw(request, builder -> builder.device(Device.cpu()).precision(Precision.FP32));
         Device card = options.device();
@@ -64,6 +73,7 @@ final class FidelityPart {
     private void compare(List<GeneratedImage> exact, GenerationRequest request, Precision precision, Device on) {
         Map<String, Object> line = Findings.line(NAME, "device", on.toString());
         line.put("precision", precision.name());
+        line.put("nag", request.nag().isOn());
         try {
             List<GeneratedImage> drawn = draw(request, builder -> {
                 builder.device(on);

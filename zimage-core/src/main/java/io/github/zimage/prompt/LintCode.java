@@ -24,7 +24,7 @@ public enum LintCode {
     OTHER_SYNTAX(LintSeverity.WARNING, LintBasis.MODEL),
     /**
      * A negative prompt written into the prompt, where it names what it wants to avoid; or one that is given while
-     * guidance is off, where it is not used.
+     * guidance is off, also that by attention, where it is not used.
      */
     NEGATIVE_PROMPT(LintSeverity.WARNING, LintBasis.MODEL),
     /** Guidance above 0 with the Turbo model, which was distilled to do without. */

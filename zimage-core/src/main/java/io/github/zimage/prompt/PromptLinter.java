@@ -108,10 +108,19 @@ public final class PromptLinter {
      * @param guidance as in a request: 0 is off
      */
     public PromptLint lint(String prompt, @Nullable String negativePrompt, double guidance) {
+        return lint(prompt, negativePrompt, guidance, 1);
+    }
+
+    /**
+     * As the other one, with guidance by attention, with which a negative prompt acts on the Turbo model.
+     *
+     * @param nagScale as in a request: 1 is off
+     */
+    public PromptLint lint(String prompt, @Nullable String negativePrompt, double guidance, double nagScale) {
         List<LintFinding> findings = new ArrayList<>();
         if (guidance > 0) {
             add(findings, LintCode.GUIDANCE_ON_TURBO, Double.toString(guidance));
-        } else if (negativePrompt != null && !negativePrompt.isBlank()) {
+        } else if (nagScale <= 1 && negativePrompt != null && !negativePrompt.isBlank()) {
             add(findings, LintCode.NEGATIVE_PROMPT);
         }
         PromptLint lint = lint(prompt);

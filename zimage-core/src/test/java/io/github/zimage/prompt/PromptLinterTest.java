@@ -112,11 +112,15 @@ class PromptLinterTest {
     void settingsThatTurboIgnores_areReported() {
         assertThat(linter.lint("a fox", "blurry", 0).findings())
                 .extracting(finding -> finding.message(Locale.ENGLISH))
-                .containsExactly("The negative prompt has no effect while guidance is 0: leave it out.");
+                .containsExactly(
+                        "The negative prompt has no effect while guidance is 0: leave it out, or set nagScale to 2.");
         assertThat(linter.lint("a fox", "blurry", 4).findings())
                 .extracting(LintFinding::code)
                 .containsExactly(LintCode.GUIDANCE_ON_TURBO);
         assertThat(linter.lint("a fox", " ", 0).findings()).isEmpty();
+        assertThat(linter.lint("a fox", "blurry", 0, 2).findings())
+                .as("acts by attention")
+                .isEmpty();
     }
 
     @Test

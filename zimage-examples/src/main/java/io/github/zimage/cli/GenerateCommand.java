@@ -133,9 +133,7 @@ final class GenerateCommand implements Callable<Integer> {
             err.println("zimage: no model chosen, so the demo model draws, which knows a small world only"
                     + " (--model takes the folder of a real one)");
         }
-        if (prompts.negative() != null && !options.isGuided()) {
-            err.println("zimage: --negative has no effect while --guidance is 0");
-        }
+        options.sayWhatHasNoEffect(prompts.negative() != null, err);
     }
 
     private void draw(PipelineBuilder builder, GenerationRequest request, List<Path> files, PrintWriter out) {

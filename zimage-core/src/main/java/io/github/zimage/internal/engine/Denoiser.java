@@ -26,6 +26,13 @@ public interface Denoiser extends AutoCloseable {
         return false;
     }
 
+    /**
+     * As {@link #captions}, of what pictures shall avoid by attention.
+     *
+     * @param beside for each the caption of what the picture shall show
+     */
+    List<Caption> avoidedCaptions(List<PromptEmbeddings> prompts, List<Caption> beside);
+
     /** Returns the rotary embedding of a picture's tokens behind a caption. */
     RotaryEmbedding imageRotary(int latentHeight, int latentWidth, Caption caption);
 

@@ -5,6 +5,7 @@ import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.transformer.BlockHook;
 import io.github.zimage.internal.transformer.Caption;
+import io.github.zimage.internal.transformer.CaptionText;
 import io.github.zimage.internal.transformer.RotaryEmbedding;
 import io.github.zimage.internal.transformer.StepModulation;
 import io.github.zimage.internal.transformer.TransformerAdditions;
@@ -76,12 +77,21 @@ final class EagerDenoiser implements Denoiser {
     }
 
     private List<Caption> captions(List<PromptEmbeddings> prompts, TransformerAdditions additions) {
-        return transformer.captions(
-                prompts.stream()
-                        .map(each -> place.of(each.values(), each.tokens(), each.features()))
-                        .toList(),
-                additions,
-                cancellation);
+        return transformer.captions(prompts.stream().map(this::tensor).toList(), additions, cancellation);
+    }
+
+    /** Those for what pictures shall show: both go through the blocks together. */
+    @Override
+    public List<Caption> avoidedCaptions(List<PromptEmbeddings> prompts, List<Caption> beside) {
+        List<CaptionText> texts = new ArrayList<>();
+        for (int i = 0; i < prompts.size(); i++) {
+            texts.add(new CaptionText(tensor(prompts.get(i)), beside.get(i).length()));
+        }
+        return transformer.captions(texts, cancellation, positive);
+    }
+
+    private Tensor tensor(PromptEmbeddings prompt) {
+        return place.of(prompt.values(), prompt.tokens(), prompt.features());
     }
 
     @Override

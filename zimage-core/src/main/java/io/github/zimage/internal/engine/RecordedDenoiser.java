@@ -46,6 +46,11 @@ final class RecordedDenoiser implements Denoiser {
     }
 
     @Override
+    public List<Caption> avoidedCaptions(List<PromptEmbeddings> prompts, List<Caption> beside) {
+        return eager.avoidedCaptions(prompts, beside);
+    }
+
+    @Override
     public boolean adaptsNegatives() {
         return eager.adaptsNegatives();
     }

@@ -1,9 +1,11 @@
 package io.github.zimage.internal.engine;
 
+import io.github.zimage.Nag;
 import io.github.zimage.internal.device.Recorder;
 import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
+import io.github.zimage.internal.transformer.Avoided;
 import io.github.zimage.internal.transformer.BlockNorms;
 import io.github.zimage.internal.transformer.Caption;
 import io.github.zimage.internal.transformer.RotaryEmbedding;
@@ -69,7 +71,7 @@ final class TransformerRecordings implements AutoCloseable {
     }
 
     private Tensor velocity(TransformerInput input, StepModulation modulation, Runnable cancellation) {
-        Shape shape = Shape.of(input);
+        Shape shape = Shape.of(input, input.avoidedAt(modulation));
         if (failed) {
             return eager(input, modulation, cancellation);
         }
@@ -101,11 +103,11 @@ final class TransformerRecordings implements AutoCloseable {
         }
         Recorded recorded = shapes.get(shape);
         if (recorded == null) {
-            recorded = new Recorded(input, read);
+            recorded = new Recorded(input, input.avoidedAt(modulation), read);
             shapes.put(shape, recorded);
         }
         read.set(modulation);
-        return recorded.replay(input);
+        return recorded.replay(input, input.avoidedAt(modulation));
     }
 
     private Tensor eager(TransformerInput input, StepModulation modulation, Runnable cancellation) {
@@ -160,14 +162,19 @@ final class TransformerRecordings implements AutoCloseable {
      * @param height of the latents
      * @param width of the latents
      * @param captionTokens how long the caption is, padding included
+     * @param avoidedTokens how long that of what is avoided is; 0 if nothing is
+     * @param nag how it is avoided
      * @param additions what adapters add, whose tensors are read where they lie
      */
-    private record Shape(long height, long width, long captionTokens, TransformerAdditions additions) {
-        static Shape of(TransformerInput input) {
+    private record Shape(
+            long height, long width, long captionTokens, long avoidedTokens, Nag nag, TransformerAdditions additions) {
+        static Shape of(TransformerInput input, @Nullable Avoided avoided) {
             return new Shape(
                     input.latents().size(1),
                     input.latents().size(2),
-                    input.caption().context().size(0),
+                    input.caption().length(),
+                    avoided == null ? 0 : avoided.caption().length(),
+                    avoided == null ? Nag.OFF : avoided.nag(),
                     input.caption().additions());
         }
 
@@ -179,6 +186,9 @@ final class TransformerRecordings implements AutoCloseable {
 
     /** What the timestep gives, where all that is recorded reads it: one row of all scales, and views of it. */
     private static final class Step implements AutoCloseable {
+        /** What is recorded acts at the timesteps for which it is replayed: at this one all acts. */
+        private static final float ANY_TIMESTEP = Float.NEGATIVE_INFINITY;
+
         private final Tensor row;
         private final StepModulation views;
         private final List<Tensor> kept = new ArrayList<>();
@@ -192,7 +202,7 @@ final class TransformerRecordings implements AutoCloseable {
             for (int i = 0; i < like.blocks().size(); i++) {
                 blocks.add(new BlockNorms(parts.next(), parts.next(), parts.next(), parts.next()));
             }
-            views = new StepModulation(blocks, parts.next());
+            views = new StepModulation(ANY_TIMESTEP, blocks, parts.next());
         }
 
         private List<Tensor> parts(StepModulation like) {
@@ -228,18 +238,19 @@ final class TransformerRecordings implements AutoCloseable {
 
         private final Recorder.Recording recording;
 
-        /** Records the work. The input's tensors are only taken as examples. */
-        Recorded(TransformerInput like, Step shared) {
+        /** Records the work. The tensors are only taken as examples. */
+        Recorded(TransformerInput like, @Nullable Avoided avoided, Step shared) {
             try (PointerScope scope = new PointerScope()) {
-                tensors(like).forEach(each -> own.add(Tensors.keep(torch.empty_like(each))));
+                tensors(like, avoided).forEach(each -> own.add(Tensors.keep(torch.empty_like(each))));
                 own.add(Tensors.keep(torch.empty_like(like.latents())));
+                TransformerAdditions additions = like.caption().additions();
                 TransformerInput input = new TransformerInput(
                         own.get(0),
-                        new Caption(
-                                own.get(1),
-                                new RotaryEmbedding(own.get(2), own.get(3)),
-                                like.caption().additions()),
-                        new RotaryEmbedding(own.get(4), own.get(5)));
+                        caption(3, additions),
+                        new RotaryEmbedding(own.get(1), own.get(2)),
+                        avoided == null
+                                ? null
+                                : new Avoided(caption(6, additions), avoided.nag(), avoided.lastTimestep()));
                 recording = recorder.record(() -> {
                     try (PointerScope work = new PointerScope()) {
                         written().copy_(eager(input, shared.views, () -> {}));
@@ -255,19 +266,31 @@ final class TransformerRecordings implements AutoCloseable {
             return own.get(own.size() - 1);
         }
 
-        private static List<Tensor> tensors(TransformerInput input) {
-            Caption caption = input.caption();
-            return List.of(
-                    input.latents(),
-                    caption.context(),
-                    caption.rotary().query(),
-                    caption.rotary().key(),
-                    input.imageRotary().query(),
-                    input.imageRotary().key());
+        private Caption caption(int first, TransformerAdditions additions) {
+            return new Caption(own.get(first), new RotaryEmbedding(own.get(first + 1), own.get(first + 2)), additions);
         }
 
-        Tensor replay(TransformerInput input) {
-            List<Tensor> given = tensors(input);
+        private static List<Tensor> tensors(TransformerInput input, @Nullable Avoided avoided) {
+            List<Tensor> all = new ArrayList<>(List.of(
+                    input.latents(),
+                    input.imageRotary().query(),
+                    input.imageRotary().key()));
+            add(all, input.caption());
+            if (avoided != null) {
+                add(all, avoided.caption());
+            }
+            return all;
+        }
+
+        private static void add(List<Tensor> all, Caption caption) {
+            all.addAll(List.of(
+                    caption.context(),
+                    caption.rotary().query(),
+                    caption.rotary().key()));
+        }
+
+        Tensor replay(TransformerInput input, @Nullable Avoided avoided) {
+            List<Tensor> given = tensors(input, avoided);
             for (int i = 0; i < given.size(); i++) {
                 own.get(i).copy_(given.get(i));
             }

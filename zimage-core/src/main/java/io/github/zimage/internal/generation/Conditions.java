@@ -1,12 +1,16 @@
 package io.github.zimage.internal.generation;
 
+import io.github.zimage.Nag;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.internal.engine.Denoiser;
+import io.github.zimage.internal.transformer.Avoided;
 import io.github.zimage.internal.transformer.Caption;
 import io.github.zimage.internal.transformer.RotaryEmbedding;
 import io.github.zimage.internal.transformer.TransformerInput;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -25,8 +29,15 @@ final class Conditions {
         this.negative = negative;
     }
 
-    /** Turns embeddings into captions and rotary embeddings, each once. */
-    static Conditions of(Denoiser denoiser, Embeddings text, List<Picture> pictures) {
+    /**
+     * Turns embeddings into captions and rotary embeddings, each once.
+     *
+     * @param nag if on, what pictures shall not show acts by attention; by predictions of its own otherwise
+     */
+    static Conditions of(Denoiser denoiser, Embeddings text, Nag nag, List<Picture> pictures) {
+        if (nag.isOn()) {
+            return avoiding(denoiser, text, nag, pictures);
+        }
         boolean apart = text.negative() != null && denoiser.adaptsNegatives();
         Inputs inputs = new Inputs(denoiser, denoiser::captions, apart ? text.positives() : text.distinct());
         Inputs negatives = apart ? new Inputs(denoiser, denoiser::negativeCaptions, List.of(text.negative())) : inputs;
@@ -39,6 +50,34 @@ final class Conditions {
             }
         }
         return new Conditions(pictures, positive, negative);
+    }
+
+    private static Conditions avoiding(Denoiser denoiser, Embeddings text, Nag nag, List<Picture> pictures) {
+        PromptEmbeddings negative = Objects.requireNonNull(text.negative());
+        Inputs inputs = new Inputs(denoiser, denoiser::captions, text.positives());
+        Map<Integer, Caption> beside = new LinkedHashMap<>(); // one is enough for those of a length
+        for (PromptEmbeddings each : text.positives()) {
+            Caption caption = inputs.caption(each);
+            beside.putIfAbsent(caption.length(), caption);
+        }
+        List<Caption> made =
+                denoiser.avoidedCaptions(Collections.nCopies(beside.size(), negative), List.copyOf(beside.values()));
+        Map<Integer, Avoided> avoided = new HashMap<>();
+        int next = 0;
+        for (int length : beside.keySet()) {
+            avoided.put(length, Avoided.of(made.get(next++), nag));
+        }
+        List<TransformerInput> positive = new ArrayList<>();
+        for (Picture picture : pictures) {
+            TransformerInput input =
+                    inputs.of(picture.latents(), text.positive().get(picture.index()));
+            positive.add(new TransformerInput(
+                    input.latents(),
+                    input.caption(),
+                    input.imageRotary(),
+                    avoided.get(input.caption().length())));
+        }
+        return new Conditions(pictures, positive, List.of());
     }
 
     /**
@@ -64,7 +103,7 @@ final class Conditions {
      *
      * @param pictures the pictures
      * @param positive for each what it shall show
-     * @param negative for each what it shall not show; empty without guidance
+     * @param negative for each what it shall not show; empty without guidance by predictions
      * @param isLast whether it is the last group
      */
     record Group(
@@ -87,8 +126,12 @@ final class Conditions {
             }
         }
 
+        Caption caption(PromptEmbeddings text) {
+            return Objects.requireNonNull(captions.get(text));
+        }
+
         TransformerInput of(Tensor latents, PromptEmbeddings text) {
-            Caption caption = Objects.requireNonNull(captions.get(text));
+            Caption caption = caption(text);
             RotaryEmbedding shared = rotary.computeIfAbsent(
                     text,
                     each -> denoiser.imageRotary(

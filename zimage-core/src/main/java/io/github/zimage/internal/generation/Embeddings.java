@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * What an order's pictures shall show.
  *
  * @param positive one a picture
- * @param negative that of all, if guidance needs it
+ * @param negative that of all, if something acts by it
  */
 record Embeddings(List<PromptEmbeddings> positive, @Nullable PromptEmbeddings negative) {
     /** Encodes what an order has as text, in the phase for that. */
@@ -38,12 +38,14 @@ record Embeddings(List<PromptEmbeddings> positive, @Nullable PromptEmbeddings ne
                 positive,
                 positives < encoded.size()
                         ? encoded.get(positives)
-                        : Guidance.of(request).isOn() ? request.negativeEmbeddings() : null);
+                        : Guidance.avoids(request) ? request.negativeEmbeddings() : null);
     }
 
     private static List<PromptEmbeddings> encoded(Order order, Session session, List<TokenIds> prompts) {
         AdapterSets adapters = order.adapters();
-        if (order.negativePrompt() == null || adapters.negative().equals(adapters.positive())) {
+        if (order.negativePrompt() == null
+                || order.request().nag().isOn() // both go through the transformer together
+                || adapters.negative().equals(adapters.positive())) {
             return session.encode(prompts, adapters.positive());
         }
         int last = prompts.size() - 1;

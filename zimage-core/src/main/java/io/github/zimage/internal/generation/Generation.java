@@ -98,7 +98,7 @@ public final class Generation {
         List<Picture> pictures = pictures(begin, schedule);
         try (Denoiser denoiser = Denoisers.lease(session, evaluations, attachments, order.adapters())) {
             // 4. Captions and rotary embeddings
-            Conditions conditions = Conditions.of(denoiser, text, pictures);
+            Conditions conditions = Conditions.of(denoiser, text, request.nag(), pictures);
             encode = since(start);
             listener.onEncode(encode);
 

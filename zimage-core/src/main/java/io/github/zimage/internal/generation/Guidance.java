@@ -27,6 +27,11 @@ record Guidance(double scale, double normalization, double truncation) {
         return scale > 0;
     }
 
+    /** Returns whether a request's pictures are drawn with something that they shall not show. */
+    static boolean avoids(GenerationRequest request) {
+        return of(request).isOn() || request.nag().isOn();
+    }
+
     /** Tells whether a step at a timestep, from 0 (noise) to 1 (picture), is guided. */
     boolean actsAt(float timestep) {
         return isOn() && timestep <= truncation;

@@ -163,9 +163,9 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
         return new TokenIds(prompts.of(PROMPT, prompt));
     }
 
-    /** Returns the negative prompt if guidance needs one; that is empty unless the request has another. */
+    /** Returns the negative prompt if something acts by it; that is empty unless the request has another. */
     private static @Nullable String negativePrompt(GenerationRequest request) {
-        return Guidance.of(request).isOn() && request.negativeEmbeddings() == null
+        return Guidance.avoids(request) && request.negativeEmbeddings() == null
                 ? Objects.requireNonNullElse(request.negativePrompt(), "")
                 : null;
     }

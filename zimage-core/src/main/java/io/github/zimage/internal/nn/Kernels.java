@@ -1,5 +1,6 @@
 package io.github.zimage.internal.nn;
 
+import io.github.zimage.Nag;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.TensorPlace;
@@ -8,7 +9,10 @@ import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -137,6 +141,30 @@ public abstract class Kernels {
     /** As {@link #attention}, for a head of several hundred features, which not all kernels of a device can do. */
     public Tensor wideAttention(Tensor query, Tensor key, Tensor value) {
         return attention(attention, query, key, value, false);
+    }
+
+    /**
+     * Combines what rows attend to beside what a picture shall show and beside what it shall not, in place of the first.
+     *
+     * @param positive [S, dim] of any type
+     * @param negative [S, dim], likewise
+     */
+    public void guide(Tensor positive, Tensor negative, Nag nag) {
+        try (PointerScope scope = new PointerScope()) {
+            Tensor shown = Tensors.cast(positive, ScalarType.Float);
+            Tensor guided = shown.sub(Tensors.cast(negative, ScalarType.Float))
+                    .mul_(new Scalar(nag.scale() - 1))
+                    .add_(shown);
+            Tensor limit = rowLengths(shown).mul_(new Scalar(nag.tau())); // [S, 1]
+            Tensor length = rowLengths(guided).clamp_min_(new Scalar(Float.MIN_NORMAL));
+            guided.mul_(limit.div_(length).clamp_max_(new Scalar(1.0)));
+            positive.copy_(guided.sub_(shown).mul_(new Scalar(nag.alpha())).add_(shown));
+        }
+    }
+
+    /** Returns the sum of the magnitudes of each row, [S, 1]. */
+    private static Tensor rowLengths(Tensor x) {
+        return torch.linalg_vector_norm(x, new Scalar(1.0), new long[] {1}, true, new ScalarTypeOptional());
     }
 
     static Tensor attention(Attention attention, Tensor query, Tensor key, Tensor value, boolean causal) {

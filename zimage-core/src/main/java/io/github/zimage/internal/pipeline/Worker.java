@@ -161,7 +161,7 @@ final class Worker {
             event.height = request.height();
             event.steps = request.steps();
             event.pictures = request.totalCount();
-            event.guided = request.guidance() > 0;
+            event.guided = request.guidance() > 0 || request.nag().isOn();
             event.outcome = outcome;
             event.commit();
         }

@@ -39,9 +39,9 @@ record RequestMemory(TransformerConfig transformer, VaeConfig vae) {
         return pixels + (2L + 2L * work.pictures()) * latentPixels(work) * transformer.inChannels() * Float.BYTES;
     }
 
-    /** One for each prompt, and one for the negative prompt. */
+    /** One for each prompt, and one for the negative prompt, or one beside each of another length. */
     static long captions(Workload work) {
-        return (long) work.prompts() + (work.guided() ? 1 : 0);
+        return (long) work.prompts() + (work.avoiding() ? work.prompts() : work.guided() ? 1 : 0);
     }
 
     static long captionTokens(Workload work) {

@@ -33,12 +33,14 @@ record TransformerMemory(RequestMemory request, Precision precision, WeightSizes
     private long contextRefiner(Workload work) {
         long captionTokens = RequestMemory.captionTokens(work);
         long embeddings = RequestMemory.captions(work) * captionTokens * FLOAT * (long) config().capFeatDim();
-        return embeddings + block(captionTokens) + weights.largest();
+        return embeddings + block(captionTokens, false) + weights.largest();
     }
 
     private long steps(Workload work) {
         long group = (long) Math.min(work.pictures(), work.picturesAtOnce()) * (work.guided() ? 2 : 1);
-        return group * stream(work) + block(tokens(work)) + ModelLayout.copies(precision) * weights.largest();
+        return group * stream(work)
+                + block(tokens(work), work.avoiding())
+                + ModelLayout.copies(precision) * weights.largest();
     }
 
     /** What is kept of the timesteps of schedules: the norms of all blocks for each step; and LoRAs, which most files have in two bytes a number. */
@@ -61,23 +63,27 @@ record TransformerMemory(RequestMemory request, Precision precision, WeightSizes
     @Override
     public long recordings(Workload work) {
         long all = tokens(work);
-        long own = FLOAT * RequestMemory.captionTokens(work) * config().dim()
+        long own = FLOAT * captionRows(work) * config().dim()
                 + RequestMemory.ROTATION_BYTES_PER_FEATURE * all * config().headDim()
                 + 2 * FLOAT * request.latentPixels(work) * config().inChannels();
-        return stream(work) + block(all) + SHAPES * (own + RECORDING);
+        return stream(work) + block(all, work.avoiding()) + SHAPES * (own + RECORDING);
     }
 
     /** What one picture needs inside a block, in the type of the linear layers, and beside it oneDNN's copy of a matrix. */
-    private long block(long tokens) {
+    private long block(long tokens, boolean avoiding) {
         // The norm, queries and keys before and after they are rotated, values, what attention gives, and its
-        // projection.
-        long attention = 8L * config().dim();
+        // projection. With two captions, queries, keys and values twice or what two attentions give, in FP32 too.
+        long attention = (avoiding ? 13L : 8L) * config().dim();
         // The norm, gate, up, their product, and the result.
         long feedForward = 2L * config().dim() + 3L * config().ffnDim();
         return tokens * ModelLayout.typeBytes(precision) * Math.max(attention, feedForward);
     }
 
     private long tokens(Workload work) {
-        return request.imageTokens(work) + RequestMemory.captionTokens(work);
+        return request.imageTokens(work) + captionRows(work);
+    }
+
+    private static long captionRows(Workload work) {
+        return RequestMemory.captionTokens(work) * (work.avoiding() ? 2 : 1);
     }
 }

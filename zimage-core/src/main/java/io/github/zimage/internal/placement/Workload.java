@@ -19,6 +19,7 @@ import java.util.List;
  * @param picturesAtOnce how many pictures go through a block in a row
  * @param fromPicture whether pictures start from another picture instead of from noise alone
  * @param adapterBytes the sizes of the files of its LoRAs
+ * @param avoiding whether a negative prompt goes through the transformer with each picture
  */
 public record Workload(
         int width,
@@ -30,7 +31,8 @@ public record Workload(
         int promptTokens,
         int picturesAtOnce,
         boolean fromPicture,
-        long adapterBytes) {
+        long adapterBytes,
+        boolean avoiding) {
     /**
      * How many pictures go through a block in a row, unless memory runs out. Bounds the memory for streams between blocks; a block's
      * weights are still used several times.
@@ -50,7 +52,7 @@ public record Workload(
             int steps,
             int promptTokens,
             int picturesAtOnce) {
-        this(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, false, 0);
+        this(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, false, 0, false);
     }
 
     /** Returns the work of a request whose prompts have at most so many tokens; embeddings that come with it may have more. */
@@ -68,7 +70,8 @@ public record Workload(
                 promptTokens,
                 PICTURES_AT_ONCE,
                 request.edit() != null || request.hires() > 1,
-                adapterBytes(request));
+                adapterBytes(request),
+                request.nag().isOn());
     }
 
     private static long adapterBytes(GenerationRequest request) {
@@ -81,7 +84,17 @@ public record Workload(
     /** Returns the same work for pictures that start from another picture. */
     public Workload startingFromPicture() {
         return new Workload(
-                width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, true, adapterBytes);
+                width,
+                height,
+                pictures,
+                prompts,
+                guided,
+                steps,
+                promptTokens,
+                picturesAtOnce,
+                true,
+                adapterBytes,
+                avoiding);
     }
 
     /** Returns the same work for pictures of another size. */
@@ -96,19 +109,30 @@ public record Workload(
                 promptTokens,
                 picturesAtOnce,
                 fromPicture,
-                adapterBytes);
+                adapterBytes,
+                avoiding);
     }
 
     /** Returns the same work for one picture. */
     Workload forOnePicture() {
         return new Workload(
-                width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce, fromPicture, adapterBytes);
+                width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce, fromPicture, adapterBytes, avoiding);
     }
 
     /** Returns the same work with so many pictures going through a block in a row. */
     Workload withPicturesAtOnce(int count) {
         return new Workload(
-                width, height, pictures, prompts, guided, steps, promptTokens, count, fromPicture, adapterBytes);
+                width,
+                height,
+                pictures,
+                prompts,
+                guided,
+                steps,
+                promptTokens,
+                count,
+                fromPicture,
+                adapterBytes,
+                avoiding);
     }
 
     /** Returns the work for people, such as {@code 2 pictures of 1024 x 768}. */
@@ -120,6 +144,6 @@ public record Workload(
                         pictures == 1 ? "picture" : "pictures",
                         width,
                         height,
-                        guided ? " with guidance" : "");
+                        guided ? " with guidance" : avoiding ? " with guidance by attention" : "");
     }
 }

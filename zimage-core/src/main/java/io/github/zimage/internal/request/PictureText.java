@@ -71,17 +71,19 @@ public final class PictureText {
             }
         }
         String negativePrompt = request.negativePrompt();
-        if (request.guidance() > 0 && negativePrompt != null && !negativePrompt.isEmpty()) {
+        boolean avoids = request.guidance() > 0 || request.nag().isOn();
+        if (avoids && negativePrompt != null && !negativePrompt.isEmpty()) {
             text.append("Negative prompt: ").append(withoutNul(negativePrompt)).append('\n');
         }
         text.append("Steps: ").append(request.steps());
-        text.append(", Sampler: Euler");
+        text.append(", Sampler: ").append(WebUiNames.of(request.sampling().sampler()));
         if (request.sigmas().isEmpty()) {
-            text.append(", Schedule type: Simple");
+            text.append(", Schedule type: ")
+                    .append(WebUiNames.of(request.sampling().schedule()));
         }
         // The web UI counts from 1, where guidance is off.
         BigDecimal scale = BigDecimal.valueOf(request.guidance()).add(BigDecimal.ONE);
-        text.append(", CFG scale: ").append(scale.stripTrailingZeros().toPlainString());
+        text.append(", CFG scale: ").append(plain(scale));
         Long seed = request.seed();
         if (seed != null) {
             text.append(", Seed: ").append(Long.toUnsignedString(seed));
@@ -95,6 +97,11 @@ public final class PictureText {
             text.append(", Hires upscaler: Lanczos, Hires steps: ").append(request.refiningSteps());
         }
         text.append(", Size: ").append(request.width()).append('x').append(request.height());
+        if (request.nag().isOn()) {
+            text.append(", NAG scale: ").append(plain(request.nag().scale()));
+            text.append(", NAG tau: ").append(plain(request.nag().tau()));
+            text.append(", NAG alpha: ").append(plain(request.nag().alpha()));
+        }
         text.append(", Model: ").append(quoted(model));
         text.append(", Version: ").append(quoted(version));
         return text.toString();
@@ -165,6 +172,14 @@ public final class PictureText {
                 : loras.stream()
                         .map(each -> " <lora:%s:%s>".formatted(each.name(), each.weight()))
                         .collect(Collectors.joining());
+    }
+
+    private static String plain(double number) {
+        return plain(BigDecimal.valueOf(number));
+    }
+
+    private static String plain(BigDecimal number) {
+        return number.stripTrailingZeros().toPlainString();
     }
 
     private static String withoutNul(String text) {

@@ -12,6 +12,7 @@ import static io.github.zimage.internal.request.FieldType.listOf;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageSize;
+import io.github.zimage.Nag;
 import io.github.zimage.Sampling;
 import io.github.zimage.Sampling.Sampler;
 import io.github.zimage.Sampling.Schedule;
@@ -101,6 +102,24 @@ public final class RequestFields {
                     between(0, 1),
                     GenerationRequest::cfgTruncation,
                     GenerationRequest.Builder::cfgTruncation),
+            new RequestField<>(
+                    "nagScale",
+                    NUMBER,
+                    between(1, 20),
+                    request -> unless(Nag.OFF.scale(), request.nag().scale()),
+                    (builder, scale) -> builder.nag(each -> each.withScale(scale))),
+            new RequestField<>(
+                    "nagTau",
+                    NUMBER,
+                    between(0, 100),
+                    request -> unless(Nag.OFF.tau(), request.nag().tau()),
+                    (builder, tau) -> builder.nag(each -> each.withTau(tau))),
+            new RequestField<>(
+                    "nagAlpha",
+                    NUMBER,
+                    between(0, 1),
+                    request -> unless(Nag.OFF.alpha(), request.nag().alpha()),
+                    (builder, alpha) -> builder.nag(each -> each.withAlpha(alpha))),
             new RequestField<>(
                     "count", WHOLE, between(1, 1000), RequestFields::count, GenerationRequest.Builder::count),
             new RequestField<>("seed", SEED, ANY, RequestFields::seed, GenerationRequest.Builder::seed),

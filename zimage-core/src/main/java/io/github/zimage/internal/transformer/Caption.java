@@ -17,7 +17,7 @@ public record Caption(Tensor context, RotaryEmbedding rotary, TransformerAdditio
     }
 
     /** Returns how many tokens the caption has, padding included. */
-    int length() {
+    public int length() {
         return Math.toIntExact(context.size(0));
     }
 }

@@ -1,11 +1,15 @@
 package io.github.zimage.internal.transformer;
 
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /** A picture between two blocks. */
 public final class PictureStream {
     private final TransformerInput input;
     private final StepModulation step;
+    private final @Nullable Avoided avoided;
     private Tensor hidden;
     private RotaryEmbedding rotary;
     /** The first main block that it runs through. */
@@ -14,6 +18,7 @@ public final class PictureStream {
     PictureStream(TransformerInput input, StepModulation step, Tensor hidden) {
         this.input = input;
         this.step = step;
+        avoided = input.avoidedAt(step);
         this.hidden = hidden;
         rotary = input.imageRotary();
     }
@@ -25,7 +30,7 @@ public final class PictureStream {
 
     /**
      * Returns the residual stream, which may be changed in place: [N, dim] fp32 among the noise refiner's blocks, where N is a multiple of 32,
-     * and [N + T, dim] among the main ones, with the caption behind the picture.
+     * and [N + T, dim] among the main ones, with the caption behind the picture. Behind that there may be the caption of what it shall avoid.
      */
     public Tensor hidden() {
         return hidden;
@@ -54,8 +59,25 @@ public final class PictureStream {
         return firstBlock;
     }
 
-    void append(Tensor joined, RotaryEmbedding joinedRotary) {
-        hidden = joined;
-        rotary = joinedRotary;
+    /** Returns how its tokens see each other, if that is not as usual: all see all. */
+    @Nullable
+    AvoidingAttention avoiding() {
+        return avoided == null
+                ? null
+                : new AvoidingAttention(
+                        input.imageRotary().query().size(0), input.caption().length(), avoided.nag());
+    }
+
+    /** Appends the captions, with which the picture goes through the main blocks. */
+    void joinCaptions() {
+        TensorVector rows = new TensorVector(hidden, input.caption().context());
+        RotaryEmbedding rotations =
+                RotaryEmbedding.concat(rotary, input.caption().rotary());
+        if (avoided != null) {
+            rows.push_back(avoided.caption().context());
+            rotations = RotaryEmbedding.concat(rotations, avoided.caption().rotary());
+        }
+        hidden = torch.cat(rows); // [N, dim] -> [N + T, dim]
+        rotary = rotations;
     }
 }

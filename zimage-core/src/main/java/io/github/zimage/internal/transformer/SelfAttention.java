@@ -40,9 +40,16 @@ final class SelfAttention {
      * @param x [S, dim] fp32
      * @param norm the weight of the norm in front, [dim] fp32
      * @param eps that of the norm
+     * @param avoiding how they see each other; null if all see all
      * @return [S, dim], before {@link #out}
      */
-    Tensor forward(Tensor x, Tensor norm, double eps, RotaryEmbedding rotary, BlockAdditions additions) {
+    Tensor forward(
+            Tensor x,
+            Tensor norm,
+            double eps,
+            RotaryEmbedding rotary,
+            BlockAdditions additions,
+            @Nullable AvoidingAttention avoiding) {
         return Tensors.scoped(() -> {
             Heads.Recipe recipe = new Heads.Recipe(
                     heads,
@@ -52,7 +59,9 @@ final class SelfAttention {
                     rotary.query(),
                     rotary.key());
             Heads made = kernels.heads(x, norm, eps, toQkv.with(additions.qkv()), recipe);
-            return kernels.attention(made.query(), made.key(), made.value(), false);
+            return avoiding == null
+                    ? kernels.attention(made.query(), made.key(), made.value(), false)
+                    : avoiding.attend(kernels, made);
         });
     }
 

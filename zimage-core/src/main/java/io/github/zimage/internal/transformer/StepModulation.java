@@ -7,10 +7,11 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * All that depends on a step's timestep.
  *
+ * @param timestep from 0 (noise) to 1 (picture)
  * @param blocks the norms of the noise refiner's blocks, then those of the main blocks
  * @param finalLayer the final layer's scale, [dim] fp32
  */
-public record StepModulation(List<BlockNorms> blocks, Tensor finalLayer) {
+public record StepModulation(float timestep, List<BlockNorms> blocks, Tensor finalLayer) {
 
     /** Returns the norms of all blocks, in the order of {@link BlockNorms}, and behind them the final layer's scale. */
     public List<Tensor> tensors() {

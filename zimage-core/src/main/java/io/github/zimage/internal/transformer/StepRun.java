@@ -5,8 +5,6 @@ import io.github.zimage.internal.placement.Blocks.Range;
 import java.util.List;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 
 /** The way of some pictures through the noise refiner and the main blocks, in one evaluation. */
 final class StepRun {
@@ -94,7 +92,11 @@ final class StepRun {
         for (PictureStream each : running) {
             TransformerAdditions additions = each.input().caption().additions();
             block.forward(
-                    each.hidden(), each.rotary(), each.step().blocks().get(next), additions.block(names.get(next)));
+                    each.hidden(),
+                    each.rotary(),
+                    each.step().blocks().get(next),
+                    additions.block(names.get(next)),
+                    next < refiners ? null : each.avoiding());
         }
         int index = next++;
         if (index < refiners) {
@@ -129,10 +131,7 @@ final class StepRun {
 
     private void joinCaptions() {
         for (PictureStream each : streams) {
-            Caption caption = each.input().caption();
-            each.append(
-                    torch.cat(new TensorVector(each.hidden(), caption.context())), // [N, dim] -> [N + T, dim]
-                    RotaryEmbedding.concat(each.rotary(), caption.rotary()));
+            each.joinCaptions();
         }
         call(hook -> hook.beforeBlocks(streams));
         next = Math.max(next, firstWanted());

@@ -130,27 +130,32 @@ public final class ZImageTransformer2DModel {
         return captions(promptEmbeddings, TransformerAdditions.NONE, betweenBlocks);
     }
 
+    /** As the other one, each at its own length and position. */
+    public List<Caption> captions(
+            List<Tensor> promptEmbeddings, TransformerAdditions additions, Runnable betweenBlocks) {
+        return captions(promptEmbeddings.stream().map(CaptionText::of).toList(), betweenBlocks, additions);
+    }
+
     /**
      * Embeds and refines captions, which steps are expected to follow.
      *
-     * @param promptEmbeddings for each caption [tokens, cap_feat_dim] fp32
-     * @param additions what adapters add to the model for these captions and their pictures
      * @param betweenBlocks called before each block; throws to cancel
+     * @param additions what adapters add to the model for these captions and their pictures
      */
-    public List<Caption> captions(
-            List<Tensor> promptEmbeddings, TransformerAdditions additions, Runnable betweenBlocks) {
+    public List<Caption> captions(List<CaptionText> texts, Runnable betweenBlocks, TransformerAdditions additions) {
         List<Tensor> contexts = new ArrayList<>();
         List<RotaryEmbedding> rotary = new ArrayList<>();
-        for (Tensor embeddings : promptEmbeddings) {
-            Tensor context = Tensors.scoped(() -> {
+        for (CaptionText text : texts) {
+            int length = Math.max(padded(text.tokens()), text.beside());
+            contexts.add(Tensors.scoped(() -> {
                 Tensor norm = BlockAdditions.sum(capEmbedderNorm, additions.capEmbedderNorm());
-                Tensor normed = Kernels.rmsNorm(embeddings, norm, config.normEps());
+                Tensor normed = Kernels.rmsNorm(text.embeddings(), norm, config.normEps());
                 return padded( // [tokens, dim] -> [T, dim]
                         capEmbedder.forward(normed, additions.capEmbedder()),
-                        BlockAdditions.sum(capPadToken, additions.capPadToken()));
-            });
-            contexts.add(context);
-            rotary.add(captionRotary((int) context.size(0)));
+                        BlockAdditions.sum(capPadToken, additions.capPadToken()),
+                        length);
+            }));
+            rotary.add(captionRotary(length, text.beside() == 0 ? length : text.beside()));
         }
         try (Blocks<ZImageTransformerBlock>.Pass pass = blocks.pass(captionRange, stepRange)) {
             for (int index = captionRange.from(); index < captionRange.to(); index++) {
@@ -160,7 +165,7 @@ public final class ZImageTransformer2DModel {
                 try (PointerScope scope = new PointerScope()) {
                     BlockNorms own = added.sum(norms.get(index));
                     for (int i = 0; i < contexts.size(); i++) {
-                        block.forward(contexts.get(i), rotary.get(i), own, added);
+                        block.forward(contexts.get(i), rotary.get(i), own, added, null);
                     }
                 }
             }
@@ -172,10 +177,10 @@ public final class ZImageTransformer2DModel {
         return captions;
     }
 
-    private RotaryEmbedding captionRotary(int length) {
+    private RotaryEmbedding captionRotary(int length, int last) {
         int[][] positions = new int[length][];
         for (int i = 0; i < length; i++) {
-            positions[i] = new int[] {1 + i, 0, 0};
+            positions[i] = new int[] {last - length + 1 + i, 0, 0};
         }
         return ropeEmbedder.forward(positions);
     }
@@ -211,7 +216,9 @@ public final class ZImageTransformer2DModel {
         for (int i = 0; i < timesteps.length; i++) {
             int step = i;
             steps.add(new StepModulation(
-                    blockNorms.stream().map(each -> each.get(step)).toList(), finalScales.get(step)));
+                    timesteps[i],
+                    blockNorms.stream().map(each -> each.get(step)).toList(),
+                    finalScales.get(step)));
         }
         return steps;
     }
@@ -279,9 +286,11 @@ public final class ZImageTransformer2DModel {
     /** Returns a picture's tokens, padded: [N, dim] fp32. */
     private Tensor embedded(TransformerInput input) {
         TransformerAdditions additions = input.caption().additions();
+        Tensor patches = patchify(input.latents());
         return padded(
-                xEmbedder.forward(patchify(input.latents()), additions.xEmbedder()),
-                BlockAdditions.sum(xPadToken, additions.xPadToken()));
+                xEmbedder.forward(patches, additions.xEmbedder()),
+                BlockAdditions.sum(xPadToken, additions.xPadToken()),
+                padded(Math.toIntExact(patches.size(0))));
     }
 
     private Tensor velocity(PictureStream stream) {
@@ -314,10 +323,10 @@ public final class ZImageTransformer2DModel {
                 .reshape(c, height, width);
     }
 
-    /** Appends pad tokens until the length is a multiple of 32, and turns the type to FP32. */
-    private Tensor padded(Tensor x, Tensor padToken) {
+    /** Appends pad tokens, and turns the type to FP32. */
+    private Tensor padded(Tensor x, Tensor padToken, int padded) {
         long length = x.size(0);
-        Tensor result = weights.place().empty(ScalarType.Float, padded((int) length), x.size(1));
+        Tensor result = weights.place().empty(ScalarType.Float, padded, x.size(1));
         try (PointerScope scope = new PointerScope()) {
             result.narrow(0, 0, length).copy_(x);
             result.narrow(0, length, result.size(0) - length).copy_(padToken);
@@ -325,6 +334,7 @@ public final class ZImageTransformer2DModel {
         return result;
     }
 
+    /** Returns the next multiple of 32. */
     private static int padded(int length) {
         return (length + SEQ_MULTI_OF - 1) / SEQ_MULTI_OF * SEQ_MULTI_OF;
     }

@@ -10,6 +10,7 @@ import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.weights.WeightIndex;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A block of attention and feed-forward, each between two norms. The norms, which the timestep modulates in all but the context
@@ -44,13 +45,18 @@ public final class ZImageTransformerBlock {
      * @param x [S, dim] fp32
      */
     public void forward(Tensor x, RotaryEmbedding rotary, BlockNorms step) {
-        forward(x, rotary, step, BlockAdditions.NONE);
+        forward(x, rotary, step, BlockAdditions.NONE, null);
     }
 
-    /** As the other one, with what adapters add to this block. */
-    void forward(Tensor x, RotaryEmbedding rotary, BlockNorms step, BlockAdditions additions) {
+    /** As the other one, with what adapters add to this block, and another attention than that of all rows to all. */
+    void forward(
+            Tensor x,
+            RotaryEmbedding rotary,
+            BlockNorms step,
+            BlockAdditions additions,
+            @Nullable AvoidingAttention avoiding) {
         try (PointerScope scope = new PointerScope()) {
-            Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotary, additions);
+            Tensor attended = attention.forward(x, step.attentionNorm1(), eps, rotary, additions, avoiding);
             kernels.inParts(x.size(0), (row, count) -> {
                 Tensor rows = x.narrow(0, row, count);
                 Rows normed = kernels.addNormScaleNorm(

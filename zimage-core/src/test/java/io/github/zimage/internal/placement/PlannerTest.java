@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.zimage.Component;
 import io.github.zimage.Device;
+import io.github.zimage.GenerationRequest;
 import io.github.zimage.MemorySize;
+import io.github.zimage.Nag;
 import io.github.zimage.Placement;
 import io.github.zimage.Precision;
 import io.github.zimage.VaeTiling;
@@ -17,6 +19,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -129,6 +132,22 @@ class PlannerTest {
                     .isTrue();
             assertThat(refusal(planner, card, smallest - 2 * MIB, work)).isNotEmpty();
         }
+    }
+
+    // Two captions, and attention twice, must have room beside the picture.
+    @Test
+    void guidanceByAttention_isPlannedFor() {
+        GenerationRequest request =
+                GenerationRequest.builder().prompt("a fox").steps(8).build();
+        Planner planner = planner(Models.turbo(Precision.BF16), Map.of());
+        long[] peaks = Stream.of(Nag.OFF, Nag.DEFAULT)
+                .mapToLong(nag -> planner.plan(
+                                Machine.card(80L << 30),
+                                Workload.of(request.toBuilder().nag(nag).build(), 512))
+                        .peak(Phase.DENOISE))
+                .toArray();
+        // What 4096 + 2 * 512 rows have more than 4096 + 512, at least one copy of queries, keys and values in BF16.
+        assertThat(peaks[1] - peaks[0]).isBetween(3L * 4608 * 3840 * 2 / 2, 1L << 30);
     }
 
     private static Machine machine(boolean card, long bytes) {

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageParameters;
+import io.github.zimage.Nag;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling;
 import java.math.BigInteger;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -65,6 +67,18 @@ public final class PictureTextTest {
                         Negative prompt: blurry
                         Steps: 2, Sampler: Euler, CFG scale: 3.6, Seed: 18446744073709551615, Size: 512x512, \
                         Model: "a, \\"b\\": 狐", Version: zimage 0.1.0""");
+    }
+
+    @Test
+    void text_withSamplingAndAttentionGuidance() {
+        ImageParameters parameters = parameters(request("a fox")
+                .negativePrompt("blurry")
+                .sampling(Sampling.of(Sampling.Sampler.DPMPP_2M).withSchedule(Sampling.Schedule.SGM_UNIFORM))
+                .nag(Nag.DEFAULT));
+        assertThat(toText(parameters, "v"))
+                .startsWith("a fox\nNegative prompt: blurry\nSteps: 8, Sampler: DPM++ 2M, Schedule type: SGM Uniform,"
+                        + " CFG scale: 1, ")
+                .contains(", NAG scale: 2, NAG tau: 2.5, NAG alpha: 0.25, ");
     }
 
     // Other programs would take an empty line for the prompt, and an empty negative prompt for one.

@@ -7,6 +7,7 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageEdit;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Lora;
+import io.github.zimage.Nag;
 import io.github.zimage.Sampling;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
@@ -48,6 +49,7 @@ final class RequestJsonTest {
                 .flatMap(name -> switch (name) {
                     case "sampling" -> parts(Sampling.class);
                     case "edit" -> setters(ImageEdit.class);
+                    case "nag" -> Stream.of("nagScale", "nagTau", "nagAlpha");
                     default -> Stream.of(name);
                 })
                 .collect(Collectors.toSet());
@@ -86,6 +88,9 @@ final class RequestJsonTest {
                 .guidance(random.nextDouble() * 100)
                 .cfgNormalization(random.nextDouble())
                 .cfgTruncation(random.nextDouble());
+        if (random.nextBoolean()) {
+            request.guidance(0).nag(new Nag(random.nextDouble(1, 20), random.nextDouble(), random.nextDouble()));
+        }
         if (random.nextBoolean()) {
             request.prompt(text(random));
         } else {
@@ -157,6 +162,11 @@ final class RequestJsonTest {
                 "{'width': 99999999999} | width | width must be a whole number, but was 99999999999",
                 "{'prompt': 'a', 'width': 0} | width | width must be between 1 and 8192 pixels, but was 0",
                 "{'prompt': 'a', 'guidance': 101} | guidance | guidance must be between 0 and 100, but was 101",
+                "{'prompt': 'a', 'nagScale': 0.5} | nagScale | nagScale must be between 1 and 20, but was 0.5",
+                "{'prompt': 'a', 'nag_tau': -1} | nagTau | nagTau must be between 0 and 100, but was -1",
+                "{'prompt': 'a', 'nag_alpha': 1.5} | nagAlpha | nagAlpha must be between 0 and 1, but was 1.5",
+                "{'prompt': 'a', 'guidance': 1, 'nagScale': 2} | nagScale | only one of guidance and nagScale can act on the"
+                        + " negative prompt, but guidance was 1.0 and nagScale 2.0",
                 "{'prompt': 'a', 'sampler': 'dpm'} | sampler | sampler must be one of euler, euler_ancestral, heun, dpmpp_2m,"
                         + " dpmpp_sde, res_multistep, uni_pc, lcm, but was \"dpm\"",
                 "{'prompt': 'a', 'schedule': 'simple', 'shift': 0} | shift | shift must be above 0 and at most 100, but was 0",
