@@ -57,6 +57,18 @@ class GpuCheckTest {
         return lines;
     }
 
+    // On the processor, as far as it goes: that the part asks for what there is, and compares it with what it should
+    // be.
+    @Test
+    void loraPart_comparesEveryPrecisionAndWay() throws IOException {
+        int failed = check("cpu", "lora");
+        assertThat(lines()).hasSizeGreaterThanOrEqualTo(4).allSatisfy(line -> {
+            assertThat(line.has("error")).as(line.toString()).isFalse();
+            assertThat(line.get("effect").asDouble()).isGreaterThan(0.01);
+        });
+        assertThat(failed).isZero();
+    }
+
     @Test
     void partThatFails_isReported_andTheOthersAreDone() throws IOException {
         assertThat(check("cpu", "fp32:attention=none-such", "fp32", "fidelity", "fp32:profile=true"))

@@ -137,11 +137,13 @@ final class EightBitLinear {
     private List<Rows> added(Rows x, List<? extends @Nullable Addition> additions) {
         List<Rows> parts = parts(product(x));
         Rows wide = EightBits.widened(x);
+        long first = 0;
         for (int i = 0; i < widths.length; i++) {
             Addition addition = additions.get(i);
             if (addition != null) {
-                addition.addTo(parts.get(i).values(), wide);
+                addition.addTo(parts.get(i).values(), wide, bias == null ? null : bias.narrow(0, first, widths[i]));
             }
+            first += widths[i];
         }
         return parts;
     }

@@ -189,17 +189,24 @@ public final class Addition {
                 .reshape(x.size(0), -1);
     }
 
+    /** As the other one, for a layer without a bias. */
+    public Rows onto(Rows y, Rows x) {
+        return onto(y, x, null);
+    }
+
     /**
      * Returns what a layer gave with what is added, in FP32. It may overwrite what the layer gave.
      *
      * @param y [S, out]
      * @param x what the layer took, as for {@link #product}
+     * @param own the layer's bias, which is in y, or null
      */
-    public Rows onto(Rows y, Rows x) {
+    public Rows onto(Rows y, Rows x, @Nullable Tensor own) {
         return Rows.of(Tensors.scoped(() -> {
             Tensor sum = y.floats();
             if (gain != null) {
-                sum = sum.add(sum.mul(gain));
+                sum = sum.add(
+                        (own == null ? sum : sum.sub(own)).mul(gain)); // of the weight's rows, and not of the bias
             }
             Tensor product = product(x);
             if (product != null) {
@@ -224,7 +231,7 @@ public final class Addition {
             Tensor product = gain == null ? product(Rows.of(x)) : null;
             if (product == null) {
                 Rows y = Rows.of(MatrixProduct.transposed(x, weight, own));
-                return Tensors.cast(onto(y, Rows.of(x)).values(), type);
+                return Tensors.cast(onto(y, Rows.of(x), own).values(), type);
             }
             product.addmm_(x, weight.t());
             if (own != null) {
@@ -242,8 +249,9 @@ public final class Addition {
      *
      * @param y [S, out] bf16, rows of which may lie further apart than they are long
      * @param x as for {@link #product}
+     * @param own the layer's bias, which is in y, or null
      */
-    public void addTo(Tensor y, Rows x) {
+    public void addTo(Tensor y, Rows x, @Nullable Tensor own) {
         try (PointerScope scope = new PointerScope()) {
             if (lowRank != null && gain == null && kronecker.isEmpty() && difference == null) {
                 y.addmm_(inner(lowRank.first(), x), lowRank.second().t());
@@ -251,7 +259,7 @@ public final class Addition {
                     y.add_(bias);
                 }
             } else {
-                y.copy_(onto(Rows.of(y), x).values());
+                y.copy_(onto(Rows.of(y), x, own).values());
             }
         }
     }

@@ -53,4 +53,9 @@ final class CpuLinear implements Projection {
     public Rows forward(Rows x) {
         return Rows.of(method.transposed(Tensors.cast(x.values(), type), weight, bias));
     }
+
+    @Override
+    public Projection with(@Nullable Addition addition) {
+        return addition == null ? this : x -> addition.onto(forward(x), x, bias);
+    }
 }

@@ -89,7 +89,7 @@ final class Int8Linear implements Projection {
 
     @Override
     public Projection with(@Nullable Addition addition) {
-        return addition == null ? this : x -> addition.onto(forward(x), centred(x));
+        return addition == null ? this : x -> addition.onto(forward(x), centred(x), bias);
     }
 
     /** Returns rows with 0 for zero, in BF16, which holds all integers of 8 bits. */
