@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -55,6 +56,22 @@ public final class SourceImage {
     public static SourceImage of(byte[] file) {
         try {
             return new SourceImage(digest(Given.value(file, "file")), PictureReader.rgb(file));
+        } catch (IOException e) {
+            throw new IllegalArgumentException("the picture cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Makes a mask of the content of a file: white where the picture is transparent, black where it is opaque. So OpenAI's clients say what is to be drawn
+     * anew.
+     *
+     * @return the mask; empty if nothing of the picture is transparent
+     * @throws IllegalArgumentException as {@link #of(byte[])}
+     */
+    public static Optional<SourceImage> ofTransparency(byte[] file) {
+        try {
+            Pixels clear = PictureReader.transparency(Given.value(file, "file"));
+            return clear == null ? Optional.empty() : Optional.of(new SourceImage(digest(file), clear));
         } catch (IOException e) {
             throw new IllegalArgumentException("the picture cannot be read: " + e.getMessage(), e);
         }

@@ -8,6 +8,7 @@ import io.github.zimage.ImageEdit.MaskCells;
 import io.github.zimage.ImageEdit.MaskMode;
 import io.github.zimage.ImageEdit.StrengthMode;
 import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,6 +16,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -248,6 +250,21 @@ final class ImageEditTest {
                         .build())
                 .hasMessageContaining("hires must be between 1 and 4, but was 9")
                 .hasMessageContaining("leave out the image and the latents");
+    }
+
+    @Test
+    void transparency_isAMask() throws IOException {
+        BufferedImage image = new BufferedImage(2, 1, BufferedImage.TYPE_INT_ARGB);
+        image.setRGB(0, 0, 0xff102030);
+        image.setRGB(1, 0, 0x40ffffff);
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ImageIO.write(image, "png", out);
+        byte[] mask =
+                SourceImage.ofTransparency(out.toByteArray()).orElseThrow().rgb();
+        assertThat(mask).containsExactly(0, 0, 0, 255 - 0x40, 255 - 0x40, 255 - 0x40);
+        out.reset();
+        ImageIO.write(new BufferedImage(2, 2, BufferedImage.TYPE_INT_RGB), "png", out);
+        assertThat(SourceImage.ofTransparency(out.toByteArray())).isEmpty();
     }
 
     @Test

@@ -23,19 +23,26 @@ import org.jspecify.annotations.Nullable;
 /** The fields of a request's JSON, each checked when it is read. Those that nobody asked for are refused. */
 final class JsonFields {
     private static final int SHOWN = 40;
-    private static final ObjectMapper MAPPER = new ObjectMapper(JsonFactory.builder()
-                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                    .streamReadConstraints(StreamReadConstraints.builder()
-                            .maxNestingDepth(8)
-                            .maxStringLength(1 << 20)
-                            .maxNumberLength(40)
-                            .build())
-                    .build())
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    private static final int MAX_TEXT = 1 << 20;
+    private static final int MAX_PICTURE_TEXT = 1 << 26;
+    private static final ObjectMapper MAPPER = mapper(MAX_TEXT);
+    private static final ObjectMapper WITH_PICTURES = mapper(MAX_PICTURE_TEXT);
 
     private final JsonNode root;
     private final Set<String> known = new TreeSet<>();
     private final Set<String> ignored = new TreeSet<>();
+
+    private static ObjectMapper mapper(int maxText) {
+        return new ObjectMapper(JsonFactory.builder()
+                        .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                        .streamReadConstraints(StreamReadConstraints.builder()
+                                .maxNestingDepth(8)
+                                .maxStringLength(maxText)
+                                .maxNumberLength(40)
+                                .build())
+                        .build())
+                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    }
 
     private JsonFields(JsonNode root) {
         this.root = root;
@@ -47,13 +54,27 @@ final class JsonFields {
      * @throws ApiException if it is not one
      */
     static JsonFields parse(byte[] body) {
+        return parse(body, MAPPER);
+    }
+
+    /** As {@link #parse(byte[])}, with texts that may hold pictures. */
+    static JsonFields parseWithPictures(byte[] body) {
+        return parse(body, WITH_PICTURES);
+    }
+
+    /** Returns fields that came in another form. */
+    static JsonFields of(ObjectNode fields) {
+        return new JsonFields(fields);
+    }
+
+    private static JsonFields parse(byte[] body, ObjectMapper mapper) {
         JsonNode root;
         try {
             String text = StandardCharsets.UTF_8
                     .newDecoder()
                     .decode(ByteBuffer.wrap(body))
                     .toString();
-            root = MAPPER.readTree(text);
+            root = mapper.readTree(text);
         } catch (CharacterCodingException e) {
             throw new ApiException(400, "invalid_json", "the body must be UTF-8");
         } catch (JsonProcessingException e) {
@@ -69,6 +90,12 @@ final class JsonFields {
         known.add(name);
         JsonNode value = root.get(name);
         return value == null || value.isNull() ? null : value;
+    }
+
+    /** Returns a field's value as it came, or null. */
+    @Nullable
+    JsonNode value(String name) {
+        return get(name);
     }
 
     boolean has(String name) {

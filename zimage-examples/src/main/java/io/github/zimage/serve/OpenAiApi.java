@@ -2,6 +2,7 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageEdit;
 import io.github.zimage.internal.request.Seeds;
 import java.time.Instant;
 import java.util.Base64;
@@ -78,39 +79,50 @@ final class OpenAiApi {
 
     /** {@code POST /v1/images/generations}. */
     void generations(Exchange exchange) {
-        exchange.readJson(fields -> {
-            requireModel(fields.text("model", 200));
-            String quality = fields.choice("quality", "auto", QUALITIES);
-            boolean url = fields.choice("response_format", "b64_json", Set.of("b64_json", "url"))
-                    .equals("url");
-            boolean stream = fields.flag("stream", false);
-            int partial = fields.integer("partial_images", 0, 3, 0);
-            boolean progress = fields.flag("progress", false);
-            readOthers(fields);
-            ParameterNames names = new ParameterNames(fields, "n");
-            GenerationRequest request = reader.read(fields, SIZES.getOrDefault(quality, "publish"), names);
-            if (partial > 0 && !stream) {
-                throw ApiException.badParameter(
-                        "partial_images", "partial_images come as events: they need stream to be true");
+        exchange.readJson(fields -> draw(exchange, fields, null));
+    }
+
+    /** {@code POST /v1/images/edits}: pictures that start from one, as a form or as JSON. */
+    void edits(Exchange exchange) {
+        EditBody.read(exchange, worker, body -> {
+            body.fields().choice("input_fidelity", "low", Set.of("low", "high"));
+            body.fields().ignore("input_fidelity");
+            draw(exchange, body.fields(), body.edit());
+        });
+    }
+
+    private void draw(Exchange exchange, JsonFields fields, @Nullable ImageEdit edit) {
+        requireModel(fields.text("model", 200));
+        String quality = fields.choice("quality", "auto", QUALITIES);
+        boolean url = fields.choice("response_format", "b64_json", Set.of("b64_json", "url"))
+                .equals("url");
+        boolean stream = fields.flag("stream", false);
+        int partial = fields.integer("partial_images", 0, 3, 0);
+        boolean progress = fields.flag("progress", false);
+        readOthers(fields);
+        ParameterNames names = new ParameterNames(fields, "n");
+        GenerationRequest request = reader.read(fields, edit, SIZES.getOrDefault(quality, "publish"), names);
+        if (partial > 0 && !stream) {
+            throw ApiException.badParameter(
+                    "partial_images", "partial_images come as events: they need stream to be true");
+        }
+        if (stream && url) {
+            throw ApiException.badParameter(
+                    "response_format", "pictures in events are b64_json: leave out response_format or stream");
+        }
+        if (!fields.ignored().isEmpty()) {
+            exchange.putHeader("X-Ignored-Parameters", String.join(", ", fields.ignored()));
+        }
+        String client = access.client(exchange);
+        Supplier<Job> submission =
+                () -> queue.submit(client, request, step -> isPartial(step, request.steps(), partial));
+        exchange.offload(worker, () -> names.explaining(submission), job -> {
+            exchange.putHeader("X-Request-Id", job.id());
+            if (stream) {
+                new OpenAiEvents(options.model(), queue, job, partial, progress).begin(exchange, worker);
+            } else {
+                answer(exchange, job, url);
             }
-            if (stream && url) {
-                throw ApiException.badParameter(
-                        "response_format", "pictures in events are b64_json: leave out response_format or stream");
-            }
-            if (!fields.ignored().isEmpty()) {
-                exchange.putHeader("X-Ignored-Parameters", String.join(", ", fields.ignored()));
-            }
-            String client = access.client(exchange);
-            Supplier<Job> submission =
-                    () -> queue.submit(client, request, step -> isPartial(step, request.steps(), partial));
-            exchange.offload(worker, () -> names.explaining(submission), job -> {
-                exchange.putHeader("X-Request-Id", job.id());
-                if (stream) {
-                    new OpenAiEvents(options.model(), queue, job, partial, progress).begin(exchange, worker);
-                } else {
-                    answer(exchange, job, url);
-                }
-            });
         });
     }
 

@@ -15,7 +15,6 @@ import java.util.concurrent.Executor;
  * they are comments, unless they are asked for.
  */
 final class OpenAiEvents {
-    private static final String COMPLETED = "image_generation.completed";
 
     private final String model;
     private final JobQueue queue;
@@ -35,6 +34,11 @@ final class OpenAiEvents {
         this.job = job;
         this.partial = partial;
         this.progress = progress;
+    }
+
+    /** Returns an event's name, which says whether pictures start from one. */
+    private String name(String event) {
+        return (job.request().edit() == null ? "image_generation." : "image_edit.") + event;
     }
 
     /**
@@ -84,8 +88,8 @@ final class OpenAiEvents {
         }
     }
 
-    private static ObjectNode named(String event) {
-        return Exchange.JSON.createObjectNode().put("type", "image_generation." + event);
+    private ObjectNode named(String event) {
+        return Exchange.JSON.createObjectNode().put("type", name(event));
     }
 
     private void preview(EventStream stream) {
@@ -97,8 +101,7 @@ final class OpenAiEvents {
         for (int step = 1; step < job.previewStep(); step++) {
             index += OpenAiApi.isPartial(step, job.request().steps(), partial) ? 1 : 0;
         }
-        stream.offer(
-                "image_generation.partial_image", picture("partial_image", png).put("partial_image_index", index));
+        stream.offer(name("partial_image"), picture("partial_image", png).put("partial_image_index", index));
     }
 
     private ObjectNode picture(String event, byte[] png) {
@@ -119,8 +122,8 @@ final class OpenAiEvents {
         }
         exchange.offload(worker, this::completed, events -> {
             int last = events.size() - 1;
-            events.subList(0, last).forEach(event -> stream.send(COMPLETED, event));
-            stream.finish(COMPLETED, events.get(last));
+            events.subList(0, last).forEach(event -> stream.send(name("completed"), event));
+            stream.finish(name("completed"), events.get(last));
         });
     }
 

@@ -2,6 +2,8 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageEdit;
+import io.github.zimage.SourceImage;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Matcher;
@@ -37,17 +39,24 @@ final class RequestReader {
      * Reads what is left, once the interface has asked for its own fields. The seed is chosen now if it was left open, so that the pictures
      * stay the same if they are begun again.
      *
-     * @param quality the size to draw where the request says none
+     * @param edit the pictures to start from, or null for noise alone
+     * @param quality the size to draw where the request says none and there is no picture
      * @throws ApiException if a field is unknown, wrong, or beyond a limit
      */
-    GenerationRequest read(JsonFields fields, String quality, ParameterNames names) {
+    GenerationRequest read(JsonFields fields, @Nullable ImageEdit edit, String quality, ParameterNames names) {
         Long count = fields.integer(names.count(), 1L, options.maxCount());
         String size = fields.text("size", 100);
         ObjectNode values = fields.others();
         requireOnce(values, count != null, size != null, names);
         fields.know(names.all());
         fields.rejectOthers();
-        GenerationRequest.Builder builder = GenerationRequest.builder().size(side(quality), side(quality));
+        GenerationRequest.Builder builder = GenerationRequest.builder();
+        if (edit == null) {
+            builder.size(side(quality), side(quality));
+        } else {
+            builder.edit(edit);
+            setSizeOfPicture(builder, edit);
+        }
         setSize(builder, size);
         if (count != null) {
             builder.count(Math.toIntExact(count));
@@ -73,6 +82,19 @@ final class RequestReader {
         if (size && (values.hasNonNull("width") || values.hasNonNull("height"))) {
             throw ApiException.badParameter("size", "size is width and height in one: give it or them");
         }
+    }
+
+    /** Draws smaller than the picture is where that is more than the server allows. */
+    private void setSizeOfPicture(GenerationRequest.Builder builder, ImageEdit edit) {
+        SourceImage image = edit.image();
+        if (image != null && (double) image.width() * image.height() > options.maxPixels()) {
+            double scale = Math.sqrt(options.maxPixels() / ((double) image.width() * image.height()));
+            builder.size(floored(image.width() * scale), floored(image.height() * scale));
+        }
+    }
+
+    private static int floored(double side) {
+        return Math.max(1, (int) (side / MULTIPLE)) * MULTIPLE;
     }
 
     private void setSize(GenerationRequest.Builder builder, @Nullable String size) {

@@ -22,7 +22,7 @@ final class Router {
     private static final Pattern JOB_EVENTS = Pattern.compile(JOB.pattern() + "/events");
     private static final Pattern JOB_PICTURE = Pattern.compile(JOB.pattern() + "/images/([0-9]+)\\.png");
 
-    private static final Set<String> NOT_YET = Set.of("/v1/images/edits", "/v1/images/variations");
+    private static final Set<String> NOT_YET = Set.of("/v1/images/variations");
 
     private final ServerOptions options;
     private final Exchange.Http http;
@@ -63,6 +63,8 @@ final class Router {
         guarded = Map.of(
                 "/v1/images/generations",
                 Map.of(HttpMethod.POST, openAi::generations),
+                "/v1/images/edits",
+                Map.of(HttpMethod.POST, openAi::edits),
                 "/v1/models",
                 get(openAi::models),
                 JobsApi.PATH,
@@ -204,7 +206,7 @@ final class Router {
         }
         if (NOT_YET.contains(path)) {
             throw new ApiException(
-                    404, "not_found", "this server does not change pictures yet, it only draws new ones");
+                    404, "not_found", "there are no variations without a prompt here: use /v1/images/edits");
         }
         throw new ApiException(404, "not_found", "there is nothing at this address");
     }

@@ -371,12 +371,10 @@ final class HttpRulesTest {
     }
 
     @Test
-    void whatChangesPictures_isNotYet() throws Exception {
-        for (String path : new String[] {"/v1/images/edits", "/v1/images/variations"}) {
-            Wire.Answer answer = server.post(path, "", FOX);
-            assertThat(answer.status()).isEqualTo(404);
-            assertThat(answer.text()).contains("not change pictures yet");
-        }
+    void variations_areElsewhere() throws Exception {
+        Wire.Answer answer = server.post("/v1/images/variations", "", FOX);
+        assertThat(answer.status()).isEqualTo(404);
+        assertThat(answer.text()).contains("use /v1/images/edits");
     }
 
     @Test

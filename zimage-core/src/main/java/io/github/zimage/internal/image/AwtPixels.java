@@ -45,6 +45,28 @@ public final class AwtPixels {
         return new Pixels(image.getWidth(), image.getHeight(), BANDS, rgb);
     }
 
+    /**
+     * Returns how transparent an image is, white where nothing is seen of it; null if all is.
+     *
+     * @param transparent the samples of a colour that is transparent, or null
+     */
+    static @Nullable Pixels transparency(BufferedImage image, int @Nullable [] transparent) {
+        Row row = new AwtPixels(image, transparent).row();
+        int width = image.getWidth();
+        byte[] rgb = new byte[Math.multiplyExact(Math.multiplyExact(width, image.getHeight()), BANDS)];
+        int[] argb = new int[width];
+        boolean seeThrough = false;
+        for (int y = 0; y < image.getHeight(); y++) {
+            row.read(y, argb);
+            for (int x = 0; x < width; x++) {
+                byte clear = (byte) (OPAQUE - (argb[x] >>> 24));
+                Arrays.fill(rgb, BANDS * (y * width + x), BANDS * (y * width + x + 1), clear);
+                seeThrough |= clear != 0;
+            }
+        }
+        return seeThrough ? new Pixels(width, image.getHeight(), BANDS, rgb) : null;
+    }
+
     private byte[] rgb(byte @Nullable [] profile) {
         int width = image.getWidth();
         byte[] rgb = new byte[Math.multiplyExact(Math.multiplyExact(width, image.getHeight()), BANDS)];

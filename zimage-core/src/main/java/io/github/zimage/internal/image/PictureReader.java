@@ -10,6 +10,7 @@ import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
 import javax.imageio.stream.ImageInputStream;
 import javax.imageio.stream.MemoryCacheImageInputStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads pictures as Pillow's {@code convert("RGB")} does after {@code ImageOps.exif_transpose}, transparent parts over white, 16 bits cut to the upper
@@ -45,13 +46,30 @@ public final class PictureReader {
      * @throws IOException if it is no such file, damaged or larger than the limits
      */
     public static Pixels rgb(byte[] file) throws IOException {
+        PictureFile picture = opened(file);
+        Pixels decoded = AwtPixels.rgb(decoded(picture), picture.transparent(), picture.profile());
+        return Exif.upright(decoded, picture.orientation());
+    }
+
+    /**
+     * Reads how transparent a picture is: white where nothing is seen of it.
+     *
+     * @param file as for {@link #rgb}
+     * @return that, in red, green and blue; null if nothing of it is transparent
+     * @throws IOException as {@link #rgb}
+     */
+    public static @Nullable Pixels transparency(byte[] file) throws IOException {
+        PictureFile picture = opened(file);
+        Pixels clear = AwtPixels.transparency(decoded(picture), picture.transparent());
+        return clear == null ? null : Exif.upright(clear, picture.orientation());
+    }
+
+    private static PictureFile opened(byte[] file) throws IOException {
         if (file.length > MAX_BYTES) {
             throw new IOException("a picture's file must have at most %d MiB, but this has %d"
                     .formatted(MAX_BYTES >> 20, file.length >> 20));
         }
-        PictureFile picture = takenApart(file);
-        Pixels decoded = AwtPixels.rgb(decoded(picture), picture.transparent(), picture.profile());
-        return Exif.upright(decoded, picture.orientation());
+        return takenApart(file);
     }
 
     private static PictureFile takenApart(byte[] file) throws IOException {
