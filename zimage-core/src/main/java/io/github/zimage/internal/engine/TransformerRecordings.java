@@ -2,6 +2,7 @@ package io.github.zimage.internal.engine;
 
 import io.github.zimage.Nag;
 import io.github.zimage.internal.device.Recorder;
+import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
@@ -36,8 +37,6 @@ import org.slf4j.LoggerFactory;
  * <p>If something cannot be recorded, that is said once, and all goes on as without.
  */
 final class TransformerRecordings implements AutoCloseable {
-    /** How many shapes are kept; {@code placement.Activations} counts with as many. */
-    static final int SHAPES = 8;
 
     private static final Logger LOG = LoggerFactory.getLogger(TransformerRecordings.class);
 
@@ -45,7 +44,8 @@ final class TransformerRecordings implements AutoCloseable {
     private final TensorPlace place;
     private final Recorder recorder;
     /** Null stands for a shape that has been rehearsed. */
-    private final Map<Shape, @Nullable Recorded> shapes = new LinkedHashMap<>(2 * SHAPES, 0.75f, true);
+    private final Map<Shape, @Nullable Recorded> shapes =
+            new LinkedHashMap<>(2 * Workload.RECORDED_SHAPES, 0.75f, true);
 
     private @Nullable Step step;
     private boolean failed;
@@ -116,7 +116,7 @@ final class TransformerRecordings implements AutoCloseable {
     }
 
     private void forgetEldest() {
-        if (shapes.size() > SHAPES) {
+        if (shapes.size() > Workload.RECORDED_SHAPES) {
             Iterator<@Nullable Recorded> eldest = shapes.values().iterator();
             close(eldest.next());
             eldest.remove();

@@ -1,7 +1,14 @@
 package io.github.zimage.internal.placement;
 
+import io.github.zimage.Precision;
+
 /** How much memory a component needs beside its weights, in bytes. */
 public interface ComponentMemory {
+    /** Returns how many bytes a number takes between the layers of a component. */
+    static int typeBytes(Precision precision) {
+        return precision == Precision.FP32 ? Float.BYTES : Short.BYTES;
+    }
+
     /**
      * Returns what it needs at the peak of a phase that it runs in.
      *

@@ -156,14 +156,4 @@ public record ModelLayout(List<Entry> entries) {
     public WeightSizes part(Component component) {
         return entry(component).part();
     }
-
-    /** Returns how wide numbers are between the layers of a component. */
-    static int typeBytes(Precision precision) {
-        return precision == Precision.FP32 ? Float.BYTES : Short.BYTES;
-    }
-
-    /** A matrix of 8-bit integers that is packed is there column by column, row by row, and packed beside the one it is made of. */
-    static long copies(Precision precision) {
-        return precision == Precision.INT8 ? 3 : 1;
-    }
 }

@@ -18,7 +18,7 @@ record TextEncoderMemory(TextEncoderConfig config, Precision precision, WeightSi
 
     @Override
     public long activations(Phase phase, Workload work, int tile) {
-        long e = ModelLayout.typeBytes(precision);
+        long e = ComponentMemory.typeBytes(precision);
         long hidden = config.hiddenSize();
         long queries = (long) config.heads() * config.headDim();
         long keys = (long) config.kvHeads() * config.headDim();
@@ -32,7 +32,7 @@ record TextEncoderMemory(TextEncoderConfig config, Precision precision, WeightSi
         // All prompts go through a layer one after the other, and are copied to the heap in the end.
         long perToken = 2 * Float.BYTES * hidden * RequestMemory.captions(work)
                 + Math.max(Math.max(rotating, attending), feedForward);
-        return work.promptTokens() * perToken + ModelLayout.copies(precision) * weights.largest();
+        return work.promptTokens() * perToken + weights.largestWithCopies(precision);
     }
 
     @Override

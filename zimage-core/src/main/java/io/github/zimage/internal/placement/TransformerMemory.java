@@ -16,8 +16,6 @@ import io.github.zimage.internal.config.TransformerConfig;
 record TransformerMemory(RequestMemory request, Precision precision, WeightSizes weights) implements ComponentMemory {
     private static final int FLOAT = Float.BYTES;
 
-    /** As in the engine: of how many shapes the transformer's work is recorded. */
-    private static final int SHAPES = 8;
     /** What the driver keeps for a recording of a thousand operations. Not measured. */
     private static final long RECORDING = 32L << 20;
 
@@ -38,9 +36,7 @@ record TransformerMemory(RequestMemory request, Precision precision, WeightSizes
 
     private long steps(Workload work) {
         long group = (long) Math.min(work.pictures(), work.picturesAtOnce()) * (work.guided() ? 2 : 1);
-        return group * stream(work)
-                + block(tokens(work), work.avoiding())
-                + ModelLayout.copies(precision) * weights.largest();
+        return group * stream(work) + block(tokens(work), work.avoiding()) + weights.largestWithCopies(precision);
     }
 
     /** What is kept of the timesteps of schedules: the norms of all blocks for each step; and LoRAs, which most files have in two bytes a number. */
@@ -48,7 +44,7 @@ record TransformerMemory(RequestMemory request, Precision precision, WeightSizes
     public long kept(Workload work) {
         long steps = Math.max(work.steps(), Workload.KEPT_STEPS);
         long norms = steps * (config().layers() + config().refinerLayers()) * 4 * config().dim() * FLOAT;
-        return norms + work.adapterBytes() * ModelLayout.typeBytes(precision) / Short.BYTES;
+        return norms + work.adapterBytes() * ComponentMemory.typeBytes(precision) / Short.BYTES;
     }
 
     /** A picture's stream before and after its caption is appended, in FP32, and the rotations of both together. */
@@ -66,7 +62,7 @@ record TransformerMemory(RequestMemory request, Precision precision, WeightSizes
         long own = FLOAT * captionRows(work) * config().dim()
                 + RequestMemory.ROTATION_BYTES_PER_FEATURE * all * config().headDim()
                 + 2 * FLOAT * request.latentPixels(work) * config().inChannels();
-        return stream(work) + block(all, work.avoiding()) + SHAPES * (own + RECORDING);
+        return stream(work) + block(all, work.avoiding()) + Workload.RECORDED_SHAPES * (own + RECORDING);
     }
 
     /** What one picture needs inside a block, in the type of the linear layers, and beside it oneDNN's copy of a matrix. */
@@ -76,7 +72,7 @@ record TransformerMemory(RequestMemory request, Precision precision, WeightSizes
         long attention = (avoiding ? 13L : 8L) * config().dim();
         // The norm, gate, up, their product, and the result.
         long feedForward = 2L * config().dim() + 3L * config().ffnDim();
-        return tokens * ModelLayout.typeBytes(precision) * Math.max(attention, feedForward);
+        return tokens * ComponentMemory.typeBytes(precision) * Math.max(attention, feedForward);
     }
 
     private long tokens(Workload work) {

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.placement;
 
+import io.github.zimage.Precision;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -24,6 +25,14 @@ public record WeightSizes(
     /** Returns the bytes of all weights. */
     public long bytes() {
         return blockBytes() + modulation + rest + embeddings;
+    }
+
+    /**
+     * Returns the bytes of the largest matrix with its copies. One of 8-bit integers that is packed is there column by column, row by row, and
+     * packed beside the one it is made of.
+     */
+    long largestWithCopies(Precision precision) {
+        return (precision == Precision.INT8 ? 3 : 1) * largest;
     }
 
     /** Returns the bytes of all blocks. */

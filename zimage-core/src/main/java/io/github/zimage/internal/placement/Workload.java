@@ -42,6 +42,9 @@ public record Workload(
     /** What the timesteps give is kept for the schedules used last, of so many steps in all, or for a single one of more. */
     public static final int KEPT_STEPS = 32;
 
+    /** Of how many shapes, a size with a length of the prompt, the transformer's work is kept recorded. */
+    public static final int RECORDED_SHAPES = 8;
+
     /** Returns the work of pictures that start from noise alone, without LoRAs. */
     public Workload(
             int width,
