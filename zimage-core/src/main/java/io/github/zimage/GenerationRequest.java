@@ -142,6 +142,11 @@ public final class GenerationRequest {
         return values.cfgTruncation;
     }
 
+    /** Returns how guidance combines predictions. */
+    public GuidanceMethod guidanceMethod() {
+        return values.guidanceMethod;
+    }
+
     /** Returns how the negative prompt acts by attention, if it does. */
     public Nag nag() {
         return values.nag;
@@ -245,6 +250,7 @@ public final class GenerationRequest {
         private double guidance;
         private double cfgNormalization;
         private double cfgTruncation = 1;
+        private GuidanceMethod guidanceMethod = GuidanceMethod.DEFAULT;
         private Nag nag = Nag.OFF;
         private @Nullable Long seed;
         private List<Long> seeds = List.of();
@@ -378,6 +384,17 @@ public final class GenerationRequest {
         public Builder cfgTruncation(double cfgTruncation) {
             this.cfgTruncation = cfgTruncation;
             return this;
+        }
+
+        /** Sets how {@link #guidance(double)} combines predictions; {@link GuidanceMethod#DEFAULT} unless set. */
+        public Builder guidanceMethod(GuidanceMethod guidanceMethod) {
+            this.guidanceMethod = Given.value(guidanceMethod, "guidanceMethod");
+            return this;
+        }
+
+        /** Changes how guidance combines predictions, as in {@code guidanceMethod(m -> m.withRescale(0.7))}. */
+        public Builder guidanceMethod(UnaryOperator<GuidanceMethod> change) {
+            return guidanceMethod(Given.value(change, "change").apply(guidanceMethod));
         }
 
         /**

@@ -1,6 +1,7 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.GuidanceMethod;
 import io.github.zimage.ImageEdit;
 import io.github.zimage.ImageSize;
 import io.github.zimage.Nag;
@@ -149,6 +150,24 @@ final class RequestOptions {
     private double cfgTruncation;
 
     @Option(
+            names = "--guidance-method",
+            paramLabel = "cfg|cfg_zero|apg",
+            hideParamSyntax = true,
+            converter = GuidanceMethodConverter.class,
+            description =
+                    "How --guidance combines predictions: cfg_zero is CFG-Zero*, apg is adaptive projected guidance"
+                            + " (default: cfg).")
+    private GuidanceMethod.Kind guidanceMethod = GuidanceMethod.DEFAULT.kind();
+
+    @Option(
+            names = "--guidance-rescale",
+            paramLabel = "F",
+            defaultValue = "0",
+            description = "How far a guided prediction gets the contrast of the unguided one back, from 0 to 1"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private double guidanceRescale;
+
+    @Option(
             names = "--nag-scale",
             paramLabel = "S",
             defaultValue = "1",
@@ -181,6 +200,13 @@ final class RequestOptions {
         }
     }
 
+    /** Without the part along the prediction, which is what projecting is for; the other settings stand in JSON and the API. */
+    private GuidanceMethod method() {
+        GuidanceMethod method =
+                guidanceMethod == GuidanceMethod.Kind.APG ? GuidanceMethod.PROJECTED : GuidanceMethod.DEFAULT;
+        return method.withKind(guidanceMethod).withRescale(guidanceRescale);
+    }
+
     private Nag nag() {
         Nag nag = Nag.OFF.withScale(nagScale);
         nag = nagTau == null ? nag : nag.withTau(nagTau);
@@ -208,6 +234,7 @@ final class RequestOptions {
                 .cfgNormalization(cfgNormalization)
                 .cfgTruncation(cfgTruncation)
                 .hires(hires)
+                .guidanceMethod(method())
                 .nag(nag())
                 .count(count);
         if (negative != null) {
@@ -293,6 +320,18 @@ final class RequestOptions {
         public Sampling.Sampler convert(String text) {
             try {
                 return Sampling.Sampler.of(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** Reads the name of a formula of guidance. */
+    static final class GuidanceMethodConverter implements ITypeConverter<GuidanceMethod.Kind> {
+        @Override
+        public GuidanceMethod.Kind convert(String text) {
+            try {
+                return GuidanceMethod.Kind.of(text);
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }

@@ -239,6 +239,8 @@ final class MainTest {
                         "--guidance=G",
                         "--cfg-normalization=F",
                         "--cfg-truncation=F",
+                        "--guidance-method=cfg|cfg_zero|apg",
+                        "--guidance-rescale=F",
                         "--nag-scale=S",
                         "--nag-tau=T",
                         "--nag-alpha=A",

@@ -104,7 +104,9 @@ public final class Generation {
 
             long begun = System.nanoTime();
             denoiser.prepare();
-            denoise(denoiser, conditions, schedule, evaluations, watch(pictures, evaluations));
+            try (Guidance guidance = Guidance.of(request)) {
+                denoise(denoiser, conditions, guidance, schedule, evaluations, watch(pictures, evaluations));
+            }
             denoise = since(begun);
         }
         return pictures.stream().map(Picture::latents).toList();
@@ -123,10 +125,10 @@ public final class Generation {
     private void denoise(
             Denoiser denoiser,
             Conditions conditions,
+            Guidance guidance,
             NoiseSchedule schedule,
             List<Evaluation> evaluations,
             FiniteWatch watch) {
-        Guidance guidance = Guidance.of(request);
         StepClock clock = new StepClock(
                 session.model().device(Component.TRANSFORMER),
                 request,

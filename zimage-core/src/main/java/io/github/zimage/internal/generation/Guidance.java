@@ -10,31 +10,32 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/**
- * Classifier-free guidance as in diffusers' {@code pipeline_z_image.py}.
- *
- * @param scale how much further than the positive prediction to go; 0 is off
- * @param normalization the limit of the result's length as a multiple of the positive one's; 0 is none
- * @param truncation the timestep after which it is off
- */
-record Guidance(double scale, double normalization, double truncation) {
+/** Classifier-free guidance as in diffusers' {@code pipeline_z_image.py}, by any of the formulas of {@link Guider}; of one request. */
+final class Guidance implements AutoCloseable {
+    private final double scale;
+    private final double normalization;
+    private final double truncation;
+    private final Guider guider;
 
-    static Guidance of(GenerationRequest request) {
-        return new Guidance(request.guidance(), request.cfgNormalization(), request.cfgTruncation());
+    private Guidance(GenerationRequest request) {
+        scale = request.guidance();
+        normalization = request.cfgNormalization();
+        truncation = request.cfgTruncation();
+        guider = new Guider(request.guidanceMethod(), scale);
     }
 
-    boolean isOn() {
-        return scale > 0;
+    static Guidance of(GenerationRequest request) {
+        return new Guidance(request);
     }
 
     /** Returns whether a request's pictures are drawn with something that they shall not show. */
     static boolean avoids(GenerationRequest request) {
-        return of(request).isOn() || request.nag().isOn();
+        return request.guidance() > 0 || request.nag().isOn();
     }
 
     /** Tells whether a step at a timestep, from 0 (noise) to 1 (picture), is guided. */
     boolean actsAt(float timestep) {
-        return isOn() && timestep <= truncation;
+        return scale > 0 && timestep <= truncation;
     }
 
     /**
@@ -56,14 +57,15 @@ record Guidance(double scale, double normalization, double truncation) {
         int pictures = group.positive().size();
         List<Tensor> guided = new ArrayList<>();
         for (int i = 0; i < pictures; i++) {
-            guided.add(combine(predicted.get(i), predicted.get(pictures + i)));
+            guided.add(combine(
+                    group.pictures().get(i).index(), at.step().index(), predicted.get(i), predicted.get(pictures + i)));
         }
         return guided;
     }
 
-    /** Combines two predictions of any one shape, fp32. */
-    Tensor combine(Tensor positive, Tensor negative) {
-        Tensor guided = positive.add(positive.sub(negative), new Scalar(scale));
+    /** Combines two predictions of a picture, of any one shape, fp32. */
+    private Tensor combine(int picture, int step, Tensor positive, Tensor negative) {
+        Tensor guided = guider.combine(picture, step, positive, negative);
         if (normalization > 0) {
             // Without asking how long it is, so that nobody waits for the device.
             Tensor limit = torch.linalg_vector_norm(positive).mul(new Scalar(normalization));
@@ -71,5 +73,10 @@ record Guidance(double scale, double normalization, double truncation) {
             guided.mul_(torch.where(length.gt(limit), limit.div(length), torch.ones_like(length)));
         }
         return guided;
+    }
+
+    @Override
+    public void close() {
+        guider.close();
     }
 }

@@ -11,6 +11,7 @@ import static io.github.zimage.internal.request.FieldType.choice;
 import static io.github.zimage.internal.request.FieldType.listOf;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.GuidanceMethod;
 import io.github.zimage.ImageSize;
 import io.github.zimage.Nag;
 import io.github.zimage.Sampling;
@@ -102,6 +103,54 @@ public final class RequestFields {
                     between(0, 1),
                     GenerationRequest::cfgTruncation,
                     GenerationRequest.Builder::cfgTruncation),
+            new RequestField<>(
+                    "guidanceMethod",
+                    choice(GuidanceMethod.Kind::id, List.of(GuidanceMethod.Kind.values())),
+                    ANY,
+                    request -> unless(
+                            GuidanceMethod.DEFAULT.kind(),
+                            request.guidanceMethod().kind()),
+                    (builder, kind) -> builder.guidanceMethod(each -> each.withKind(kind))),
+            new RequestField<>(
+                    "guidanceRescale",
+                    NUMBER,
+                    between(0, 1),
+                    request -> unless(
+                            GuidanceMethod.DEFAULT.rescale(),
+                            request.guidanceMethod().rescale()),
+                    (builder, rescale) -> builder.guidanceMethod(each -> each.withRescale(rescale))),
+            new RequestField<>(
+                    "cfgZeroSteps",
+                    WHOLE,
+                    between(0, GenerationRequest.MAX_STEPS),
+                    request -> unless(
+                            GuidanceMethod.DEFAULT.zeroSteps(),
+                            request.guidanceMethod().zeroSteps()),
+                    (builder, steps) -> builder.guidanceMethod(each -> each.withZeroSteps(steps))),
+            new RequestField<>(
+                    "apgMomentum",
+                    NUMBER,
+                    between(-1, 1),
+                    request -> unless(
+                            GuidanceMethod.DEFAULT.momentum(),
+                            request.guidanceMethod().momentum()),
+                    (builder, momentum) -> builder.guidanceMethod(each -> each.withMomentum(momentum))),
+            new RequestField<>(
+                    "apgThreshold",
+                    NUMBER,
+                    between(0, 1000),
+                    request -> unless(
+                            GuidanceMethod.DEFAULT.threshold(),
+                            request.guidanceMethod().threshold()),
+                    (builder, threshold) -> builder.guidanceMethod(each -> each.withThreshold(threshold))),
+            new RequestField<>(
+                    "apgEta",
+                    NUMBER,
+                    between(0, 1),
+                    request -> unless(
+                            GuidanceMethod.DEFAULT.eta(),
+                            request.guidanceMethod().eta()),
+                    (builder, eta) -> builder.guidanceMethod(each -> each.withEta(eta))),
             new RequestField<>(
                     "nagScale",
                     NUMBER,

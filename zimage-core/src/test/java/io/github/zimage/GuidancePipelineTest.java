@@ -4,15 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Protects that guidance by attention reaches the pictures, in every precision, wherever the weights are and whatever is drawn beside. */
-final class NagPipelineTest {
+/** Protects that guidance, above all that by attention, reaches the pictures, in every precision, wherever the weights are and whatever is drawn beside. */
+final class GuidancePipelineTest {
     /** As a share of the largest latent: what three steps make of the roundings of rows in another order. */
     private static final float ROUNDING = 1e-3f;
 
@@ -119,6 +122,36 @@ final class NagPipelineTest {
                     .hasMessageContaining("needs a negative prompt or negative embeddings");
             given.negativeEmbeddings(pipeline.encode("blurry"));
             assertThat(latents(pipeline, given)).isEqualTo(latents(pipeline, request()));
+        }
+    }
+
+    // Each formula reaches the pictures, and its memory is each picture's own.
+    @Test
+    void formulasOfGuidance_drawPicturesOfTheirOwn() {
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder).build()) {
+            GenerationRequest.Builder guided = TinyModel.request().steps(3).guidance(3);
+            List<GuidanceMethod> methods = List.of(
+                    GuidanceMethod.DEFAULT,
+                    GuidanceMethod.DEFAULT.withRescale(1),
+                    GuidanceMethod.ZERO_STAR,
+                    GuidanceMethod.ZERO_STAR.withZeroSteps(1),
+                    GuidanceMethod.PROJECTED,
+                    GuidanceMethod.PROJECTED.withMomentum(-0.5));
+            Set<List<Float>> drawn = new HashSet<>();
+            for (GuidanceMethod method : methods) {
+                guided.guidanceMethod(method);
+                float[] alone = latents(pipeline, guided.seed(8));
+                List<GeneratedImage> together =
+                        pipeline.generateAll(guided.seed(7).count(2).build());
+                assertThat(together.get(1).latents().values()).as("%s", method).isEqualTo(alone);
+                List<Float> values = new ArrayList<>();
+                for (float value : alone) {
+                    values.add(value);
+                }
+                drawn.add(values);
+                guided.count(1);
+            }
+            assertThat(drawn).hasSameSizeAs(methods);
         }
     }
 
