@@ -147,11 +147,12 @@ final class EditPart {
         return SourceImage.of(image);
     }
 
-    /** Returns a mask whose right half is white. */
+    /** Returns a mask whose left half is black, and whose right half goes from grey to white. */
     private static SourceImage mask(int side) {
         BufferedImage image = new BufferedImage(side, side, BufferedImage.TYPE_INT_RGB);
         for (int i = 0; i < side * side; i++) {
-            image.setRGB(i % side, i / side, i % side < side / 2 ? 0 : 0xffffff);
+            int light = 256 * (i % side) / side;
+            image.setRGB(i % side, i / side, light < 128 ? 0 : light << 16 | light << 8 | light);
         }
         return SourceImage.of(image);
     }

@@ -2,6 +2,7 @@ package io.github.zimage.internal.vae;
 
 import io.github.zimage.internal.runtime.Tensors;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -31,6 +32,10 @@ final class GroupStatistics {
      * @param weight any FP32 numbers [C]; they make LibTorch report in FP32
      */
     void add(Tensor strip, Tensor weight) {
+        if (strip.is_cpu() && Tensors.isOf(strip, ScalarType.Float)) {
+            addCentred(strip);
+            return;
+        }
         long channels = strip.size(1);
         long pixels = strip.size(2) * strip.size(3);
         try (PointerScope scope = new PointerScope()) {
@@ -46,15 +51,40 @@ final class GroupStatistics {
                     pixels,
                     means.length,
                     eps);
-            add(Tensors.toFloats(normed.get1()), Tensors.toFloats(normed.get2()), channels / means.length * pixels);
+            float[] variances = Tensors.toFloats(normed.get2());
+            for (int group = 0; group < variances.length; group++) {
+                variances[group] = (float) (1.0 / variances[group] / variances[group] - eps);
+            }
+            add(Tensors.toFloats(normed.get1()), variances, channels / means.length * pixels);
         }
     }
 
-    private void add(float[] stripMeans, float[] inverseDeviations, long stripCount) {
+    /** LibTorch's own norm sums numbers and their squares one by one, which is off where the mean is large. */
+    private void addCentred(Tensor strip) {
+        try (PointerScope scope = new PointerScope()) {
+            long perGroup = strip.size(1) / means.length;
+            Tensor mean = ofGroups(strip);
+            Tensor channels = mean.unsqueeze(1)
+                    .expand(means.length, perGroup)
+                    .reshape(1, -1, 1, 1)
+                    .to(ScalarType.Float);
+            float[] variances = Tensors.toFloats(ofGroups(strip.sub(channels).square_()));
+            add(Tensors.toFloats(mean), variances, perGroup * strip.size(2) * strip.size(3));
+        }
+    }
+
+    /** Returns the mean of each group of a strip, [groups] fp64. */
+    private Tensor ofGroups(Tensor strip) {
+        return strip.mean(new long[] {0, 2, 3}, false, new ScalarTypeOptional())
+                .to(ScalarType.Double)
+                .view(means.length, -1)
+                .mean(1);
+    }
+
+    private void add(float[] stripMeans, float[] stripVariances, long stripCount) {
         double total = count + stripCount;
         for (int group = 0; group < means.length; group++) {
-            double deviation = 1.0 / inverseDeviations[group];
-            double spread = (deviation * deviation - eps) * stripCount;
+            double spread = (double) stripVariances[group] * stripCount;
             double difference = stripMeans[group] - means[group];
             means[group] += difference * stripCount / total;
             spreads[group] += spread + difference * difference * count * stripCount / total;
