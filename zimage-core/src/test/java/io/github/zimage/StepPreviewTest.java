@@ -61,16 +61,25 @@ final class StepPreviewTest {
         }
     }
 
-    // A pipeline that reads the VAE for each use must not read it for each step.
+    // A pipeline that reads the VAE for each use must not read it for each step. Latents of another VAE mean other
+    // colours.
     @Test
-    void parkedVae_givesNone() {
+    void parkedVae_ofOtherLatents_givesNone() {
         try (ZImagePipeline parked = TinyModel.pipeline(folder)
                 .attention(AttentionBackend.BLOCKWISE)
                 .place(Component.VAE, Placement.parkedOnDisk())
                 .build()) {
             Previews previews = new Previews(32);
             parked.generateAll(TinyModel.request().build(), previews);
-            assertThat(previews.images).isEmpty();
+            assertThat(previews.places).containsExactly("1.1", "2.1");
+            assertThat(previews.images).allSatisfy(each -> {
+                assertThat(each.getWidth()).isEqualTo(8);
+                assertThat(each.getHeight()).isEqualTo(6);
+            });
+            Previews small = new Previews(4);
+            parked.generateAll(TinyModel.request().build(), small);
+            assertThat(small.images)
+                    .allSatisfy(each -> assertThat(each.getWidth()).isEqualTo(4));
         }
     }
 

@@ -5,6 +5,7 @@ import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.NotFinite;
+import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.schedule.Step;
@@ -24,6 +25,7 @@ final class StepPreviews {
 
     private final GenerationListener listener;
     private final @Nullable PictureDecoder decoder;
+    private final boolean colours;
     private final int vaeScale;
     private final Runnable cancellation;
     private int size;
@@ -31,13 +33,20 @@ final class StepPreviews {
     /**
      * Shows nothing yet.
      *
-     * @param decoder null if there is none that always stays in memory: then nothing is shown
+     * @param decoder null if there is none that always stays in memory: then colours are shown
+     * @param colours whether {@link LatentColours} are those of the latents; if not, nothing is shown without a decoder
      * @param vaeScale how many pixels a latent has on a side
      * @param cancellation called often; throws to cancel
      */
-    StepPreviews(GenerationListener listener, @Nullable PictureDecoder decoder, int vaeScale, Runnable cancellation) {
+    StepPreviews(
+            GenerationListener listener,
+            @Nullable PictureDecoder decoder,
+            boolean colours,
+            int vaeScale,
+            Runnable cancellation) {
         this.listener = listener;
         this.decoder = decoder;
+        this.colours = colours;
         this.vaeScale = vaeScale;
         this.cancellation = cancellation;
     }
@@ -54,7 +63,7 @@ final class StepPreviews {
      */
     void show(Evaluation at, int picture, Tensor latents, Tensor velocity) {
         PictureDecoder used = decoder;
-        if (size <= 0 || used == null || !at.endsStep()) {
+        if (size <= 0 || (used == null && !colours) || !at.endsStep()) {
             return;
         }
         BufferedImage image;
@@ -63,8 +72,11 @@ final class StepPreviews {
             if (!NotFinite.isFinite(target)) {
                 return; // what is wrong with the picture is said of it, not of its preview
             }
-            int side = side(Math.toIntExact(latents.size(1)), Math.toIntExact(latents.size(2)));
-            Tensor decoded = used.decode(torch.avg_pool2d(target, side, side), cancellation);
+            int side = side(
+                    Math.toIntExact(latents.size(1)), Math.toIntExact(latents.size(2)), used == null ? 1 : vaeScale);
+            Tensor reduced = torch.avg_pool2d(target, side, side);
+            Tensor decoded =
+                    used == null ? LatentColours.of(TensorPlace.CPU.take(reduced)) : used.decode(reduced, cancellation);
             image = AwtImage.of(
                     Math.toIntExact(decoded.size(1)), Math.toIntExact(decoded.size(0)), Tensors.toBytes(decoded));
         } catch (RuntimeException e) {
@@ -81,8 +93,8 @@ final class StepPreviews {
     }
 
     /** Returns how many latents a side are averaged, so that the preview is as large as was asked for. */
-    private int side(int height, int width) {
-        int wanted = Math.max(1, size / vaeScale);
+    private int side(int height, int width, int scale) {
+        int wanted = Math.max(1, size / scale);
         return Math.min(Math.min(height, width), (Math.max(height, width) + wanted - 1) / wanted);
     }
 }
