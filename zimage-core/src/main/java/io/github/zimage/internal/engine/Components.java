@@ -55,6 +55,11 @@ final class Components implements AutoCloseable {
         return holder(loader).residentModel();
     }
 
+    /** Makes sure that nobody has written to a component's mapped files. */
+    void requireUntouched(ComponentLoader<?> loader) {
+        holder(loader).requireUntouched();
+    }
+
     /** Frees the memory that a component only needs while it computes. */
     void rest(ComponentLoader<?> loader) {
         holder(loader).rest();

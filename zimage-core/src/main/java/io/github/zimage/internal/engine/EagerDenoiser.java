@@ -155,6 +155,7 @@ final class EagerDenoiser implements Denoiser {
 
     /** As {@link #velocities}, with what the hooks do. */
     List<Tensor> forward(List<TransformerInput> pictures, Evaluation at, boolean last, List<BlockHook.Pass> passes) {
+        lease.requireUntouched();
         boolean runsAgain = !last || !at.isLast();
         try {
             return transformer.forward(pictures, picture -> modulation(picture, at), runsAgain, cancellation, passes);

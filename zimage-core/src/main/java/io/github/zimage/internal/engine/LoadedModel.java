@@ -123,7 +123,9 @@ public final class LoadedModel implements Phases.Runner, AutoCloseable {
     <M> Lease<M> use(ComponentLoader<M> loader, GenerationListener listener, Runnable cancellation) {
         try {
             return new Lease<>(
-                    components.get(loader, progress(loader, listener, cancellation)), () -> components.rest(loader));
+                    components.get(loader, progress(loader, listener, cancellation)),
+                    () -> components.requireUntouched(loader),
+                    () -> components.rest(loader));
         } catch (RuntimeException | Error e) {
             components.rest(loader);
             throw e;

@@ -77,13 +77,19 @@ final class ModelHolder<M> implements AutoCloseable {
     M get(LongConsumer progress) {
         if (!inUse && residence.kind() != Residence.Kind.RESIDENT) {
             files.requireUnchanged();
-        } else if (store != null && store.isMapped()) {
-            // A page of a mapped file that is no longer there ends the process.
-            files.requireUntouched();
+        } else {
+            requireUntouched();
         }
         inUse = true;
         M there = model;
         return there == null ? load(progress) : there;
+    }
+
+    /** Makes sure that nobody has written to mapped files: a page that is no longer there ends the process. */
+    void requireUntouched() {
+        if (store != null && store.isMapped()) {
+            files.requireUntouched();
+        }
     }
 
     /** Returns the model if it always stays, or {@code null}. */

@@ -32,6 +32,7 @@ final class Decoding {
         try (Lease<PictureDecoder> decoder = session.use(VaeDecoderLoader.INSTANCE)) {
             List<DrawnImage> images = new ArrayList<>();
             for (Tensor each : latents) {
+                decoder.requireUntouched();
                 DrawnImage image = image(decoder.model(), each, sofar);
                 images.add(image);
                 session.listener()

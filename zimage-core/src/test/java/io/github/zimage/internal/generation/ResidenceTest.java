@@ -318,9 +318,11 @@ final class ResidenceTest {
         assertThatThrownBy(() -> generate(engine, request, cutting, () -> {}))
                 .cause()
                 .isInstanceOf(ZImageException.class)
-                .hasMessageStartingWith("transformer/diffusion_pytorch_model.safetensors: cannot read tensor layers.2.")
-                .hasMessageContaining("the file ends at byte")
-                .hasMessageEndingWith("The files of a checkpoint must stay as they are while a pipeline uses them");
+                .hasMessageStartingWith("transformer/diffusion_pytorch_model.safetensors: ")
+                .satisfiesAnyOf( // whoever looks first: who reads ahead for the next step, or who looks before it
+                        // begins
+                        e -> assertThat(e).hasMessageContaining("cannot read tensor layers.2."),
+                        e -> assertThat(e).hasMessageContaining("must stay as it was when the pipeline was built"));
         assertThatThrownBy(() -> generate(engine, request))
                 .cause()
                 .isInstanceOf(ModelLoadException.class)

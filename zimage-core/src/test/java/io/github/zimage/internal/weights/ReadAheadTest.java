@@ -53,7 +53,7 @@ final class ReadAheadTest {
         try (ReadAhead readAhead = new ReadAhead()) {
             TensorEntry whole = entry("whole", BYTES);
             readAhead.add(List.of(new TensorEntry("small", StorageType.U8, List.of(1000L), whole.file(), 0, 1000)));
-            assertThat(threads()).isEqualTo(before);
+            assertThat(threads()).isLessThanOrEqualTo(before); // those of other tests may end meanwhile
         }
     }
 
