@@ -15,6 +15,7 @@ module io.github.zimage.core {
     requires static transitive com.google.errorprone.annotations;
 
     exports io.github.zimage;
+    exports io.github.zimage.placement;
     exports io.github.zimage.prompt;
     exports io.github.zimage.spi;
     exports io.github.zimage.tuning;

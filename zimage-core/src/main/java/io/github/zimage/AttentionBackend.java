@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.Given;
 import java.util.Locale;
 
 /**

@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.io.ShownText;
 import java.util.List;
 import java.util.regex.Pattern;

@@ -1,6 +1,7 @@
 package io.github.zimage;
 
 import io.github.zimage.internal.io.FileNames;
+import io.github.zimage.internal.io.Given;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Locale;

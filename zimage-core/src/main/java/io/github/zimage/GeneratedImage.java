@@ -3,6 +3,7 @@ package io.github.zimage;
 import io.github.zimage.internal.image.AwtImage;
 import io.github.zimage.internal.image.PngEncoder;
 import io.github.zimage.internal.io.AtomicFile;
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.request.PictureText;
 import java.awt.image.BufferedImage;
 import java.io.IOException;

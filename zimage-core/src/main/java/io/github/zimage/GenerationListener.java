@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.placement.MemoryPlan;
 import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.List;

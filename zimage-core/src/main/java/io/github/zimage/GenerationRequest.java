@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.request.RequestFields;
 import io.github.zimage.internal.request.RequestJson;
 import io.github.zimage.internal.request.Seeds;

@@ -1,6 +1,7 @@
 package io.github.zimage;
 
 import com.google.errorprone.annotations.CheckReturnValue;
+import io.github.zimage.internal.io.Given;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;

@@ -1,6 +1,7 @@
 package io.github.zimage;
 
 import io.github.zimage.internal.image.PngText;
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.request.PictureText;
 import java.io.IOException;
 import java.nio.file.Files;

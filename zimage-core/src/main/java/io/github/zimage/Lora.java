@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.lora.LoraFile;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

@@ -5,6 +5,7 @@ import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.internal.io.TextTable;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightIndex;

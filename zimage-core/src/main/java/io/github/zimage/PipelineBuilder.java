@@ -1,11 +1,17 @@
 package io.github.zimage;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.pipeline.Assembly;
 import io.github.zimage.internal.pipeline.LoraChoice;
 import io.github.zimage.internal.pipeline.ModelSource;
 import io.github.zimage.internal.pipeline.PipelineSettings;
 import io.github.zimage.internal.pipeline.PrecisionChoice;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.Placement;
+import io.github.zimage.placement.VaeTiling;
 import io.github.zimage.tuning.Profile;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -308,8 +314,7 @@ public final class PipelineBuilder {
      * @throws NativeLibraryException if LibTorch is missing
      * @throws OutOfDeviceMemoryException if there is not enough memory
      * @throws GenerationCancelledException if the calling thread is interrupted
-     * @throws IllegalArgumentException if there is no attention backend of the name that was set, if the profile is for another
-     *     model, if a placement is impossible, or if the memory budget is too small
+     * @throws IllegalArgumentException if there is no attention backend of the name that was set, if the profile is for another model, if a placement is impossible, or if the memory budget is too small
      * @throws ZImageException if a precision is {@link Precision#INT8} and the processor has no instructions for it
      * @throws IllegalArgumentException if a device that was asked for cannot be used; the message says why and what to do
      */
@@ -323,8 +328,7 @@ public final class PipelineBuilder {
      *
      * @throws IllegalStateException if no model was set
      * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
-     * @throws IllegalArgumentException if a placement is impossible, or if the memory budget is too small; the message says what
-     *     would do
+     * @throws IllegalArgumentException if a placement is impossible, or if the memory budget is too small; the message says what would do
      */
     public MemoryPlan plan() {
         return assembled(Assembly::plan);
@@ -342,9 +346,8 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Converts the weights that are not stored as they are computed with, and keeps them in the {@link #conversionCache}, whatever
-     * their size. Those that are there are read and compared with their checksums, and made anew if they are damaged. Blocks
-     * meanwhile; the {@link #listener} hears how it gets on.
+     * Converts the weights that are not stored as they are computed with, and keeps them in the {@link #conversionCache}, whatever their size. Those that
+     * are there are compared with their checksums, and made anew if they are damaged. Blocks; the {@link #listener} hears how it gets on.
      *
      * @return the files with converted weights, none if all weights can be used as they are stored
      * @throws IllegalStateException if no model was set, or there is no cache
@@ -358,13 +361,11 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Checks a request against the model without loading weights or native libraries of LibTorch: what {@link #build} and
-     * {@link ZImagePipeline#generateAll} would refuse.
+     * Checks a request against the model without loading weights or native libraries of LibTorch: what {@link #build} and {@link ZImagePipeline#generateAll} would refuse.
      *
      * @throws IllegalStateException if no model was set
      * @throws ModelLoadException if the checkpoint is missing, damaged or not supported
-     * @throws IllegalArgumentException if the request does not suit the model, or there is no attention backend of the name
-     *     that was set
+     * @throws IllegalArgumentException if the request does not suit the model, or there is no attention backend of the name that was set
      */
     public void check(GenerationRequest request) {
         assembled(assembly -> {

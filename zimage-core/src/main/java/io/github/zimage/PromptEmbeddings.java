@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.safetensors.FloatTensorFile;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import java.io.IOException;

@@ -3,6 +3,7 @@ package io.github.zimage;
 import io.github.zimage.internal.image.AwtPixels;
 import io.github.zimage.internal.image.PictureReader;
 import io.github.zimage.internal.image.Pixels;
+import io.github.zimage.internal.io.Given;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,7 +1,9 @@
 package io.github.zimage;
 
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.pipeline.OpenModel;
 import io.github.zimage.internal.tuning.ModelKey;
+import io.github.zimage.placement.MemoryPlan;
 import java.nio.file.Path;
 import java.util.List;
 

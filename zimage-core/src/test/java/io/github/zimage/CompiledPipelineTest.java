@@ -5,6 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.zimage.internal.device.FakeAccelerator;
 import io.github.zimage.internal.device.FakeRecorder;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.Placement;
+import io.github.zimage.placement.VaeTiling;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

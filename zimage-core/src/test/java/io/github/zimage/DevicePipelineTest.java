@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.zimage.internal.device.FakeAccelerator;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.Placement;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

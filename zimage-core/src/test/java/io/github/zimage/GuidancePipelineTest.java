@@ -3,6 +3,7 @@ package io.github.zimage;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.zimage.placement.Placement;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -7,6 +7,7 @@ import io.github.zimage.ImageEdit.Fit;
 import io.github.zimage.ImageEdit.MaskCells;
 import io.github.zimage.ImageEdit.MaskMode;
 import io.github.zimage.ImageEdit.StrengthMode;
+import io.github.zimage.placement.MemoryPlan;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

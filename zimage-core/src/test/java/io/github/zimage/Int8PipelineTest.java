@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.image.Psnr;
+import io.github.zimage.placement.Placement;
 import io.github.zimage.tuning.RuntimeInfo;
 import java.nio.file.Path;
 import java.util.Objects;

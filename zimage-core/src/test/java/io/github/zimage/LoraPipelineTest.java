@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.zimage.internal.device.FakeAccelerator;
 import io.github.zimage.internal.device.FakeRecorder;
+import io.github.zimage.placement.Device;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;

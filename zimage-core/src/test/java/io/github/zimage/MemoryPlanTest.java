@@ -3,6 +3,10 @@ package io.github.zimage;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.Placement;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;

@@ -3,6 +3,10 @@ package io.github.zimage;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.Placement;
+import io.github.zimage.placement.VaeTiling;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;

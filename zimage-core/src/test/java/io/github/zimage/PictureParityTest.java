@@ -14,6 +14,7 @@ import io.github.zimage.internal.vae.Moments;
 import io.github.zimage.internal.vae.PictureEncoder;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightStore;
+import io.github.zimage.placement.VaeTiling;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.util.ArrayList;

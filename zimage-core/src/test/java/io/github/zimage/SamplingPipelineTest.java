@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.Sampling.Sampler;
 import io.github.zimage.Sampling.Schedule;
+import io.github.zimage.placement.Placement;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

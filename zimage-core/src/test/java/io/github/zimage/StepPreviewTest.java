@@ -2,6 +2,7 @@ package io.github.zimage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.zimage.placement.Placement;
 import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.util.ArrayList;

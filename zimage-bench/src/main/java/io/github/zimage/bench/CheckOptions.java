@@ -1,6 +1,6 @@
 package io.github.zimage.bench;
 
-import io.github.zimage.Device;
+import io.github.zimage.placement.Device;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -1,15 +1,15 @@
 package io.github.zimage.bench;
 
-import io.github.zimage.Device;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageEdit;
 import io.github.zimage.ImageEdit.MaskMode;
-import io.github.zimage.MemoryPlan;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.SourceImage;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemoryPlan;
 import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.time.Duration;

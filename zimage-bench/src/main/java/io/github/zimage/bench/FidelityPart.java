@@ -3,7 +3,6 @@ package io.github.zimage.bench;
 import static io.github.zimage.bench.Findings.round;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Nag;
@@ -12,6 +11,7 @@ import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.image.Psnr;
+import io.github.zimage.placement.Device;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;

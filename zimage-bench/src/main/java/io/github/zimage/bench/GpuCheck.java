@@ -1,6 +1,5 @@
 package io.github.zimage.bench;
 
-import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.demo.SyntheticModel.Size;
@@ -8,6 +7,7 @@ import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.placement.Device;
 import io.github.zimage.tuning.RuntimeInfo;
 import java.io.IOException;
 import java.nio.file.Files;

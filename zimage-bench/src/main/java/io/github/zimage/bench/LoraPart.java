@@ -1,16 +1,16 @@
 package io.github.zimage.bench;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Lora;
 import io.github.zimage.PipelineBuilder;
-import io.github.zimage.Placement;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.Placement;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

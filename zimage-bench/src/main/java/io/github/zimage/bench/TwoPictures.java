@@ -2,10 +2,10 @@ package io.github.zimage.bench;
 
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemoryPlan;
-import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;

@@ -1,7 +1,6 @@
 package io.github.zimage.tuning;
 
 import io.github.zimage.AttentionBackend;
-import io.github.zimage.MemorySize;
 import io.github.zimage.NativeLibraryException;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.device.Card;
@@ -16,6 +15,7 @@ import io.github.zimage.internal.system.MemoryLimit;
 import io.github.zimage.internal.system.MemoryLimits;
 import io.github.zimage.internal.system.ProcessorWatch;
 import io.github.zimage.internal.system.SystemFiles;
+import io.github.zimage.placement.MemorySize;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,11 +1,11 @@
 package io.github.zimage.cuda;
 
-import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.device.Accelerator;
 import io.github.zimage.internal.device.Card;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Status;
+import io.github.zimage.placement.Device;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.stream.Stream;

@@ -1,6 +1,6 @@
 package io.github.zimage.cuda;
 
-import io.github.zimage.MemorySize;
+import io.github.zimage.placement.MemorySize;
 import java.util.List;
 
 /**

@@ -1,7 +1,6 @@
 package io.github.zimage.cuda;
 
 import io.github.zimage.AttentionBackend;
-import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.device.ComputeDevice;
@@ -14,6 +13,7 @@ import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.WeightIndex;
+import io.github.zimage.placement.Device;
 import io.github.zimage.spi.Attention;
 import java.util.List;
 import java.util.OptionalLong;

@@ -1,9 +1,9 @@
 package io.github.zimage.cuda;
 
-import io.github.zimage.Device;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.placement.Device;
 import java.nio.file.Path;
 
 /** Opens a model twice and draws a small picture each time: the whole program of a JVM whose class path is tried. */

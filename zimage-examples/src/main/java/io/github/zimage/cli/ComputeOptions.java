@@ -4,7 +4,7 @@ import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
-import io.github.zimage.VaeTiling;
+import io.github.zimage.placement.VaeTiling;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;

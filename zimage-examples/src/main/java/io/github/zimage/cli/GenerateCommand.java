@@ -2,11 +2,11 @@ package io.github.zimage.cli;
 
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemoryPlan;
-import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,7 +1,7 @@
 package io.github.zimage.cli;
 
-import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
+import io.github.zimage.placement.MemorySize;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;

@@ -1,9 +1,9 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
 import io.github.zimage.PipelineBuilder;
-import io.github.zimage.Placement;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.Placement;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

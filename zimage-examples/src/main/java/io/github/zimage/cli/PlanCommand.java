@@ -1,13 +1,13 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageSize;
-import io.github.zimage.MemoryPlan;
-import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;

@@ -2,11 +2,11 @@ package io.github.zimage.cli;
 
 import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemorySize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.placement.MemorySize;
 import io.github.zimage.serve.ImageServer;
 import io.github.zimage.serve.MemoryBound;
 import io.github.zimage.serve.PipelineBackend;

@@ -1,11 +1,11 @@
 package io.github.zimage.serve;
 
-import io.github.zimage.Device;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.InvalidRequestException;
-import io.github.zimage.MemoryPlan;
 import io.github.zimage.OutOfDeviceMemoryException;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemoryPlan;
 import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.util.ArrayList;

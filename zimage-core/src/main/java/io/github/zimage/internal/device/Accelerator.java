@@ -1,8 +1,8 @@
 package io.github.zimage.internal.device;
 
 import io.github.zimage.AttentionBackend;
-import io.github.zimage.Device;
 import io.github.zimage.Precision;
+import io.github.zimage.placement.Device;
 import java.util.List;
 import java.util.OptionalLong;
 

@@ -1,6 +1,6 @@
 package io.github.zimage.internal.device;
 
-import io.github.zimage.Device;
+import io.github.zimage.placement.Device;
 
 /**
  * A device that can be used.

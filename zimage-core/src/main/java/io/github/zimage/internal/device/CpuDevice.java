@@ -1,7 +1,6 @@
 package io.github.zimage.internal.device;
 
 import io.github.zimage.AttentionBackend;
-import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
@@ -12,6 +11,7 @@ import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.WeightIndex;
+import io.github.zimage.placement.Device;
 import io.github.zimage.spi.Attention;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;

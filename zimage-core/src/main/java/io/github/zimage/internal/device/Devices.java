@@ -1,9 +1,9 @@
 package io.github.zimage.internal.device;
 
 import io.github.zimage.AttentionBackend;
-import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AttentionSelector;
+import io.github.zimage.placement.Device;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.github.zimage.internal.engine;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
 import io.github.zimage.internal.placement.ComponentSettings;
+import io.github.zimage.placement.Device;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;

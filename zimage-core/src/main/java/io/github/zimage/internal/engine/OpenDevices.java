@@ -2,12 +2,12 @@ package io.github.zimage.internal.engine;
 
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
-import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.BlockSource;
+import io.github.zimage.placement.Device;
 import io.github.zimage.spi.Attention;
 import java.util.HashMap;
 import java.util.Map;

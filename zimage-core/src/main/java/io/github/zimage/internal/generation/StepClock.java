@@ -1,10 +1,10 @@
 package io.github.zimage.internal.generation;
 
-import io.github.zimage.Device;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.events.StepEvent;
+import io.github.zimage.placement.Device;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;

@@ -1,9 +1,7 @@
 package io.github.zimage.internal.pipeline;
 
-import io.github.zimage.Device;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemorySize;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.engine.EngineOptions;
@@ -15,6 +13,8 @@ import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Planner;
 import io.github.zimage.internal.placement.Workload;
 import io.github.zimage.internal.runtime.NativeErrors;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemorySize;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Function;

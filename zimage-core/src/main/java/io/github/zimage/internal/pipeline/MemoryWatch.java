@@ -1,14 +1,14 @@
 package io.github.zimage.internal.pipeline;
 
-import io.github.zimage.Device;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemoryPlan;
 import io.github.zimage.internal.engine.PhaseWatch;
 import io.github.zimage.internal.events.MemoryEvent;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.ResidentMemory;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemoryPlan;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;

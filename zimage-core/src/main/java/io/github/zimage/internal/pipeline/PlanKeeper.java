@@ -2,15 +2,15 @@ package io.github.zimage.internal.pipeline;
 
 import io.github.zimage.Component;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemoryPlan;
-import io.github.zimage.MemorySize;
-import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Planner;
 import io.github.zimage.internal.placement.Residence;
 import io.github.zimage.internal.placement.Workload;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.VaeTiling;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

@@ -1,12 +1,12 @@
 package io.github.zimage.internal.pipeline;
 
 import io.github.zimage.Component;
-import io.github.zimage.MemoryPlan;
-import io.github.zimage.MemorySize;
-import io.github.zimage.Placement;
 import io.github.zimage.internal.placement.ModelLayout;
 import io.github.zimage.internal.placement.Plan;
 import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.placement.MemoryPlan;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.Placement;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

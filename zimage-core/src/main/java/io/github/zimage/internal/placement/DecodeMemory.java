@@ -1,8 +1,8 @@
 package io.github.zimage.internal.placement;
 
 import io.github.zimage.Precision;
-import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.config.VaeConfig;
+import io.github.zimage.placement.VaeTiling;
 
 /** How much memory the VAE's decoder needs beside its weights, and how many rows it computes at a time. Runs no native code. */
 public final class DecodeMemory {

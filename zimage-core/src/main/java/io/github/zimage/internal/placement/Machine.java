@@ -1,6 +1,6 @@
 package io.github.zimage.internal.placement;
 
-import io.github.zimage.Device;
+import io.github.zimage.placement.Device;
 
 /**
  * The memory of the device that a plan is made for.

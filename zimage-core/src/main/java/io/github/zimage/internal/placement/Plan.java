@@ -1,7 +1,7 @@
 package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
+import io.github.zimage.placement.Device;
 import java.util.Comparator;
 import java.util.Map;
 import java.util.Objects;

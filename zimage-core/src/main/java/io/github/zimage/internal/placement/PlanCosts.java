@@ -1,9 +1,9 @@
 package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
-import io.github.zimage.Placement;
 import io.github.zimage.Precision;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.Placement;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,6 +1,6 @@
 package io.github.zimage.internal.placement;
 
-import io.github.zimage.MemorySize;
+import io.github.zimage.placement.MemorySize;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToLongFunction;

@@ -1,10 +1,10 @@
 package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
-import io.github.zimage.Placement;
 import io.github.zimage.Precision;
-import io.github.zimage.VaeTiling;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.Placement;
+import io.github.zimage.placement.VaeTiling;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

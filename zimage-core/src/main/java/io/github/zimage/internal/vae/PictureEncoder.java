@@ -1,7 +1,6 @@
 package io.github.zimage.internal.vae;
 
 import io.github.zimage.Precision;
-import io.github.zimage.VaeTiling;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.nn.Kernels;
@@ -11,6 +10,7 @@ import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
+import io.github.zimage.placement.VaeTiling;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;

@@ -1,7 +1,6 @@
 package io.github.zimage.internal.device;
 
 import io.github.zimage.AttentionBackend;
-import io.github.zimage.Device;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AtenKernels;
 import io.github.zimage.internal.nn.AttentionSelector;
@@ -10,6 +9,7 @@ import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.UnitLayout;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.weights.WeightIndex;
+import io.github.zimage.placement.Device;
 import io.github.zimage.spi.Attention;
 import java.io.IOException;
 import java.io.UncheckedIOException;

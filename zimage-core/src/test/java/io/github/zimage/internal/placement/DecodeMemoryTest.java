@@ -3,8 +3,8 @@ package io.github.zimage.internal.placement;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.Precision;
-import io.github.zimage.VaeTiling;
 import io.github.zimage.internal.config.VaeConfig;
+import io.github.zimage.placement.VaeTiling;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

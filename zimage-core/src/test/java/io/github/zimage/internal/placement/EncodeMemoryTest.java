@@ -3,11 +3,11 @@ package io.github.zimage.internal.placement;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
-import io.github.zimage.MemorySize;
-import io.github.zimage.Placement;
 import io.github.zimage.Precision;
-import io.github.zimage.VaeTiling;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.Placement;
+import io.github.zimage.placement.VaeTiling;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

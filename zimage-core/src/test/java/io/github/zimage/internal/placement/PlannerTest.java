@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.zimage.Component;
-import io.github.zimage.Device;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.MemorySize;
 import io.github.zimage.Nag;
-import io.github.zimage.Placement;
 import io.github.zimage.Precision;
-import io.github.zimage.VaeTiling;
+import io.github.zimage.placement.Device;
+import io.github.zimage.placement.MemorySize;
+import io.github.zimage.placement.Placement;
+import io.github.zimage.placement.VaeTiling;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

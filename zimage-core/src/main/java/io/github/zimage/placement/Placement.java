@@ -1,5 +1,6 @@
-package io.github.zimage;
+package io.github.zimage.placement;
 
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.io.ShownText;
 import org.jspecify.annotations.Nullable;
 

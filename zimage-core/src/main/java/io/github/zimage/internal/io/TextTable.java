@@ -1,4 +1,4 @@
-package io.github.zimage;
+package io.github.zimage.internal.io;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -6,19 +6,19 @@ import java.util.List;
 import java.util.Set;
 
 /** Rows of cells, as a text in which each column is as wide as its widest cell. */
-final class TextTable {
+public final class TextTable {
     private static final String GAP = "  ";
 
     private final Set<Integer> numbers;
     private final List<String[]> rows = new ArrayList<>();
 
     /** @param numbers the columns that are aligned at their right end, counted from 0 */
-    TextTable(Set<Integer> numbers) {
+    public TextTable(Set<Integer> numbers) {
         this.numbers = numbers;
     }
 
     /** Adds a row, of as many cells as the first one. */
-    void add(String... cells) {
+    public void add(String... cells) {
         rows.add(cells);
     }
 

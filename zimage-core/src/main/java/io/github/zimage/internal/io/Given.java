@@ -1,19 +1,19 @@
-package io.github.zimage;
+package io.github.zimage.internal.io;
 
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Refuses null by the name of what was given. */
-final class Given {
+public final class Given {
     private Given() {}
 
-    static <T> T value(@Nullable T value, String name) {
+    public static <T> T value(@Nullable T value, String name) {
         return Objects.requireNonNull(value, () -> name + " must not be null");
     }
 
     /** Returns a copy. */
-    static <T> List<T> list(@Nullable List<? extends T> list, String name) {
+    public static <T> List<T> list(@Nullable List<? extends T> list, String name) {
         for (Object each : value(list, name)) {
             Objects.requireNonNull(each, () -> name + " must not hold null");
         }

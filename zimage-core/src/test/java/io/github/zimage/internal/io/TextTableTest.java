@@ -1,4 +1,4 @@
-package io.github.zimage;
+package io.github.zimage.internal.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

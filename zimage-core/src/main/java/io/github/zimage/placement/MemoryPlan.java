@@ -1,6 +1,9 @@
-package io.github.zimage;
+package io.github.zimage.placement;
 
+import io.github.zimage.Component;
+import io.github.zimage.Precision;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.internal.io.TextTable;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;

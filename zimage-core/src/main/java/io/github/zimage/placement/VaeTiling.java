@@ -1,5 +1,7 @@
-package io.github.zimage;
+package io.github.zimage.placement;
 
+import io.github.zimage.ImageSize;
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.io.ShownText;
 import java.util.Locale;
 

@@ -1,5 +1,6 @@
-package io.github.zimage;
+package io.github.zimage.placement;
 
+import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.io.ShownText;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
