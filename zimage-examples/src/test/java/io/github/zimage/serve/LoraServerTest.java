@@ -138,7 +138,9 @@ final class LoraServerTest {
             assertThat(answer.statusCode()).as(loras + " " + answer.body()).isEqualTo(400);
             JsonNode error = Exchange.JSON.readTree(answer.body()).get("error");
             assertThat(error.get("param").textValue()).as(loras).isEqualTo("loras");
-            assertThat(error.get("message").textValue()).doesNotContain(folder.toString());
+            if (!loras.contains(folder.toString())) { // which the answer may quote
+                assertThat(error.get("message").textValue()).doesNotContain(folder.toString());
+            }
         }
     }
 }
