@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * What 8-bit integers cost in pictures: a third of all objects, drawn in FP32 and in INT8 from the same noise. Prints the scores that
- * docs/performance.md states.
+ * docs/lab/performance.md states.
  */
 final class Int8FidelityTest {
     private static final int EVERY = 3;
