@@ -210,8 +210,8 @@ public final class GenerationRequest {
     }
 
     /** Returns the picture to start from and what is done with it, or {@code null} to start from noise alone. */
-    public @Nullable ImageEdit edit() {
-        return values.edit;
+    public @Nullable ImageToImage imageToImage() {
+        return values.imageToImage;
     }
 
     /** Returns how many pictures this request gives. */
@@ -261,7 +261,7 @@ public final class GenerationRequest {
         private List<Float> sigmas = List.of();
         private List<Latents> latents = List.of();
         private @Nullable List<Lora> loras;
-        private @Nullable ImageEdit edit;
+        private @Nullable ImageToImage imageToImage;
 
         private Builder() {}
 
@@ -274,7 +274,9 @@ public final class GenerationRequest {
         }
 
         private int side(@Nullable Integer given, ToIntFunction<ImageSize> side) {
-            return given != null ? given : edit == null ? ImageSize.DEFAULT_SIDE : side.applyAsInt(edit.size());
+            return given != null
+                    ? given
+                    : imageToImage == null ? ImageSize.DEFAULT_SIDE : side.applyAsInt(imageToImage.size());
         }
 
         /**
@@ -498,14 +500,15 @@ public final class GenerationRequest {
         }
 
         /** Sets a picture to start from in place of noise alone. Its size is that of the request unless another is set. */
-        public Builder edit(ImageEdit edit) {
-            this.edit = Given.value(edit, "edit");
+        public Builder imageToImage(ImageToImage imageToImage) {
+            this.imageToImage = Given.value(imageToImage, "imageToImage");
             return this;
         }
 
-        /** Changes what was set by {@link #edit(ImageEdit)}, or begins with an edit that lacks its picture. */
-        public Builder edit(UnaryOperator<ImageEdit> change) {
-            return edit(Given.value(change, "change").apply(edit == null ? ImageEdit.EMPTY : edit));
+        /** Changes what was set by {@link #imageToImage(ImageToImage)}, or begins with what lacks its picture. */
+        public Builder imageToImage(UnaryOperator<ImageToImage> change) {
+            return imageToImage(
+                    Given.value(change, "change").apply(imageToImage == null ? ImageToImage.EMPTY : imageToImage));
         }
 
         /**

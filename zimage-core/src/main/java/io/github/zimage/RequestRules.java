@@ -45,7 +45,7 @@ final class RequestRules {
         checkSchedule();
         checkNoise();
         checkLatents();
-        checkEdit();
+        checkImageToImage();
         checkHires();
         if (!problems.isEmpty()) {
             throw new InvalidRequestException(fields, String.join("; ", problems));
@@ -124,20 +124,21 @@ final class RequestRules {
     }
 
     private void checkHires() {
-        if (request.hires() > 1 && (request.edit() != null || !request.latents().isEmpty())) {
+        if (request.hires() > 1
+                && (request.imageToImage() != null || !request.latents().isEmpty())) {
             problem("hires", "hires draws small pictures from noise first: leave out the image and the latents");
         }
     }
 
-    private void checkEdit() {
-        ImageEdit edit = request.edit();
-        if (edit == null) {
+    private void checkImageToImage() {
+        ImageToImage imageToImage = request.imageToImage();
+        if (imageToImage == null) {
             return;
         }
-        if (edit.image() == null) {
-            problem("image", "an edit must have an image to start from, but had none");
+        if (imageToImage.image() == null) {
+            problem("image", "image-to-image must have an image to start from, but had none");
         }
-        if (edit.mask() == null && edit.extension().isNone() && edit.maskPadding() != null) {
+        if (imageToImage.mask() == null && imageToImage.extension().isNone() && imageToImage.maskPadding() != null) {
             problem("maskPadding", "maskPadding needs a mask to draw around, but there was none");
         }
         if (!request.latents().isEmpty()) {

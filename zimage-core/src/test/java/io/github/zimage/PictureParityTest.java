@@ -115,13 +115,15 @@ class PictureParityTest {
     }
 
     private static GenerationRequest request(JsonNode edit, int index, Map<String, Tensor> tensors) {
-        ImageEdit from = ImageEdit.of(image(Objects.requireNonNull(tensors.get("edit." + index + ".rgb"))))
+        ImageToImage from = ImageToImage.of(image(Objects.requireNonNull(tensors.get("edit." + index + ".rgb"))))
                 .strength(edit.get("strength").doubleValue())
                 .strengthMode(
-                        edit.has("continuous") ? ImageEdit.StrengthMode.CONTINUOUS : ImageEdit.StrengthMode.STEPPED);
+                        edit.has("continuous")
+                                ? ImageToImage.StrengthMode.CONTINUOUS
+                                : ImageToImage.StrengthMode.STEPPED);
         Tensor mask = tensors.get("edit." + index + ".mask");
         if (mask != null) {
-            from = from.mask(image(mask)).maskCells(ImageEdit.MaskCells.CORNER);
+            from = from.mask(image(mask)).maskCells(ImageToImage.MaskCells.CORNER);
         }
         return GenerationRequest.builder()
                 .prompt(edit.get("prompt").textValue())
@@ -129,7 +131,7 @@ class PictureParityTest {
                 .guidance(edit.get("guidance").doubleValue())
                 .seed(edit.get("seed").longValue())
                 .size(edit.get("width").intValue(), edit.get("height").intValue())
-                .edit(from.fit(ImageEdit.Fit.STRETCH))
+                .imageToImage(from.fit(ImageToImage.Fit.STRETCH))
                 .build();
     }
 

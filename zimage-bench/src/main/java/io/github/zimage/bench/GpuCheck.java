@@ -65,12 +65,12 @@ final class GpuCheck implements Callable<Integer> {
     @Parameters(
             paramLabel = "PART",
             description =
-                    "fidelity, edits, edit-times, lora, lora-times, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true,"
+                    "fidelity, img2img, img2img-times, lora, lora-times, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true,"
                             + " devices=NAME+NAME, profile=true and place=COMPONENT/PLACEMENT, such as bf16:attention=flash or bf16:memory=4g"
                             + " (default: a choice of all).")
     private List<String> parts = List.of(
             FidelityPart.NAME,
-            EditPart.NAME,
+            ImageToImagePart.NAME,
             LoraPart.NAME,
             KernelCheck.PART,
             AttentionCheck.PART,
@@ -85,7 +85,7 @@ final class GpuCheck implements Callable<Integer> {
             "fp8:compile=true",
             "int8:compile=true",
             "bf16:attention=flash",
-            EditPart.TIMES,
+            ImageToImagePart.TIMES,
             LoraPart.TIMES);
 
     private final long start = System.nanoTime();
@@ -142,8 +142,8 @@ final class GpuCheck implements Callable<Integer> {
     /** Returns whether there was time for a part; says so if not. */
     private boolean checkInTime(String part, Findings findings) throws IOException, InterruptedException {
         if (secondsLeft() > 0) {
-            boolean small =
-                    List.of(FidelityPart.NAME, EditPart.NAME, LoraPart.NAME).contains(part);
+            boolean small = List.of(FidelityPart.NAME, ImageToImagePart.NAME, LoraPart.NAME)
+                    .contains(part);
             make(small ? options.smallModel() : options.model(), small ? Size.TINY : Size.TURBO);
         }
         if (secondsLeft() > 0) {
@@ -174,8 +174,8 @@ final class GpuCheck implements Callable<Integer> {
             switch (part) {
                 case DEVICE -> requireDevice();
                 case FidelityPart.NAME -> new FidelityPart(options, findings).run();
-                case EditPart.NAME -> new EditPart(options, findings).compare();
-                case EditPart.TIMES -> new EditPart(options, findings).time();
+                case ImageToImagePart.NAME -> new ImageToImagePart(options, findings).compare();
+                case ImageToImagePart.TIMES -> new ImageToImagePart(options, findings).time();
                 case LoraPart.NAME -> new LoraPart(options, findings).compare();
                 case LoraPart.TIMES -> new LoraPart(options, findings).time();
                 case KernelCheck.PART ->

@@ -58,7 +58,7 @@ final class GenerateCommand implements Callable<Integer> {
     private RequestOptions options;
 
     @Mixin
-    private EditOptions edits;
+    private ImageToImageOptions imageToImage;
 
     @Mixin
     private ComputeOptions compute;
@@ -102,7 +102,9 @@ final class GenerateCommand implements Callable<Integer> {
         LoraTags tags = promptLoras ? LoraTags.of(given) : new LoraTags(given, List.of());
         String prompt = prompts.lint(tags.prompt(), words -> opened.get().countTokens(words), err);
         GenerationRequest request = loras.applied(
-                options.request(prompt, prompts.negative(), edits.edit(), model.defaultSize(), err), tags.loras(), err);
+                options.request(prompt, prompts.negative(), imageToImage.read(), model.defaultSize(), err),
+                tags.loras(),
+                err);
         builder.planFor(request);
         if (planOnly) {
             MemoryPlan plan = builder.model(opened.get()).plan();

@@ -2,8 +2,8 @@ package io.github.zimage.cli;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.GuidanceMethod;
-import io.github.zimage.ImageEdit;
 import io.github.zimage.ImageSize;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.Nag;
 import io.github.zimage.Sampling;
 import io.github.zimage.prompt.SizeAdvisor;
@@ -221,11 +221,15 @@ final class RequestOptions {
     /**
      * Returns what is asked for, and says what was chosen for it.
      *
-     * @param edit what pictures start from, or null for noise alone
-     * @param pixels width and height unless they are given, or an edit has them
+     * @param imageToImage what pictures start from, or null for noise alone
+     * @param pixels width and height unless they are given, or a picture to start from has them
      */
     GenerationRequest request(
-            String prompt, @Nullable String negative, @Nullable ImageEdit edit, int pixels, PrintWriter err) {
+            String prompt,
+            @Nullable String negative,
+            @Nullable ImageToImage imageToImage,
+            int pixels,
+            PrintWriter err) {
         GenerationRequest.Builder builder = GenerationRequest.builder()
                 .prompt(prompt)
                 .sigmas(sigmas)
@@ -240,10 +244,10 @@ final class RequestOptions {
         if (negative != null) {
             builder.negativePrompt(negative);
         }
-        if (edit != null) {
-            builder.edit(edit);
+        if (imageToImage != null) {
+            builder.imageToImage(imageToImage);
         }
-        setSize(builder, prompt, edit == null ? pixels : null, err);
+        setSize(builder, prompt, imageToImage == null ? pixels : null, err);
         setSteps(builder, prompt, err);
         if (!seeds.isEmpty()) {
             builder.seeds(seeds);

@@ -3,7 +3,7 @@ package io.github.zimage.serve;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.SourceImage;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -20,9 +20,9 @@ import org.jspecify.annotations.Nullable;
  * A request with pictures, as a form or as JSON with data URLs.
  *
  * @param fields all but the pictures
- * @param edit the pictures
+ * @param imageToImage the pictures
  */
-record EditBody(JsonFields fields, ImageEdit edit) {
+record EditBody(JsonFields fields, ImageToImage imageToImage) {
     private static final String FORM = "multipart/form-data";
     private static final int MAX_BYTES = 32 << 20;
     private static final Pattern DATA_URL = Pattern.compile("(?i)data:image/[a-z+.-]{1,20};base64,");
@@ -120,8 +120,8 @@ record EditBody(JsonFields fields, ImageEdit edit) {
             throw ApiException.badParameter(
                     "image", "there must be one image to start from, but there were %d".formatted(images.size()));
         }
-        ImageEdit edit = ImageEdit.of(source("image", images.get(0)));
-        return new EditBody(fields, mask == null ? edit : edit.mask(mask(mask)));
+        ImageToImage imageToImage = ImageToImage.of(source("image", images.get(0)));
+        return new EditBody(fields, mask == null ? imageToImage : imageToImage.mask(mask(mask)));
     }
 
     private static SourceImage source(String name, byte[] file) {

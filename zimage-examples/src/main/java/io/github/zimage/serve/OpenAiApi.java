@@ -2,7 +2,7 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.internal.request.Seeds;
 import java.time.Instant;
 import java.util.Base64;
@@ -87,11 +87,11 @@ final class OpenAiApi {
         EditBody.read(exchange, worker, body -> {
             body.fields().choice("input_fidelity", "low", Set.of("low", "high"));
             body.fields().ignore("input_fidelity");
-            draw(exchange, body.fields(), body.edit());
+            draw(exchange, body.fields(), body.imageToImage());
         });
     }
 
-    private void draw(Exchange exchange, JsonFields fields, @Nullable ImageEdit edit) {
+    private void draw(Exchange exchange, JsonFields fields, @Nullable ImageToImage imageToImage) {
         requireModel(fields.text("model", 200));
         String quality = fields.choice("quality", "auto", QUALITIES);
         boolean url = fields.choice("response_format", "b64_json", Set.of("b64_json", "url"))
@@ -101,7 +101,7 @@ final class OpenAiApi {
         boolean progress = fields.flag("progress", false);
         readOthers(fields);
         ParameterNames names = new ParameterNames(fields, "n");
-        GenerationRequest request = reader.read(fields, edit, SIZES.getOrDefault(quality, "publish"), names);
+        GenerationRequest request = reader.read(fields, imageToImage, SIZES.getOrDefault(quality, "publish"), names);
         if (partial > 0 && !stream) {
             throw ApiException.badParameter(
                     "partial_images", "partial_images come as events: they need stream to be true");

@@ -38,7 +38,7 @@ final class OpenAiEvents {
 
     /** Returns an event's name, which says whether pictures start from one. */
     private String name(String event) {
-        return (job.request().edit() == null ? "image_generation." : "image_edit.") + event;
+        return (job.request().imageToImage() == null ? "image_generation." : "image_edit.") + event;
     }
 
     /**

@@ -2,7 +2,7 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.SourceImage;
 import java.util.Map;
 import java.util.Objects;
@@ -39,11 +39,12 @@ final class RequestReader {
      * Reads what is left, once the interface has asked for its own fields. The seed is chosen now if it was left open, so that the pictures
      * stay the same if they are begun again.
      *
-     * @param edit the pictures to start from, or null for noise alone
+     * @param imageToImage the pictures to start from, or null for noise alone
      * @param quality the size to draw where the request says none and there is no picture
      * @throws ApiException if a field is unknown, wrong, or beyond a limit
      */
-    GenerationRequest read(JsonFields fields, @Nullable ImageEdit edit, String quality, ParameterNames names) {
+    GenerationRequest read(
+            JsonFields fields, @Nullable ImageToImage imageToImage, String quality, ParameterNames names) {
         Long count = fields.integer(names.count(), 1L, options.maxCount());
         String size = fields.text("size", 100);
         ObjectNode values = fields.others();
@@ -51,11 +52,11 @@ final class RequestReader {
         fields.know(names.all());
         fields.rejectOthers();
         GenerationRequest.Builder builder = GenerationRequest.builder();
-        if (edit == null) {
+        if (imageToImage == null) {
             builder.size(side(quality), side(quality));
         } else {
-            builder.edit(edit);
-            setSizeOfPicture(builder, edit);
+            builder.imageToImage(imageToImage);
+            setSizeOfPicture(builder, imageToImage);
         }
         setSize(builder, size);
         if (count != null) {
@@ -85,8 +86,8 @@ final class RequestReader {
     }
 
     /** Draws smaller than the picture is where that is more than the server allows. */
-    private void setSizeOfPicture(GenerationRequest.Builder builder, ImageEdit edit) {
-        SourceImage image = edit.image();
+    private void setSizeOfPicture(GenerationRequest.Builder builder, ImageToImage imageToImage) {
+        SourceImage image = imageToImage.image();
         if (image != null && (double) image.width() * image.height() > options.maxPixels()) {
             double scale = Math.sqrt(options.maxPixels() / ((double) image.width() * image.height()));
             builder.size(floored(image.width() * scale), floored(image.height() * scale));

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.SourceImage;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -147,10 +147,10 @@ final class EditsTest {
         GenerationRequest request = drawn();
         assertThat(request.prompts()).as("a text, whatever it looks like").containsExactly("123");
         assertThat(List.of(request.width(), request.height())).containsExactly(32, 32);
-        ImageEdit edit = request.edit();
-        assertThat(edit.image()).isEqualTo(SourceImage.of(IMAGE));
-        assertThat(edit.strength()).isEqualTo(0.4);
-        assertThat(edit.mask()).isNull();
+        ImageToImage imageToImage = request.imageToImage();
+        assertThat(imageToImage.image()).isEqualTo(SourceImage.of(IMAGE));
+        assertThat(imageToImage.strength()).isEqualTo(0.4);
+        assertThat(imageToImage.mask()).isNull();
         assertThat(answer.headers().firstValue("X-Ignored-Parameters")).contains("user");
     }
 
@@ -160,15 +160,15 @@ final class EditsTest {
         byte[] holes = png(40, 32, 0);
         assertThat(sendForm("image[]", IMAGE, "mask", holes, "prompt", "fox").statusCode())
                 .isEqualTo(200);
-        byte[] mask = drawn().edit().mask().rgb();
+        byte[] mask = drawn().imageToImage().mask().rgb();
         assertThat(mask[0]).isEqualTo((byte) 255);
         assertThat(mask[mask.length - 1]).isZero();
         assertThat(sendForm("image", IMAGE, "mask", IMAGE, "prompt", "fox", "mask_mode", "soft")
                         .statusCode())
                 .isEqualTo(200);
-        ImageEdit edit = backends.get(0).works.get(1).request().edit();
-        assertThat(edit.mask()).isEqualTo(SourceImage.of(IMAGE));
-        assertThat(edit.maskMode()).isEqualTo(ImageEdit.MaskMode.SOFT);
+        ImageToImage imageToImage = backends.get(0).works.get(1).request().imageToImage();
+        assertThat(imageToImage.mask()).isEqualTo(SourceImage.of(IMAGE));
+        assertThat(imageToImage.maskMode()).isEqualTo(ImageToImage.MaskMode.SOFT);
     }
 
     @Test
@@ -179,7 +179,7 @@ final class EditsTest {
                     send("application/json", text("{" + image + ", \"prompt\": \"fox\", \"size\": \"64x48\"}"));
             assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
         }
-        assertThat(drawn().edit().image()).isEqualTo(SourceImage.of(IMAGE));
+        assertThat(drawn().imageToImage().image()).isEqualTo(SourceImage.of(IMAGE));
         assertThat(drawn().width()).isEqualTo(64);
     }
 

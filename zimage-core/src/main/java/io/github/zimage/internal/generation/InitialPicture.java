@@ -1,14 +1,14 @@
 package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.engine.Lease;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.VaeEncoderLoader;
-import io.github.zimage.internal.image.EditCanvas;
 import io.github.zimage.internal.image.MaskGrid;
 import io.github.zimage.internal.image.Overlay;
+import io.github.zimage.internal.image.PictureCanvas;
 import io.github.zimage.internal.image.Pixels;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.runtime.TensorPlace;
@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  * not depend on what it is drawn together with.
  */
 final class InitialPicture implements InitialLatents {
-    private final ImageEdit edit;
-    private final EditCanvas canvas;
+    private final ImageToImage imageToImage;
+    private final PictureCanvas canvas;
     private final int steps;
     private final @Nullable Encoded encoded;
 
@@ -39,16 +39,17 @@ final class InitialPicture implements InitialLatents {
      */
     private record Encoded(Moments moments, VaeConfig vae) {}
 
-    private InitialPicture(ImageEdit edit, int steps, EditCanvas canvas, @Nullable Encoded encoded) {
-        this.edit = edit;
+    private InitialPicture(ImageToImage imageToImage, int steps, PictureCanvas canvas, @Nullable Encoded encoded) {
+        this.imageToImage = imageToImage;
         this.steps = steps;
         this.canvas = canvas;
         this.encoded = encoded;
     }
 
     /** Returns the start of a request's pictures, from the picture that it names. */
-    static InitialPicture of(GenerationRequest request, ImageEdit edit) {
-        return new InitialPicture(edit, request.steps(), EditCanvas.of(edit, request.width(), request.height()), null);
+    static InitialPicture of(GenerationRequest request, ImageToImage imageToImage) {
+        return new InitialPicture(
+                imageToImage, request.steps(), PictureCanvas.of(imageToImage, request.width(), request.height()), null);
     }
 
     @Override
@@ -59,19 +60,19 @@ final class InitialPicture implements InitialLatents {
             try (Lease<PictureEncoder> encoder = session.use(VaeEncoderLoader.INSTANCE)) {
                 Moments moments = encoder.model()
                         .encode(picture.data(), picture.width(), picture.height(), session.cancellation());
-                return new InitialPicture(edit, steps, canvas, new Encoded(moments, vae));
+                return new InitialPicture(imageToImage, steps, canvas, new Encoded(moments, vae));
             }
         });
     }
 
     @Override
     public float[] levels(float[] whole) {
-        if (edit.strengthMode() == ImageEdit.StrengthMode.STEPPED) {
+        if (imageToImage.strengthMode() == ImageToImage.StrengthMode.STEPPED) {
             return whole;
         }
         float[] levels = new float[whole.length];
         for (int i = 0; i < levels.length; i++) {
-            levels[i] = (float) (whole[i] * edit.strength());
+            levels[i] = (float) (whole[i] * imageToImage.strength());
         }
         return levels;
     }
@@ -79,15 +80,17 @@ final class InitialPicture implements InitialLatents {
     /** As ComfyUI counts them, so that as many are taken as without a picture. */
     @Override
     public int wholeSteps(int steps) {
-        return edit.strengthMode() == ImageEdit.StrengthMode.STEPPED ? steps : (int) (steps / edit.strength());
+        return imageToImage.strengthMode() == ImageToImage.StrengthMode.STEPPED
+                ? steps
+                : (int) (steps / imageToImage.strength());
     }
 
     /** In doubles, as in Python, where 25 * 0.56 is more than 14. */
     @Override
     public NoiseSchedule schedule(NoiseSchedule whole) {
         int all = whole.steps().size();
-        return edit.strengthMode() == ImageEdit.StrengthMode.STEPPED
-                ? whole.from((int) Math.max(all - Math.min(all * edit.strength(), all), 0))
+        return imageToImage.strengthMode() == ImageToImage.StrengthMode.STEPPED
+                ? whole.from((int) Math.max(all - Math.min(all * imageToImage.strength(), all), 0))
                 : whole.from(all - steps);
     }
 
@@ -102,10 +105,10 @@ final class InitialPicture implements InitialLatents {
         if (mask == null) {
             return () -> noised.at(first);
         }
-        float[] grid = MaskGrid.of(mask, known.vae().scale(), edit.maskMode(), edit.maskCells());
+        float[] grid = MaskGrid.of(mask, known.vae().scale(), imageToImage.maskMode(), imageToImage.maskCells());
         Tensor painted =
                 place.of(grid, 1, known.moments().height(), known.moments().width());
-        return edit.maskMode() == ImageEdit.MaskMode.DIFFERENTIAL
+        return imageToImage.maskMode() == ImageToImage.MaskMode.DIFFERENTIAL
                 ? DifferentialStart.of(noised, painted, first)
                 : new MaskedStart(noised, painted, first);
     }

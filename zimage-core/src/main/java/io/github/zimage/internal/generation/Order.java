@@ -1,7 +1,7 @@
 package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.Attachment;
 import io.github.zimage.internal.engine.TokenIds;
@@ -71,9 +71,9 @@ public record Order(
 
     /** Returns where a request's pictures start: from the picture or the latents that it has, or else from noise. */
     private static InitialLatents start(GenerationRequest request) {
-        ImageEdit edit = request.edit();
-        if (edit != null) {
-            return InitialPicture.of(request, edit);
+        ImageToImage imageToImage = request.imageToImage();
+        if (imageToImage != null) {
+            return InitialPicture.of(request, imageToImage);
         }
         return request.latents().isEmpty() ? new InitialNoise() : new GivenLatents(request.latents());
     }

@@ -1,7 +1,7 @@
 package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
@@ -68,25 +68,25 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
             checkShape(problems, request, latents);
         }
         checkFeatures(problems, request);
-        ImageEdit edit = request.edit();
-        if (edit != null) {
-            checkEdit(problems, fields, edit);
+        ImageToImage imageToImage = request.imageToImage();
+        if (imageToImage != null) {
+            checkImageToImage(problems, fields, imageToImage);
         }
         if (!problems.isEmpty()) {
             throw new InvalidRequestException(fields, String.join("; ", problems));
         }
     }
 
-    private void checkEdit(List<String> problems, List<String> fields, ImageEdit edit) {
+    private void checkImageToImage(List<String> problems, List<String> fields, ImageToImage imageToImage) {
         String reason = checkpoint.withoutEncoder();
         if (reason != null) {
             fields.add("image");
             problems.add("nothing can start from a picture, since the checkpoint has no encoder that fits: " + reason);
         }
-        checkPresent(problems, fields, "image", edit.image());
-        checkPresent(problems, fields, "mask", edit.mask());
-        SourceImage mask = edit.mask();
-        if (mask != null && mask.isPresent() && edit.maskPadding() != null && isBlack(mask)) {
+        checkPresent(problems, fields, "image", imageToImage.image());
+        checkPresent(problems, fields, "mask", imageToImage.mask());
+        SourceImage mask = imageToImage.mask();
+        if (mask != null && mask.isPresent() && imageToImage.maskPadding() != null && isBlack(mask)) {
             fields.add("mask");
             problems.add("a mask must have white for only its surroundings to be drawn, but this is black everywhere");
         }

@@ -1,12 +1,12 @@
 package io.github.zimage.internal.image;
 
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 
 /** Brings pictures to a size. */
 final class Fitting {
     private Fitting() {}
 
-    static Pixels of(ImageEdit.Fit fit, Pixels picture, int width, int height) {
+    static Pixels of(ImageToImage.Fit fit, Pixels picture, int width, int height) {
         return switch (fit) {
             case STRETCH -> Lanczos.resize(picture, width, height);
             case COVER -> Lanczos.resize(picture.cropped(covering(picture, width, height)), width, height);

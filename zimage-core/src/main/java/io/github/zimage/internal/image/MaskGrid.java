@@ -1,7 +1,7 @@
 package io.github.zimage.internal.image;
 
-import io.github.zimage.ImageEdit.MaskCells;
-import io.github.zimage.ImageEdit.MaskMode;
+import io.github.zimage.ImageToImage.MaskCells;
+import io.github.zimage.ImageToImage.MaskMode;
 
 /** A mask of latents, each of which stands for a square of pixels. */
 public final class MaskGrid {

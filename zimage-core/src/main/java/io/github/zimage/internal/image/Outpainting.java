@@ -1,6 +1,6 @@
 package io.github.zimage.internal.image;
 
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,7 +23,7 @@ final class Outpainting {
     private final int right;
     private final int bottom;
 
-    Outpainting(int width, int height, ImageEdit.Extension extension) {
+    Outpainting(int width, int height, ImageToImage.Extension extension) {
         this.width = width;
         this.height = height;
         left = up(extension.left());

@@ -72,7 +72,7 @@ public record Workload(
                 request.evaluations(),
                 promptTokens,
                 PICTURES_AT_ONCE,
-                request.edit() != null || request.hires() > 1,
+                request.imageToImage() != null || request.hires() > 1,
                 adapterBytes(request),
                 request.nag().isOn());
     }

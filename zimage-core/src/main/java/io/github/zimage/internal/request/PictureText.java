@@ -5,7 +5,7 @@ import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Lora;
 import io.github.zimage.Precision;
@@ -88,9 +88,9 @@ public final class PictureText {
         if (seed != null) {
             text.append(", Seed: ").append(Long.toUnsignedString(seed));
         }
-        ImageEdit edit = request.edit();
-        if (edit != null) {
-            text.append(", Denoising strength: ").append(edit.strength());
+        ImageToImage imageToImage = request.imageToImage();
+        if (imageToImage != null) {
+            text.append(", Denoising strength: ").append(imageToImage.strength());
         }
         if (request.hires() > 1) {
             text.append(", Hires upscale: ").append(request.hires());

@@ -195,7 +195,7 @@ public final class RequestFields {
                     "loras", listOf(LoraJson.TYPE), ANY, GenerationRequest::loras, GenerationRequest.Builder::loras));
 
     static final List<RequestField<?>> ALL =
-            Stream.concat(OWN.stream(), EditFields.ALL.stream()).toList();
+            Stream.concat(OWN.stream(), ImageToImageFields.ALL.stream()).toList();
 
     /** Pairs of fields of which only one can be given. */
     static final List<List<String>> EXCLUSIVE =

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
-import io.github.zimage.ImageEdit.MaskMode;
-import io.github.zimage.ImageEdit.StrengthMode;
+import io.github.zimage.ImageToImage;
+import io.github.zimage.ImageToImage.MaskMode;
+import io.github.zimage.ImageToImage.StrengthMode;
 import io.github.zimage.Sampling;
 import io.github.zimage.SourceImage;
 import io.github.zimage.internal.engine.Lease;
@@ -79,12 +79,12 @@ final class InitialPictureTest {
         return SourceImage.of(mask);
     }
 
-    private static GenerationRequest request(ImageEdit edit, int steps) {
-        return SeamModel.request().steps(steps).edit(edit).build();
+    private static GenerationRequest request(ImageToImage imageToImage, int steps) {
+        return SeamModel.request().steps(steps).imageToImage(imageToImage).build();
     }
 
-    private static float[] drawn(TestEngine engine, ImageEdit edit, int steps) {
-        return engine.generate(engine.order(request(edit, steps), 7))
+    private static float[] drawn(TestEngine engine, ImageToImage imageToImage, int steps) {
+        return engine.generate(engine.order(request(imageToImage, steps), 7))
                 .get(0)
                 .latents()
                 .values();
@@ -151,7 +151,7 @@ final class InitialPictureTest {
             levels[i] *= 0.5f;
         }
         try (TestEngine engine = SeamModel.open(checkpoint, Map.of())) {
-            float[] actual = drawn(engine, ImageEdit.of(source).strength(0.5), 4);
+            float[] actual = drawn(engine, ImageToImage.of(source).strength(0.5), 4);
             double[] expected = reference(engine, sigmas(levels), 7, (step, at) -> 0);
             SeamModel.requireClose(actual, expected, ROUNDING, "continuous");
             SeamModel.requireFar(actual, original(engine, 7), 100 * ROUNDING, "the picture itself");
@@ -161,7 +161,7 @@ final class InitialPictureTest {
     // Schedules with levels of their own are cut off as ComfyUI does it: 3 of int(3 / 0.4) = 7 steps.
     @Test
     void continuousStrength_takesTheLastStepsOfOtherSchedules() {
-        GenerationRequest request = request(ImageEdit.of(source).strength(0.4), 3).toBuilder()
+        GenerationRequest request = request(ImageToImage.of(source).strength(0.4), 3).toBuilder()
                 .sampling(each -> each.withSchedule(Sampling.Schedule.KARRAS))
                 .build();
         float[] whole = NoiseSchedule.of(Sampling.Schedule.KARRAS, checkpoint.scheduler(), 7, 1)
@@ -195,9 +195,10 @@ final class InitialPictureTest {
                 heard.add(step);
             }
         };
-        ImageEdit edit = ImageEdit.of(source).strength(strength).strengthMode(StrengthMode.STEPPED);
+        ImageToImage imageToImage = ImageToImage.of(source).strength(strength).strengthMode(StrengthMode.STEPPED);
         try (TestEngine engine = SeamModel.open(checkpoint, Map.of())) {
-            Generation.run(engine.model(), engine.order(request(edit, steps), 7), listener, () -> {}, Relief.NONE);
+            Generation.run(
+                    engine.model(), engine.order(request(imageToImage, steps), 7), listener, () -> {}, Relief.NONE);
         }
         assertThat(heard).hasSize(taken);
     }
@@ -205,10 +206,10 @@ final class InitialPictureTest {
     @ParameterizedTest
     @EnumSource
     void whatIsBlack_comesOutAsTheEncoderGaveIt_toTheBit(MaskMode mode) {
-        ImageEdit edit = ImageEdit.of(source).mask(mask(0, 255)).maskMode(mode);
+        ImageToImage imageToImage = ImageToImage.of(source).mask(mask(0, 255)).maskMode(mode);
         try (TestEngine engine = SeamModel.open(checkpoint, Map.of())) {
             double[] original = original(engine, 7);
-            float[] actual = drawn(engine, edit, 3);
+            float[] actual = drawn(engine, imageToImage, 3);
             int changed = 0;
             for (int at = 0; at < actual.length; at++) {
                 if (column(at) < shape[2] / 2) {
@@ -223,7 +224,8 @@ final class InitialPictureTest {
 
     @Test
     void softMask_mixesAfterEachStep() {
-        ImageEdit edit = ImageEdit.of(source).mask(mask(0, 51, 102, 255)).maskMode(MaskMode.SOFT);
+        ImageToImage imageToImage =
+                ImageToImage.of(source).mask(mask(0, 51, 102, 255)).maskMode(MaskMode.SOFT);
         double[] painted = {0, 0.2, 0.4, 1};
         try (TestEngine engine = SeamModel.open(checkpoint, Map.of())) {
             double[] expected = reference(
@@ -231,14 +233,14 @@ final class InitialPictureTest {
                     sigmas(NoiseSchedule.evenLevels(3)),
                     7,
                     (step, at) -> 1 - painted[column(at) * 4 / shape[2]]);
-            SeamModel.requireClose(drawn(engine, edit, 3), expected, ROUNDING, "soft");
+            SeamModel.requireClose(drawn(engine, imageToImage, 3), expected, ROUNDING, "soft");
         }
     }
 
     // Of 4 steps, a darkness of exactly 1/4 is let go with the second, since 1/4 is not more than 1/4.
     @Test
     void differentialMask_letsGoOfLightPartsFirst() {
-        ImageEdit edit = ImageEdit.of(source)
+        ImageToImage imageToImage = ImageToImage.of(source)
                 .mask(mask(255, 204, 102, 0))
                 .maskMode(MaskMode.DIFFERENTIAL)
                 .strength(1);
@@ -248,9 +250,9 @@ final class InitialPictureTest {
                 float dark = darkness[column(at) * 4 / shape[2]];
                 return (step < 3 ? dark > step / 4f : dark >= 1) ? 1 : 0;
             });
-            float[] actual = drawn(engine, edit, 4);
+            float[] actual = drawn(engine, imageToImage, 4);
             SeamModel.requireClose(actual, expected, ROUNDING, "differential");
-            float[] binary = drawn(engine, edit.maskMode(MaskMode.BINARY), 4);
+            float[] binary = drawn(engine, imageToImage.maskMode(MaskMode.BINARY), 4);
             SeamModel.requireFar(binary, expected, 100 * ROUNDING, "binary");
         }
     }
@@ -258,10 +260,11 @@ final class InitialPictureTest {
     // In diffusers the second picture of a list of seeds spends its first draw on noise, alone its second.
     @Test
     void picture_doesNotDependOnItsNeighbours() {
-        ImageEdit edit = ImageEdit.of(source).strength(0.5);
-        GenerationRequest two = SeamModel.request().steps(2).count(2).edit(edit).build();
+        ImageToImage imageToImage = ImageToImage.of(source).strength(0.5);
+        GenerationRequest two =
+                SeamModel.request().steps(2).count(2).imageToImage(imageToImage).build();
         GenerationRequest second =
-                SeamModel.request().steps(2).seed(8).edit(edit).build();
+                SeamModel.request().steps(2).seed(8).imageToImage(imageToImage).build();
         try (TestEngine engine = SeamModel.open(checkpoint, Map.of())) {
             float[] together =
                     engine.generate(engine.order(two, 7)).get(1).latents().values();
@@ -279,10 +282,10 @@ final class InitialPictureTest {
 
     @Test
     void encoderThatIsParked_givesTheSame_inAPhaseOfItsOwn() {
-        ImageEdit edit = ImageEdit.of(source).strength(0.5);
+        ImageToImage imageToImage = ImageToImage.of(source).strength(0.5);
         float[] expected;
         try (TestEngine engine = SeamModel.open(checkpoint, Map.of())) {
-            expected = drawn(engine, edit, 2);
+            expected = drawn(engine, imageToImage, 2);
         }
         List<Component> loaded = new ArrayList<>();
         GenerationListener listener = new GenerationListener() {
@@ -296,7 +299,7 @@ final class InitialPictureTest {
         try (TestEngine engine = SeamModel.open(checkpoint, Map.of(Component.VAE_ENCODER, Residence.parked()))) {
             for (int time = 0; time < 2; time++) {
                 List<DrawnImage> drawn = Generation.run(
-                        engine.model(), engine.order(request(edit, 2), 7), listener, () -> {}, Relief.NONE);
+                        engine.model(), engine.order(request(imageToImage, 2), 7), listener, () -> {}, Relief.NONE);
                 assertThat(drawn.get(0).latents().values()).isEqualTo(expected);
             }
             assertThat(engine.model().devicePeaks()).containsKey(Phase.ENCODE);

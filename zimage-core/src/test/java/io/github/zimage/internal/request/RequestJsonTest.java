@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.GuidanceMethod;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Lora;
 import io.github.zimage.Nag;
@@ -49,7 +49,7 @@ final class RequestJsonTest {
                 .filter(name -> !NO_FIELDS.contains(name))
                 .flatMap(name -> switch (name) {
                     case "sampling" -> parts(Sampling.class);
-                    case "edit" -> setters(ImageEdit.class);
+                    case "imageToImage" -> setters(ImageToImage.class);
                     case "guidanceMethod" ->
                         Stream.of(
                                 "guidanceMethod",

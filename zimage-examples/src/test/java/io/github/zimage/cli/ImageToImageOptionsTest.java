@@ -2,8 +2,8 @@ package io.github.zimage.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.zimage.ImageEdit;
 import io.github.zimage.ImageParameters;
+import io.github.zimage.ImageToImage;
 import java.awt.Color;
 import java.awt.Graphics2D;
 import java.awt.image.BufferedImage;
@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Protects the options that start from a picture, from files to a file and what {@code info} says of it. */
-final class EditOptionsTest {
+final class ImageToImageOptionsTest {
     @TempDir
     static Path models;
 
@@ -70,15 +70,16 @@ final class EditOptionsTest {
         assertThat(run.code()).as(run.err()).isZero();
         BufferedImage image = ImageIO.read(out.toFile());
         assertThat(List.of(image.getWidth(), image.getHeight())).containsExactly(48, 32);
-        ImageEdit edit = ImageParameters.read(out).orElseThrow().request().edit();
-        assertThat(edit).isNotNull();
-        assertThat(edit.strength()).isEqualTo(0.4);
-        assertThat(edit.maskMode()).isEqualTo(ImageEdit.MaskMode.SOFT);
+        ImageToImage imageToImage =
+                ImageParameters.read(out).orElseThrow().request().imageToImage();
+        assertThat(imageToImage).isNotNull();
+        assertThat(imageToImage.strength()).isEqualTo(0.4);
+        assertThat(imageToImage.maskMode()).isEqualTo(ImageToImage.MaskMode.SOFT);
         String info = MainTest.run("info", out.toString()).out();
         assertThat(info)
                 .contains(
-                        "sha256:" + edit.image().sha256(),
-                        "sha256:" + edit.mask().sha256());
+                        "sha256:" + imageToImage.image().sha256(),
+                        "sha256:" + imageToImage.mask().sha256());
         assertThat(info).containsPattern("strength +0\\.4").containsPattern("mask mode +soft");
     }
 

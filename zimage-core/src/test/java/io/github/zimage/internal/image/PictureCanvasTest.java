@@ -3,10 +3,10 @@ package io.github.zimage.internal.image;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.zimage.ImageEdit;
-import io.github.zimage.ImageEdit.Fit;
-import io.github.zimage.ImageEdit.MaskCells;
-import io.github.zimage.ImageEdit.MaskMode;
+import io.github.zimage.ImageToImage;
+import io.github.zimage.ImageToImage.Fit;
+import io.github.zimage.ImageToImage.MaskCells;
+import io.github.zimage.ImageToImage.MaskMode;
 import io.github.zimage.SourceImage;
 import java.awt.Color;
 import java.awt.Graphics2D;
@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Protects what becomes of a picture and its mask before they are encoded, and of what is drawn, after. */
-final class EditCanvasTest {
+final class PictureCanvasTest {
     private static BufferedImage image(int width, int height, Color colour) {
         BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
         fill(image, 0, 0, width, height, colour);
@@ -51,7 +51,7 @@ final class EditCanvasTest {
 
     @Test
     void cover_takesTheMiddle_inTheShapeThatIsDrawn() {
-        Pixels picture = EditCanvas.of(ImageEdit.of(SourceImage.of(positions(200, 100))), 100, 100)
+        Pixels picture = PictureCanvas.of(ImageToImage.of(SourceImage.of(positions(200, 100))), 100, 100)
                 .picture();
         assertThat(picture.width()).isEqualTo(100);
         assertThat(picture.sample(0, 0, 0))
@@ -63,8 +63,9 @@ final class EditCanvasTest {
 
     @Test
     void contain_repeatsTheEdges() {
-        ImageEdit edit = ImageEdit.of(SourceImage.of(positions(100, 50))).fit(Fit.CONTAIN);
-        Pixels picture = EditCanvas.of(edit, 100, 100).picture();
+        ImageToImage imageToImage =
+                ImageToImage.of(SourceImage.of(positions(100, 50))).fit(Fit.CONTAIN);
+        Pixels picture = PictureCanvas.of(imageToImage, 100, 100).picture();
         assertThat(picture.sample(30, 0, 1)).isZero();
         assertThat(picture.sample(30, 24, 1)).isZero();
         assertThat(picture.sample(30, 25 + 30, 1)).isEqualTo(30);
@@ -75,8 +76,8 @@ final class EditCanvasTest {
     @Test
     void stretch_isPillowsResize() {
         SourceImage source = SourceImage.of(positions(70, 41));
-        Pixels picture =
-                EditCanvas.of(ImageEdit.of(source).fit(Fit.STRETCH), 64, 64).picture();
+        Pixels picture = PictureCanvas.of(ImageToImage.of(source).fit(Fit.STRETCH), 64, 64)
+                .picture();
         assertThat(picture.data())
                 .isEqualTo(Lanczos.resize(new Pixels(70, 41, 3, source.rgb()), 64, 64)
                         .data());
@@ -112,7 +113,7 @@ final class EditCanvasTest {
         fill(mask, 40, 10, 5, 20, new Color(51, 51, 51));
         SourceImage source = SourceImage.of(positions(64, 48));
         Overlay overlay =
-                Objects.requireNonNull(EditCanvas.of(ImageEdit.of(source).mask(SourceImage.of(mask)), 64, 48)
+                Objects.requireNonNull(PictureCanvas.of(ImageToImage.of(source).mask(SourceImage.of(mask)), 64, 48)
                         .overlay());
         Pixels result = overlay.with(drawn(64, 48, 200));
         byte[] old = source.rgb();
@@ -132,8 +133,8 @@ final class EditCanvasTest {
         BufferedImage mask = image(300, 200, Color.BLACK);
         fill(mask, 140, 90, 20, 20, Color.WHITE);
         SourceImage source = SourceImage.of(positions(250, 200));
-        EditCanvas canvas =
-                EditCanvas.of(ImageEdit.of(source).mask(SourceImage.of(mask)).maskPadding(16), 128, 128);
+        PictureCanvas canvas = PictureCanvas.of(
+                ImageToImage.of(source).mask(SourceImage.of(mask)).maskPadding(16), 128, 128);
         assertThat(canvas.picture().width()).isEqualTo(128);
         Overlay overlay = Objects.requireNonNull(canvas.overlay());
         assertThat(overlay.box().width()).as("the mask and 16 on either side").isBetween(48, 54);
@@ -148,7 +149,7 @@ final class EditCanvasTest {
     @Test
     void extension_isMirroredSoftly_andMasked() {
         SourceImage source = SourceImage.of(positions(64, 48));
-        EditCanvas canvas = EditCanvas.of(ImageEdit.of(source).extend(20, 0, 1, 0), 64 + 32 + 16, 48);
+        PictureCanvas canvas = PictureCanvas.of(ImageToImage.of(source).extend(20, 0, 1, 0), 64 + 32 + 16, 48);
         Pixels mask = Objects.requireNonNull(canvas.mask());
         assertThat(mask.width()).as("rounded up to multiples of 16").isEqualTo(112);
         assertThat(mask.sample(0, 20, 0)).isEqualTo(255);

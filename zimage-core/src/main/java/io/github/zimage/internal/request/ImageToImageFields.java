@@ -6,8 +6,8 @@ import static io.github.zimage.internal.request.FieldType.NUMBER;
 import static io.github.zimage.internal.request.FieldType.WHOLE;
 import static io.github.zimage.internal.request.FieldType.listOf;
 
-import io.github.zimage.ImageEdit;
-import io.github.zimage.ImageEdit.Extension;
+import io.github.zimage.ImageToImage;
+import io.github.zimage.ImageToImage.Extension;
 import io.github.zimage.SourceImage;
 import java.util.List;
 import java.util.Locale;
@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** The fields of a request that starts from a picture. Pictures stand there by their digests. */
-final class EditFields {
+final class ImageToImageFields {
     private static final Pattern DIGEST = Pattern.compile("sha256:[0-9a-f]{64}");
 
     private static final int MAX_PIXELS = 4096;
@@ -36,51 +36,62 @@ final class EditFields {
             sides -> sides.size() == 4 && sides.stream().allMatch(side -> side >= 0 && side <= MAX_PIXELS));
 
     static final List<RequestField<?>> ALL = List.of(
-            field("image", PICTURE, ANY, ImageEdit::image, ImageEdit::image),
-            field("strength", NUMBER, STRENGTH, ImageEdit::givenStrength, ImageEdit::strength),
-            choice("strengthMode", ImageEdit.StrengthMode.class, ImageEdit::strengthMode, ImageEdit::strengthMode),
-            choice("fit", ImageEdit.Fit.class, ImageEdit::fit, ImageEdit::fit),
-            field("mask", PICTURE, ANY, ImageEdit::mask, ImageEdit::mask),
-            choice("maskMode", ImageEdit.MaskMode.class, ImageEdit::maskMode, ImageEdit::maskMode),
-            choice("maskCells", ImageEdit.MaskCells.class, ImageEdit::maskCells, ImageEdit::maskCells),
+            field("image", PICTURE, ANY, ImageToImage::image, ImageToImage::image),
+            field("strength", NUMBER, STRENGTH, ImageToImage::givenStrength, ImageToImage::strength),
+            choice(
+                    "strengthMode",
+                    ImageToImage.StrengthMode.class,
+                    ImageToImage::strengthMode,
+                    ImageToImage::strengthMode),
+            choice("fit", ImageToImage.Fit.class, ImageToImage::fit, ImageToImage::fit),
+            field("mask", PICTURE, ANY, ImageToImage::mask, ImageToImage::mask),
+            choice("maskMode", ImageToImage.MaskMode.class, ImageToImage::maskMode, ImageToImage::maskMode),
+            choice("maskCells", ImageToImage.MaskCells.class, ImageToImage::maskCells, ImageToImage::maskCells),
             field(
                     "maskPadding",
                     WHOLE,
                     between(0, MAX_PIXELS, " pixels"),
-                    ImageEdit::maskPadding,
-                    ImageEdit::maskPadding),
+                    ImageToImage::maskPadding,
+                    ImageToImage::maskPadding),
             field(
                     "extend",
                     listOf(WHOLE),
                     SIDES,
-                    edit -> edit.extension().isNone() ? null : edit.extension().sides(),
-                    (edit, sides) -> edit.extend(Extension.of(sides))));
+                    imageToImage -> imageToImage.extension().isNone()
+                            ? null
+                            : imageToImage.extension().sides(),
+                    (imageToImage, sides) -> imageToImage.extend(Extension.of(sides))));
 
-    private EditFields() {}
+    private ImageToImageFields() {}
 
     private static <T> RequestField<T> field(
             String name,
             FieldType<T> type,
             FieldRule<? super T> rule,
-            Function<ImageEdit, @Nullable T> get,
-            BiFunction<ImageEdit, T, ImageEdit> set) {
+            Function<ImageToImage, @Nullable T> get,
+            BiFunction<ImageToImage, T, ImageToImage> set) {
         return new RequestField<>(
                 name,
                 type,
                 rule,
                 request -> {
-                    ImageEdit edit = request.edit();
-                    return edit == null ? null : get.apply(edit);
+                    ImageToImage imageToImage = request.imageToImage();
+                    return imageToImage == null ? null : get.apply(imageToImage);
                 },
-                (builder, value) -> builder.edit(edit -> set.apply(edit, value)));
+                (builder, value) -> builder.imageToImage(imageToImage -> set.apply(imageToImage, value)));
     }
 
-    /** A field of an enum, which is not written where it has the value of an edit that says nothing. */
+    /** A field of an enum, which is not written where it has the value of one that says nothing. */
     private static <E extends Enum<E>> RequestField<E> choice(
-            String name, Class<E> type, Function<ImageEdit, E> get, BiFunction<ImageEdit, E, ImageEdit> set) {
-        E unset = get.apply(ImageEdit.of(SourceImage.ofDigest("0".repeat(64))));
+            String name, Class<E> type, Function<ImageToImage, E> get, BiFunction<ImageToImage, E, ImageToImage> set) {
+        E unset = get.apply(ImageToImage.of(SourceImage.ofDigest("0".repeat(64))));
         FieldType<E> texts =
                 FieldType.choice(each -> each.name().toLowerCase(Locale.ROOT), List.of(type.getEnumConstants()));
-        return field(name, texts, ANY, edit -> get.apply(edit) == unset ? null : get.apply(edit), set);
+        return field(
+                name,
+                texts,
+                ANY,
+                imageToImage -> get.apply(imageToImage) == unset ? null : get.apply(imageToImage),
+                set);
     }
 }

@@ -2,8 +2,8 @@ package io.github.zimage.bench;
 
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
-import io.github.zimage.ImageEdit.MaskMode;
+import io.github.zimage.ImageToImage;
+import io.github.zimage.ImageToImage.MaskMode;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
 import io.github.zimage.SourceImage;
@@ -25,12 +25,12 @@ import java.util.Random;
  * Draws from pictures: with the small model on the CPU and on the card, from the same noise, and says how far apart the latents are; with the full-size
  * one, and says how long encoding takes beside decoding and how much memory beside the plan.
  */
-final class EditPart {
+final class ImageToImagePart {
     /** Compares with the small model. */
-    static final String NAME = "edits";
+    static final String NAME = "img2img";
 
     /** Times with the full-size model. */
-    static final String TIMES = "edit-times";
+    static final String TIMES = "img2img-times";
 
     private static final String PROMPT = "a red fox on grass";
     private static final int SIDE = 128;
@@ -39,25 +39,26 @@ final class EditPart {
     private final CheckOptions options;
     private final Findings findings;
 
-    EditPart(CheckOptions options, Findings findings) {
+    ImageToImagePart(CheckOptions options, Findings findings) {
         this.options = options;
         this.findings = findings;
     }
 
-    /** Draws each kind of edit on the CPU in FP32, and on the card in FP32 and BF16. */
+    /** Draws each kind of image-to-image on the CPU in FP32, and on the card in FP32 and BF16. */
     void compare() {
-        Map<String, ImageEdit> edits = new LinkedHashMap<>();
-        ImageEdit edit = ImageEdit.of(picture(SIDE));
-        edits.put("img2img", edit.strength(0.5));
+        Map<String, ImageToImage> kinds = new LinkedHashMap<>();
+        ImageToImage imageToImage = ImageToImage.of(picture(SIDE));
+        kinds.put("img2img", imageToImage.strength(0.5));
         for (MaskMode mode : MaskMode.values()) {
-            edits.put(
-                    mode.name().toLowerCase(Locale.ROOT), edit.mask(mask(SIDE)).maskMode(mode));
+            kinds.put(
+                    mode.name().toLowerCase(Locale.ROOT),
+                    imageToImage.mask(mask(SIDE)).maskMode(mode));
         }
-        Map<String, GeneratedImage> exact = draw(edits, Device.cpu(), Precision.FP32);
+        Map<String, GeneratedImage> exact = draw(kinds, Device.cpu(), Precision.FP32);
         for (Precision precision : List.of(Precision.FP32, Precision.BF16)) {
-            Map<String, GeneratedImage> drawn = draw(edits, options.device(), precision);
-            edits.forEach((name, each) -> {
-                Map<String, Object> line = Findings.line(NAME, "edit", name);
+            Map<String, GeneratedImage> drawn = draw(kinds, options.device(), precision);
+            kinds.forEach((name, each) -> {
+                Map<String, Object> line = Findings.line(NAME, "kind", name);
                 line.put("precision", precision.name());
                 GeneratedImage image = Objects.requireNonNull(drawn.get(name));
                 double error =
@@ -71,17 +72,17 @@ final class EditPart {
         }
     }
 
-    private Map<String, GeneratedImage> draw(Map<String, ImageEdit> edits, Device on, Precision precision) {
+    private Map<String, GeneratedImage> draw(Map<String, ImageToImage> kinds, Device on, Precision precision) {
         Map<String, GeneratedImage> drawn = new LinkedHashMap<>();
         try (ZImagePipeline pipeline =
                 builder(options.smallModel(), on).precision(precision).build()) {
-            edits.forEach((name, edit) -> drawn.put(name, pipeline.generate(request(edit, SIDE))));
+            kinds.forEach((name, imageToImage) -> drawn.put(name, pipeline.generate(request(imageToImage, SIDE))));
         }
         return drawn;
     }
 
-    private static boolean keepsLeftHalf(ImageEdit edit, GeneratedImage drawn) {
-        SourceImage source = edit.image();
+    private static boolean keepsLeftHalf(ImageToImage imageToImage, GeneratedImage drawn) {
+        SourceImage source = imageToImage.image();
         if (source == null) {
             return false;
         }
@@ -98,7 +99,7 @@ final class EditPart {
     /** Times encoding and decoding with the full-size model, and reports what each phase had in memory beside what was planned. */
     void time() {
         for (int size : options.sizes()) {
-            GenerationRequest request = request(ImageEdit.of(picture(size)).strength(0.5), size);
+            GenerationRequest request = request(ImageToImage.of(picture(size)).strength(0.5), size);
             try (ZImagePipeline pipeline =
                     builder(options.model(), options.device()).planFor(request).build()) {
                 pipeline.generate(request); // what is made once is made, and the prompt is known
@@ -119,13 +120,13 @@ final class EditPart {
         }
     }
 
-    private GenerationRequest request(ImageEdit edit, int size) {
+    private GenerationRequest request(ImageToImage imageToImage, int size) {
         return GenerationRequest.builder()
                 .prompt(PROMPT)
                 .size(size, size)
                 .steps(options.steps())
                 .seed(1)
-                .edit(edit)
+                .imageToImage(imageToImage)
                 .build();
     }
 

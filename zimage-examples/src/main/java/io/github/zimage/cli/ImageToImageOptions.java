@@ -1,7 +1,7 @@
 package io.github.zimage.cli;
 
-import io.github.zimage.ImageEdit;
-import io.github.zimage.ImageEdit.Extension;
+import io.github.zimage.ImageToImage;
+import io.github.zimage.ImageToImage.Extension;
 import io.github.zimage.SourceImage;
 import io.github.zimage.ZImageException;
 import java.nio.file.Path;
@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What a picture starts from in place of noise alone. */
-final class EditOptions {
+final class ImageToImageOptions {
     private static final List<String> SIDES = List.of("left", "top", "right", "bottom");
 
     @Option(
@@ -39,7 +39,7 @@ final class EditOptions {
             names = "--strength-mode",
             paramLabel = "continuous|stepped",
             description = "stepped takes the strength's part of the steps, as diffusers does (default: continuous).")
-    private ImageEdit.@Nullable StrengthMode strengthMode;
+    private ImageToImage.@Nullable StrengthMode strengthMode;
 
     @Option(
             names = "--fit",
@@ -47,7 +47,7 @@ final class EditOptions {
             description =
                     "How --image is brought to the size: in whatever shape, cut off at two sides, or with its edges"
                             + " repeated (default: cover).")
-    private ImageEdit.@Nullable Fit fit;
+    private ImageToImage.@Nullable Fit fit;
 
     @Option(
             names = "--mask",
@@ -61,7 +61,7 @@ final class EditOptions {
             paramLabel = "binary|soft|differential",
             description = "What greys of --mask mean: lighter than half or not, mixed in after each step, or let go the"
                     + " earlier the lighter (default: binary).")
-    private ImageEdit.@Nullable MaskMode maskMode;
+    private ImageToImage.@Nullable MaskMode maskMode;
 
     @Option(
             names = "--mask-cells",
@@ -69,7 +69,7 @@ final class EditOptions {
             description =
                     "Draw anew squares of 8 x 8 pixels of which any pixel is white, or the upper left one, as diffusers"
                             + " does (default: any).")
-    private ImageEdit.@Nullable MaskCells maskCells;
+    private ImageToImage.@Nullable MaskCells maskCells;
 
     @Option(
             names = "--mask-padding",
@@ -93,7 +93,7 @@ final class EditOptions {
      * @throws IllegalArgumentException if a picture cannot be read, or an option makes no sense without another
      */
     @Nullable
-    ImageEdit edit() {
+    ImageToImage read() {
         if (image == null) {
             List<String> alone = withoutImage();
             if (!alone.isEmpty()) {
@@ -102,15 +102,15 @@ final class EditOptions {
             }
             return null;
         }
-        ImageEdit edit = ImageEdit.of(read(image));
-        edit = strength == null ? edit : edit.strength(strength);
-        edit = strengthMode == null ? edit : edit.strengthMode(strengthMode);
-        edit = fit == null ? edit : edit.fit(fit);
-        edit = mask == null ? edit : edit.mask(read(mask));
-        edit = maskMode == null ? edit : edit.maskMode(maskMode);
-        edit = maskCells == null ? edit : edit.maskCells(maskCells);
-        edit = maskPadding == null ? edit : edit.maskPadding(maskPadding);
-        return extend.isEmpty() ? edit : edit.extend(extension());
+        ImageToImage from = ImageToImage.of(read(image));
+        from = strength == null ? from : from.strength(strength);
+        from = strengthMode == null ? from : from.strengthMode(strengthMode);
+        from = fit == null ? from : from.fit(fit);
+        from = mask == null ? from : from.mask(read(mask));
+        from = maskMode == null ? from : from.maskMode(maskMode);
+        from = maskCells == null ? from : from.maskCells(maskCells);
+        from = maskPadding == null ? from : from.maskPadding(maskPadding);
+        return extend.isEmpty() ? from : from.extend(extension());
     }
 
     private List<String> withoutImage() {

@@ -3,10 +3,10 @@ package io.github.zimage;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.github.zimage.ImageEdit.Fit;
-import io.github.zimage.ImageEdit.MaskCells;
-import io.github.zimage.ImageEdit.MaskMode;
-import io.github.zimage.ImageEdit.StrengthMode;
+import io.github.zimage.ImageToImage.Fit;
+import io.github.zimage.ImageToImage.MaskCells;
+import io.github.zimage.ImageToImage.MaskMode;
+import io.github.zimage.ImageToImage.StrengthMode;
 import io.github.zimage.placement.MemoryPlan;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Protects what users say of a picture to start from: its values, their way into files and back, and what comes out of the pipeline. */
-final class ImageEditTest {
+final class ImageToImageTest {
     @TempDir
     static Path folder;
 
@@ -66,17 +66,17 @@ final class ImageEditTest {
         return SourceImage.of(image);
     }
 
-    private static GenerationRequest.Builder request(ImageEdit edit) {
+    private static GenerationRequest.Builder request(ImageToImage imageToImage) {
         return GenerationRequest.builder()
                 .prompt("a red fox in the snow")
                 .steps(2)
                 .seed(7)
-                .edit(edit);
+                .imageToImage(imageToImage);
     }
 
     @Test
     void allValues_surviveJson_withPicturesByTheirDigests() {
-        ImageEdit edit = ImageEdit.of(picture(64, 48))
+        ImageToImage imageToImage = ImageToImage.of(picture(64, 48))
                 .strength(0.35)
                 .strengthMode(StrengthMode.STEPPED)
                 .fit(Fit.CONTAIN)
@@ -85,29 +85,29 @@ final class ImageEditTest {
                 .maskCells(MaskCells.CORNER)
                 .maskPadding(24)
                 .extend(16, 0, 32, 0);
-        GenerationRequest request = request(edit).size(128, 64).build();
+        GenerationRequest request = request(imageToImage).size(128, 64).build();
         String json = request.toJson();
         assertThat(json)
-                .contains("\"image\":\"sha256:" + edit.image().sha256() + "\"", "\"strengthMode\":\"stepped\"")
+                .contains("\"image\":\"sha256:" + imageToImage.image().sha256() + "\"", "\"strengthMode\":\"stepped\"")
                 .contains("\"extend\":[16,0,32,0]", "\"maskPadding\":24");
         GenerationRequest read = GenerationRequest.fromJson(json);
         assertThat(read).isEqualTo(request).hasSameHashCodeAs(request);
-        assertThat(read.edit()).isEqualTo(edit);
-        assertThat(read.edit().image().isPresent()).isFalse();
+        assertThat(read.imageToImage()).isEqualTo(imageToImage);
+        assertThat(read.imageToImage().image().isPresent()).isFalse();
         assertThatThrownBy(() -> pipeline.check(read))
                 .isInstanceOf(InvalidRequestException.class)
                 .hasMessageContaining("the image is known by its digest "
-                        + edit.image().sha256().substring(0, 12))
+                        + imageToImage.image().sha256().substring(0, 12))
                 .hasMessageContaining("the mask is known by its digest");
         GenerationRequest whole = read.toBuilder()
-                .edit(known -> known.image(edit.image()).mask(edit.mask()))
+                .imageToImage(known -> known.image(imageToImage.image()).mask(imageToImage.mask()))
                 .build();
         pipeline.check(whole);
     }
 
     @Test
     void whatIsNotSaid_isNotWritten() {
-        String json = request(ImageEdit.of(picture(32, 32))).build().toJson();
+        String json = request(ImageToImage.of(picture(32, 32))).build().toJson();
         assertThat(json).doesNotContain("strength", "fit", "mask", "extend");
         assertThat(json).contains("\"width\":32,\"height\":32");
     }
@@ -119,7 +119,7 @@ final class ImageEditTest {
         "NaN, 'strength must be above 0 and at most 1, but was NaN'"
     })
     void strengthOutOfRange_isRefused(double strength, String message) {
-        assertThatThrownBy(() -> request(ImageEdit.of(picture(32, 32)).strength(strength))
+        assertThatThrownBy(() -> request(ImageToImage.of(picture(32, 32)).strength(strength))
                         .build())
                 .isInstanceOf(InvalidRequestException.class)
                 .hasMessageContaining(message);
@@ -128,21 +128,22 @@ final class ImageEditTest {
     @Test
     void contradictions_areNamedTogether() {
         Latents latents = Latents.of(16, 4, 4, new float[256]);
-        assertThatThrownBy(() -> request(
-                                ImageEdit.of(picture(32, 32)).maskPadding(5000).extend(-1, 0, 0, 0))
+        assertThatThrownBy(() -> request(ImageToImage.of(picture(32, 32))
+                                .maskPadding(5000)
+                                .extend(-1, 0, 0, 0))
                         .latents(List.of(latents))
                         .build())
                 .hasMessageContaining("maskPadding must be between 0 and 4096 pixels, but was 5000")
                 .hasMessageContaining("extend must be four numbers of pixels")
                 .hasMessageContaining("only one of latents and an image");
         assertThatThrownBy(() -> GenerationRequest.fromJson("{\"prompt\":\"x\",\"strength\":0.5}"))
-                .hasMessageContaining("an edit must have an image to start from, but had none");
+                .hasMessageContaining("image-to-image must have an image to start from, but had none");
         assertThatThrownBy(() -> GenerationRequest.fromJson("{\"prompt\":\"x\",\"image\":\"fox.png\"}"))
                 .hasMessageContaining("image must be a picture's digest, sha256: and 64 hexadecimal digits");
         assertThatThrownBy(() -> GenerationRequest.fromJson("{\"prompt\":\"x\",\"fit\":\"crop\"}"))
                 .hasMessageContaining("fit must be one of stretch, cover, contain, but was \"crop\"");
         assertThatThrownBy(() ->
-                        request(ImageEdit.of(picture(32, 32)).maskPadding(8)).build())
+                        request(ImageToImage.of(picture(32, 32)).maskPadding(8)).build())
                 .hasMessageContaining("maskPadding needs a mask");
     }
 
@@ -150,7 +151,7 @@ final class ImageEditTest {
     @CsvSource({"100, 70, 96, 64", "8, 8, 16, 16", "64, 48, 64, 48", "4000, 3000, 1760, 1328"})
     void size_isThePicturesUnlessAnotherIsSet(int width, int height, int drawnWidth, int drawnHeight) {
         GenerationRequest request =
-                request(ImageEdit.of(picture(width, height))).build();
+                request(ImageToImage.of(picture(width, height))).build();
         assertThat(List.of(request.width(), request.height())).containsExactly(drawnWidth, drawnHeight);
         assertThat(request.toBuilder().width(256).build().width()).isEqualTo(256);
     }
@@ -159,7 +160,7 @@ final class ImageEditTest {
     void pixelsOutsideTheMask_areThePicturesToTheByte() {
         SourceImage source = picture(64, 48);
         GeneratedImage image = pipeline.generate(
-                request(ImageEdit.of(source).mask(mask(64, 48, 16, 8, 16))).build());
+                request(ImageToImage.of(source).mask(mask(64, 48, 16, 8, 16))).build());
         byte[] old = source.rgb();
         byte[] drawn = image.rgb();
         int changed = 0;
@@ -180,8 +181,10 @@ final class ImageEditTest {
     @Test
     void partAroundTheMask_isDrawn_andTheResultHasThePicturesSize() {
         SourceImage source = picture(300, 200);
-        ImageEdit edit = ImageEdit.of(source).mask(mask(300, 200, 100, 100, 10)).maskPadding(16);
-        GeneratedImage image = pipeline.generate(request(edit).size(64, 64).build());
+        ImageToImage imageToImage =
+                ImageToImage.of(source).mask(mask(300, 200, 100, 100, 10)).maskPadding(16);
+        GeneratedImage image =
+                pipeline.generate(request(imageToImage).size(64, 64).build());
         assertThat(List.of(image.width(), image.height())).containsExactly(300, 200);
         assertThat(image.latents().width()).isEqualTo(8);
         assertThat(image.rgb()[0]).isEqualTo(source.rgb()[0]);
@@ -194,7 +197,7 @@ final class ImageEditTest {
     void extendedPicture_keepsThePicture() {
         SourceImage source = picture(64, 48);
         GeneratedImage image = pipeline.generate(
-                request(ImageEdit.of(source).extend(0, 0, 32, 16)).build());
+                request(ImageToImage.of(source).extend(0, 0, 32, 16)).build());
         assertThat(List.of(image.width(), image.height())).containsExactly(96, 64);
         for (int x = 0; x < 48; x++) {
             assertThat(image.rgb()[3 * (5 * 96 + x)]).isEqualTo(source.rgb()[3 * (5 * 64 + x)]);
@@ -205,28 +208,29 @@ final class ImageEditTest {
     void savedPicture_saysWhatItStartedFrom() throws IOException {
         SourceImage source = picture(64, 48);
         GeneratedImage image =
-                pipeline.generate(request(ImageEdit.of(source).strength(0.4)).build());
+                pipeline.generate(request(ImageToImage.of(source).strength(0.4)).build());
         Path file = folder.resolve("edited.png");
         image.save(file);
         GenerationRequest read = ImageParameters.read(file).orElseThrow().request();
-        assertThat(read.edit()).isEqualTo(ImageEdit.of(source).strength(0.4));
+        assertThat(read.imageToImage()).isEqualTo(ImageToImage.of(source).strength(0.4));
         assertThat(ImageParameters.readText(file).orElseThrow()).contains("Denoising strength: 0.4");
-        GeneratedImage again = pipeline.generate(
-                read.toBuilder().edit(edit -> edit.image(source)).build());
+        GeneratedImage again = pipeline.generate(read.toBuilder()
+                .imageToImage(imageToImage -> imageToImage.image(source))
+                .build());
         assertThat(again.rgb()).isEqualTo(image.rgb());
 
         Path saved = folder.resolve("source.png");
-        pipeline.generate(request(ImageEdit.of(file)).build()).save(saved);
+        pipeline.generate(request(ImageToImage.of(file)).build()).save(saved);
         assertThat(Files.size(saved)).isPositive();
     }
 
     @Test
     void strengthUnset_isLowerWithoutAMask() {
-        ImageEdit edit = ImageEdit.of(picture(32, 32));
-        assertThat(edit.strength()).isEqualTo(0.6);
-        assertThat(edit.mask(picture(32, 32)).strength()).isEqualTo(1);
-        assertThat(edit.extend(16, 0, 0, 0).strength()).isEqualTo(1);
-        assertThat(edit.extend(16, 0, 0, 0).strength(0.3).strength()).isEqualTo(0.3);
+        ImageToImage imageToImage = ImageToImage.of(picture(32, 32));
+        assertThat(imageToImage.strength()).isEqualTo(0.6);
+        assertThat(imageToImage.mask(picture(32, 32)).strength()).isEqualTo(1);
+        assertThat(imageToImage.extend(16, 0, 0, 0).strength()).isEqualTo(1);
+        assertThat(imageToImage.extend(16, 0, 0, 0).strength(0.3).strength()).isEqualTo(0.3);
     }
 
     @Test
@@ -247,7 +251,7 @@ final class ImageEditTest {
         assertThat(ImageParameters.readText(file).orElseThrow()).contains("Hires upscale: 2.0", "Hires steps: 2");
         assertThatThrownBy(() -> request.toBuilder()
                         .hires(9)
-                        .edit(ImageEdit.of(picture(32, 32)))
+                        .imageToImage(ImageToImage.of(picture(32, 32)))
                         .build())
                 .hasMessageContaining("hires must be between 1 and 4, but was 9")
                 .hasMessageContaining("leave out the image and the latents");
@@ -284,7 +288,8 @@ final class ImageEditTest {
 
     @Test
     void memoryPlan_hasThePhaseThatEncodes() {
-        MemoryPlan plan = pipeline.plan(request(ImageEdit.of(picture(64, 48))).build());
+        MemoryPlan plan =
+                pipeline.plan(request(ImageToImage.of(picture(64, 48))).build());
         assertThat(plan.peaks().phases().keySet()).containsExactly("text", "encode", "denoise", "decode");
         assertThat(plan.toString()).containsPattern("vae_encoder +cpu +FP32 .*whole, for each request");
         assertThat(pipeline.plan().peaks().phases().keySet()).containsExactly("text", "denoise", "decode");

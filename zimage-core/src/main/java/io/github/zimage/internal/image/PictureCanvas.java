@@ -1,6 +1,6 @@
 package io.github.zimage.internal.image;
 
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.SourceImage;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -12,22 +12,22 @@ import org.jspecify.annotations.Nullable;
  * @param mask what of it is drawn anew, in grey and of the same size; null for all of it
  * @param overlay puts back what is not drawn anew; null if all is
  */
-public record EditCanvas(
+public record PictureCanvas(
         Pixels picture, @Nullable Pixels mask, @Nullable Overlay overlay) {
     /**
      * Prepares a picture.
      *
-     * @param edit with a picture that is present
+     * @param imageToImage with a picture that is present
      * @param width the width that is drawn, in pixels
      * @param height the height that is drawn
      */
-    public static EditCanvas of(ImageEdit edit, int width, int height) {
-        Pixels source = pixels(Objects.requireNonNull(edit.image()));
-        SourceImage given = edit.mask();
+    public static PictureCanvas of(ImageToImage imageToImage, int width, int height) {
+        Pixels source = pixels(Objects.requireNonNull(imageToImage.image()));
+        SourceImage given = imageToImage.mask();
         Pixels mask = given == null ? null : pixels(given);
-        if (edit.fit() == ImageEdit.Fit.STRETCH
-                && edit.maskPadding() == null
-                && edit.extension().isNone()) {
+        if (imageToImage.fit() == ImageToImage.Fit.STRETCH
+                && imageToImage.maskPadding() == null
+                && imageToImage.extension().isNone()) {
             return whole(
                     Lanczos.resize(source, width, height),
                     mask == null ? null : Lanczos.resize(mask, width, height).grey());
@@ -35,27 +35,27 @@ public record EditCanvas(
         Pixels fitting = mask == null
                 ? null
                 : Lanczos.resize(mask, source.width(), source.height()).grey();
-        if (!edit.extension().isNone()) {
-            Outpainting outpainting = new Outpainting(source.width(), source.height(), edit.extension());
+        if (!imageToImage.extension().isNone()) {
+            Outpainting outpainting = new Outpainting(source.width(), source.height(), imageToImage.extension());
             fitting = outpainting.mask(fitting);
             source = outpainting.picture(source);
         }
-        Integer padding = edit.maskPadding();
+        Integer padding = imageToImage.maskPadding();
         if (fitting != null && padding != null) {
             return part(source, fitting, MaskRegion.of(fitting, padding, width, height), width, height);
         }
         return whole(
-                Fitting.of(edit.fit(), source, width, height),
-                fitting == null ? null : Fitting.of(edit.fit(), fitting, width, height));
+                Fitting.of(imageToImage.fit(), source, width, height),
+                fitting == null ? null : Fitting.of(imageToImage.fit(), fitting, width, height));
     }
 
-    private static EditCanvas whole(Pixels picture, @Nullable Pixels mask) {
+    private static PictureCanvas whole(Pixels picture, @Nullable Pixels mask) {
         Box all = new Box(0, 0, picture.width(), picture.height());
-        return new EditCanvas(picture, mask, mask == null ? null : new Overlay(picture, mask, all));
+        return new PictureCanvas(picture, mask, mask == null ? null : new Overlay(picture, mask, all));
     }
 
-    private static EditCanvas part(Pixels source, Pixels mask, Box box, int width, int height) {
-        return new EditCanvas(
+    private static PictureCanvas part(Pixels source, Pixels mask, Box box, int width, int height) {
+        return new PictureCanvas(
                 Lanczos.resize(source.cropped(box), width, height),
                 Lanczos.resize(mask.cropped(box), width, height),
                 new Overlay(source, mask.cropped(box), box));

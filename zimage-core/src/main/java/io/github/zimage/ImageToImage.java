@@ -15,18 +15,18 @@ import org.jspecify.annotations.Nullable;
  * <pre>{@code
  * GenerationRequest.builder()
  *         .prompt("a red fox in the snow, oil painting")
- *         .edit(ImageEdit.of(Path.of("fox.png")).strength(0.5))
+ *         .imageToImage(ImageToImage.of(Path.of("fox.png")).strength(0.5))
  *         .build();
  * }</pre>
  *
  * <p>Values are checked when the request is built.
  */
 @CheckReturnValue
-public final class ImageEdit implements Cloneable {
+public final class ImageToImage implements Cloneable {
     /** The strength of a picture that is drawn anew as a whole, unless said otherwise. */
     public static final double DEFAULT_STRENGTH = 0.6;
 
-    static final ImageEdit EMPTY = new ImageEdit();
+    static final ImageToImage EMPTY = new ImageToImage();
 
     private static final int MULTIPLE = 16;
     /** Larger pictures are drawn smaller unless a size is given: the model was trained with at most about as many pixels. */
@@ -42,7 +42,7 @@ public final class ImageEdit implements Cloneable {
     private @Nullable Integer maskPadding;
     private Extension extension = Extension.NONE;
 
-    private ImageEdit() {}
+    private ImageToImage() {}
 
     /** How the steps go with a strength below 1. */
     public enum StrengthMode {
@@ -120,7 +120,7 @@ public final class ImageEdit implements Cloneable {
     }
 
     /** Starts from a picture. */
-    public static ImageEdit of(SourceImage image) {
+    public static ImageToImage of(SourceImage image) {
         return EMPTY.image(image);
     }
 
@@ -129,13 +129,13 @@ public final class ImageEdit implements Cloneable {
      *
      * @throws ZImageException as {@link SourceImage#read}
      */
-    public static ImageEdit of(Path file) {
+    public static ImageToImage of(Path file) {
         return of(SourceImage.read(file));
     }
 
-    private ImageEdit with(Consumer<ImageEdit> change) {
+    private ImageToImage with(Consumer<ImageToImage> change) {
         try {
-            ImageEdit copy = (ImageEdit) clone();
+            ImageToImage copy = (ImageToImage) clone();
             change.accept(copy);
             return copy;
         } catch (CloneNotSupportedException e) {
@@ -144,69 +144,69 @@ public final class ImageEdit implements Cloneable {
     }
 
     /** Sets the picture to start from. */
-    public ImageEdit image(SourceImage image) {
+    public ImageToImage image(SourceImage image) {
         Given.value(image, "image");
-        return with(edit -> edit.image = image);
+        return with(imageToImage -> imageToImage.image = image);
     }
 
     /**
      * Sets how much is drawn anew, from above 0 (nothing) to 1 (all). Unset, it is {@value #DEFAULT_STRENGTH}, and 1 with a mask or an extension. The
      * place of things lasts to about 0.7, colours and textures less.
      */
-    public ImageEdit strength(double strength) {
-        return with(edit -> edit.strength = strength);
+    public ImageToImage strength(double strength) {
+        return with(imageToImage -> imageToImage.strength = strength);
     }
 
     /** Sets how the steps go with it, {@link StrengthMode#CONTINUOUS} unless set. */
-    public ImageEdit strengthMode(StrengthMode strengthMode) {
+    public ImageToImage strengthMode(StrengthMode strengthMode) {
         Given.value(strengthMode, "strengthMode");
-        return with(edit -> edit.strengthMode = strengthMode);
+        return with(imageToImage -> imageToImage.strengthMode = strengthMode);
     }
 
     /** Sets how the picture is brought to the size of the request, {@link Fit#COVER} unless set. A mask comes along. */
-    public ImageEdit fit(Fit fit) {
+    public ImageToImage fit(Fit fit) {
         Given.value(fit, "fit");
-        return with(edit -> edit.fit = fit);
+        return with(imageToImage -> imageToImage.fit = fit);
     }
 
     /**
      * Sets what is drawn anew: what is white here. Pixels that are black come out as they are in the picture, to the byte; between, both are mixed. A mask
      * of another size than the picture's is resized to it.
      */
-    public ImageEdit mask(SourceImage mask) {
+    public ImageToImage mask(SourceImage mask) {
         Given.value(mask, "mask");
-        return with(edit -> edit.mask = mask);
+        return with(imageToImage -> imageToImage.mask = mask);
     }
 
     /** Sets what greys of the mask mean while drawing, {@link MaskMode#BINARY} unless set. */
-    public ImageEdit maskMode(MaskMode maskMode) {
+    public ImageToImage maskMode(MaskMode maskMode) {
         Given.value(maskMode, "maskMode");
-        return with(edit -> edit.maskMode = maskMode);
+        return with(imageToImage -> imageToImage.maskMode = maskMode);
     }
 
     /** Sets which latents the mask covers, {@link MaskCells#ANY} unless set. Soft masks cover each by the mean of its pixels. */
-    public ImageEdit maskCells(MaskCells maskCells) {
+    public ImageToImage maskCells(MaskCells maskCells) {
         Given.value(maskCells, "maskCells");
-        return with(edit -> edit.maskCells = maskCells);
+        return with(imageToImage -> imageToImage.maskCells = maskCells);
     }
 
     /**
      * Lets only the part of the picture be drawn, in the request's size, that the mask and so many pixels around it take, 0 to 4096. The result has the
      * picture's size, with that part put back. Unset, the whole picture is drawn.
      */
-    public ImageEdit maskPadding(int maskPadding) {
-        return with(edit -> edit.maskPadding = maskPadding);
+    public ImageToImage maskPadding(int maskPadding) {
+        return with(imageToImage -> imageToImage.maskPadding = maskPadding);
     }
 
     /** Sets how many pixels are drawn beside the picture, in its own pixels, 0 to 4096 each; rounded up so that the whole has multiples of 16. */
-    public ImageEdit extend(int left, int top, int right, int bottom) {
+    public ImageToImage extend(int left, int top, int right, int bottom) {
         return extend(new Extension(left, top, right, bottom));
     }
 
     /** As {@link #extend(int, int, int, int)}. */
-    public ImageEdit extend(Extension extension) {
+    public ImageToImage extend(Extension extension) {
         Given.value(extension, "extension");
-        return with(edit -> edit.extension = extension);
+        return with(imageToImage -> imageToImage.extension = extension);
     }
 
     /** Returns the picture to start from; {@code null} as long as only other values are known. */
@@ -286,7 +286,8 @@ public final class ImageEdit implements Cloneable {
 
     @Override
     public boolean equals(@Nullable Object other) {
-        return other instanceof ImageEdit edit && edit.values().equals(values());
+        return other instanceof ImageToImage imageToImage
+                && imageToImage.values().equals(values());
     }
 
     @Override
@@ -297,6 +298,6 @@ public final class ImageEdit implements Cloneable {
     /** Returns the picture and what is done with it. */
     @Override
     public String toString() {
-        return "ImageEdit[%s, strength %s%s]".formatted(image, strength(), mask == null ? "" : ", mask " + mask);
+        return "ImageToImage[%s, strength %s%s]".formatted(image, strength(), mask == null ? "" : ", mask " + mask);
     }
 }

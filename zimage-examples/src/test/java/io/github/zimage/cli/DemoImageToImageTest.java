@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
-import io.github.zimage.ImageEdit;
+import io.github.zimage.ImageToImage;
 import io.github.zimage.SourceImage;
 import io.github.zimage.ZImagePipeline;
 import java.awt.Color;
@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Draws from pictures with the demo model, and looks at what stays and what comes. */
-final class DemoEditsTest {
+final class DemoImageToImageTest {
     private static final Path MODEL = Path.of("demo-model");
     private static final int SIDE = 128;
 
@@ -46,8 +46,8 @@ final class DemoEditsTest {
         return pipeline.generate(request(prompt, seed).build()).toBufferedImage();
     }
 
-    private static GeneratedImage edit(String prompt, ImageEdit edit) {
-        return pipeline.generate(request(prompt, 5).edit(edit).build());
+    private static GeneratedImage imageToImage(String prompt, ImageToImage imageToImage) {
+        return pipeline.generate(request(prompt, 5).imageToImage(imageToImage).build());
     }
 
     /** Returns a picture moved to the right, with its own background behind it. */
@@ -94,11 +94,13 @@ final class DemoEditsTest {
 
     /** Returns how far apart things are drawn that are 32 pixels apart in the pictures. */
     private static double apart(String prompt, BufferedImage source, double strength) {
-        double left = place(edit(
-                        prompt, ImageEdit.of(SourceImage.of(moved(source, -16))).strength(strength))
+        double left = place(imageToImage(
+                        prompt,
+                        ImageToImage.of(SourceImage.of(moved(source, -16))).strength(strength))
                 .toBufferedImage());
-        double right = place(edit(
-                        prompt, ImageEdit.of(SourceImage.of(moved(source, 16))).strength(strength))
+        double right = place(imageToImage(
+                        prompt,
+                        ImageToImage.of(SourceImage.of(moved(source, 16))).strength(strength))
                 .toBufferedImage());
         return right - left;
     }
@@ -118,7 +120,8 @@ final class DemoEditsTest {
         Graphics2D graphics = mask.createGraphics();
         graphics.fillRect(SIDE / 2, 0, SIDE / 2, SIDE);
         graphics.dispose();
-        BufferedImage result = edit(other, ImageEdit.of(SourceImage.of(source)).mask(SourceImage.of(mask)))
+        BufferedImage result = imageToImage(
+                        other, ImageToImage.of(SourceImage.of(source)).mask(SourceImage.of(mask)))
                 .toBufferedImage();
         assertThat(JUDGE.objects(result, LEFT_RIGHT)).containsExactly(left, painted);
         for (int i = 0; i < SIDE * SIDE / 2; i++) {
@@ -134,7 +137,7 @@ final class DemoEditsTest {
         GeneratedImage image = pipeline.generate(GenerationRequest.builder()
                 .prompt("a fox on a yellow background")
                 .seed(3)
-                .edit(ImageEdit.of(SourceImage.of(source)).extend(0, 0, 32, 0))
+                .imageToImage(ImageToImage.of(SourceImage.of(source)).extend(0, 0, 32, 0))
                 .build());
         assertThat(image.width()).isEqualTo(160);
         BufferedImage kept = image.toBufferedImage().getSubimage(0, 0, SIDE, SIDE);
