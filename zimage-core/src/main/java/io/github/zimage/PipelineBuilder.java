@@ -272,7 +272,7 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Sets how many threads compute, at most as many as the machine has processors; the thread that gives them their work is one of them.
+     * Sets how many threads compute, at best one a processor; more than four a processor do not. The one that gives them work is one of them.
      * Unset, it is what the environment variable {@code OMP_NUM_THREADS} says, or else one a core, as far as affinity and control groups
      * let this process use them.
      *

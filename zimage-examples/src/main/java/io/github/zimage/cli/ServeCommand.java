@@ -2,6 +2,7 @@ package io.github.zimage.cli;
 
 import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageSize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.ZImagePipeline;
@@ -96,7 +97,8 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--size",
             paramLabel = "PIXELS",
-            description = "Width and height unless a request says otherwise (default: 1024; demo model: 128).")
+            description = "Width and height unless a request says otherwise (default: 1024; demo model: 128; or"
+                    + " --max-size, if that is less).")
     private @Nullable Integer size;
 
     @Option(
@@ -153,7 +155,7 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         System.setProperty("zimage.log.date", "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ");
-        int side = size != null ? size : model.defaultSize();
+        int side = size != null ? size : defaultSize(model.defaultSize(), maxSize);
         int largest = maxSize != null ? maxSize : largest(side);
         ServerOptions options = http.options(System.getenv(HttpOptions.KEY_VARIABLE))
                 .model(name())
@@ -191,6 +193,23 @@ final class ServeCommand implements Callable<Integer> {
             encoder.shutdown();
         }
         return 0;
+    }
+
+    /**
+     * Returns the width and height of pictures for which none is named: the model's, or the largest that is allowed.
+     *
+     * @param most the side of the largest square; null if it follows the default
+     * @throws IllegalArgumentException if no picture is that small, or so large
+     */
+    static int defaultSize(int usual, @Nullable Integer most) {
+        if (most == null) {
+            return usual;
+        }
+        if (most < MULTIPLE || most > ImageSize.MAX_SIDE) {
+            throw new IllegalArgumentException(
+                    "--max-size must be between %d and %d, but was %d".formatted(MULTIPLE, ImageSize.MAX_SIDE, most));
+        }
+        return Math.min(usual, most / MULTIPLE * MULTIPLE);
     }
 
     /** Returns the side of a square with as many pixels as a picture may have. */

@@ -15,7 +15,10 @@ import org.jspecify.annotations.Nullable;
 /** Who may call, by the host and the key that a request names, and who that is. */
 final class Access {
     private static final Pattern LOCAL_HOST =
-            Pattern.compile("(?i)(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]{1,5})?");
+            Pattern.compile("(?i)(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]{0,5})?");
+    /** What is behind the last colon that is not within brackets, unless it is a port or nothing (RFC 3986, 3.2.3). */
+    private static final Pattern WRONG_PORT = Pattern.compile(":(?!(?:" + ClientView.PORT_NUMBER + ")?$)[^:\\]]*$");
+
     private static final Pattern BEARER = Pattern.compile("(?i)bearer +([!-~]+) *");
     private static final int NETWORK_BYTES = 8;
 
@@ -54,6 +57,13 @@ final class Access {
         }
         String named = hosts.isEmpty() ? null : hosts.get(0);
         String host = target.authority() != null ? target.authority() : named;
+        if (host != null && WRONG_PORT.matcher(host).find()) {
+            throw new ApiException(
+                    400,
+                    "bad_request",
+                    "the port of a Host must be between 0 and 65535, but was in %s"
+                            .formatted(JsonFields.shown(host, 100)));
+        }
         if (isLocal && host != null && !isOurs(host) && !mayHandOn(exchange)) {
             throw new ApiException(
                     421,

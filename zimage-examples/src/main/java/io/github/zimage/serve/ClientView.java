@@ -14,11 +14,15 @@ import org.jspecify.annotations.Nullable;
  * @param address where the client is
  */
 record ClientView(String base, String prefix, String address) {
+    /** From 0 to 65535. */
+    static final String PORT_NUMBER =
+            "(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+
     private static final Pattern SCHEME = Pattern.compile("(?i)https?");
     private static final Pattern HOST =
-            Pattern.compile("[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\\[[0-9A-Fa-f:.]{2,45}\\](:[0-9]{1,5})?");
+            Pattern.compile("([A-Za-z0-9._-]{1,253}|\\[[0-9A-Fa-f:.]{2,45}\\])(:" + PORT_NUMBER + ")?");
     private static final Pattern PREFIX = Pattern.compile("(/[A-Za-z0-9._~-]{1,100}){1,10}/?");
-    private static final Pattern PORT = Pattern.compile("[0-9]{1,5}");
+    private static final Pattern PORT = Pattern.compile(PORT_NUMBER);
 
     /**
      * Looks at a request.

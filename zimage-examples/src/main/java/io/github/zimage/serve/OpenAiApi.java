@@ -136,7 +136,7 @@ final class OpenAiApi {
             throw ApiException.badParameter(
                     "output_compression", "output_compression must be 100, since PNG files lose nothing");
         }
-        fields.text("user", 512);
+        fields.text("user", Integer.MAX_VALUE);
         List.of("moderation", "output_compression", "style", "user").forEach(fields::ignore);
     }
 

@@ -15,19 +15,25 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Help with prompts. */
 final class PromptApi implements AutoCloseable {
     private static final Duration LINT_TIME = Duration.ofSeconds(2);
     private static final int WAITING_LINTS = 32;
+    /** In both languages, with something to fix. */
+    private static final String FIRST = "一只狐狸，(红色:1.2) // a fox, (red:1.2), masterpiece";
 
     private final PromptLinter linter = PromptLinter.create();
     private final PromptLibrary library = PromptLibrary.standard();
     /** One thread, so that those who type prompts take no more than that from those who wait for pictures. */
     private final ExecutorService lints;
+
+    private final AtomicBoolean prepared = new AtomicBoolean();
 
     PromptApi(ThreadFactory threads) {
         lints = new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING_LINTS), threads);
@@ -77,8 +83,20 @@ final class PromptApi implements AutoCloseable {
         lints.shutdownNow();
     }
 
-    /** {@code GET /api/prompt/templates}. */
+    /** Reads the rules and dictionaries, once, where nobody waits for it: half a second that the first prompt would take longer. */
+    private void prepare() {
+        if (!prepared.getAndSet(true)) {
+            try {
+                lints.execute(() -> linter.lint(FIRST));
+            } catch (RejectedExecutionException e) {
+                // enough prompts are there already
+            }
+        }
+    }
+
+    /** {@code GET /api/prompt/templates}. Who asks for them, as the page does when it is opened, is about to write a prompt. */
     void templates(Exchange exchange) {
+        prepare();
         ObjectNode root = Exchange.JSON.createObjectNode();
         ObjectNode templates = root.putObject("templates");
         for (String name : library.templates()) {

@@ -21,7 +21,7 @@ final class RequestReader {
     static final Map<String, Double> QUALITIES = Map.of("draft", 0.75, "publish", 1.0, "print", 1.25);
 
     private static final Pattern SIZE = Pattern.compile("([0-9]{1,5})x([0-9]{1,5})");
-    private static final int MULTIPLE = 16;
+    private static final int MULTIPLE = ServerOptions.MULTIPLE;
 
     private final ServerOptions options;
 
@@ -29,10 +29,11 @@ final class RequestReader {
         this.options = options;
     }
 
-    /** Returns the side of a square picture of a quality. */
+    /** Returns the side of a square picture of a quality, or of the largest that there may be. */
     int side(String quality) {
         double side = options.size() * Objects.requireNonNull(QUALITIES.get(quality));
-        return (int) Math.max(1, Math.round(side / MULTIPLE)) * MULTIPLE;
+        int rounded = (int) Math.max(1, Math.round(side / MULTIPLE)) * MULTIPLE;
+        return Math.min(rounded, floored(Math.sqrt((double) options.maxPixels())));
     }
 
     /**
@@ -49,6 +50,8 @@ final class RequestReader {
         String size = fields.text("size", 100);
         ObjectNode values = fields.others();
         requireOnce(values, count != null, size != null, names);
+        fields.integer("steps", 1L, options.maxSteps()); // before the values are read, whose own ranges are wider
+        fields.integer("count", 1L, options.maxCount());
         fields.know(names.all());
         fields.rejectOthers();
         GenerationRequest.Builder builder = GenerationRequest.builder();

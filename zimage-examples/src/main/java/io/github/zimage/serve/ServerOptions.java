@@ -1,5 +1,6 @@
 package io.github.zimage.serve;
 
+import io.github.zimage.ImageSize;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -45,6 +46,9 @@ public record ServerOptions(
         List<String> corsOrigins,
         @Nullable Path loraFolder) {
 
+    /** Width and height are multiples of it. */
+    static final int MULTIPLE = 16;
+
     /** @throws IllegalArgumentException if a value is out of its range; the message names all */
     public ServerOptions {
         apiKeys = List.copyOf(apiKeys);
@@ -63,6 +67,16 @@ public record ServerOptions(
                 problems,
                 "an API key must have at least 16 characters, printable ones of ASCII without spaces",
                 apiKeys.stream().allMatch(key -> key.matches("[!-~]{16,512}")));
+        check(
+                problems,
+                "size must be between %d and %d, but was %d".formatted(MULTIPLE, ImageSize.MAX_SIDE, size),
+                in(size, MULTIPLE, ImageSize.MAX_SIDE));
+        check(problems, "size must be a multiple of %d, but was %d".formatted(MULTIPLE, size), size % MULTIPLE == 0);
+        check(
+                problems,
+                "size %1$d, which is drawn where a request names none, must fit into the largest picture, but %1$d x %1$d are more than %2$d pixels"
+                        .formatted(size, maxPixels),
+                (long) size * size <= maxPixels);
         check(problems, "maxCount must be between 1 and 100, but was " + maxCount, in(maxCount, 1, 100));
         check(problems, "maxSteps must be between 1 and 1000, but was " + maxSteps, in(maxSteps, 1, 1000));
         check(
@@ -90,6 +104,7 @@ public record ServerOptions(
         String scheme = String.valueOf(url.getScheme()).toLowerCase(Locale.ROOT);
         return (scheme.equals("http") || scheme.equals("https"))
                 && url.getHost() != null
+                && url.getPort() <= 65_535
                 && url.getRawUserInfo() == null
                 && url.getRawQuery() == null
                 && url.getRawFragment() == null

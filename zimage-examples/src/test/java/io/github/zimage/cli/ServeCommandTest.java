@@ -139,6 +139,20 @@ final class ServeCommandTest {
         assertThat(largest).isLessThan(side * 4 / 3 + 16);
     }
 
+    @ParameterizedTest
+    @CsvSource({"1024, , 1024", "1024, 256, 256", "1024, 100, 96", "128, 256, 128", "1024, 16, 16"})
+    void usualSize_fitsTheLargest(int usual, Integer largest, int size) {
+        assertThat(ServeCommand.defaultSize(usual, largest)).isEqualTo(size);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {15, 0, -1, 8193})
+    void largestThatNoPictureCanBe_isRefused(int largest) {
+        assertThatThrownBy(() -> ServeCommand.defaultSize(1024, largest))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("--max-size must be between 16 and 8192, but was " + largest);
+    }
+
     @Test
     void portInUse_isOneLine() throws Exception {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {

@@ -68,6 +68,15 @@ final class RequestParametersTest {
         assertThat(answer.header("x-ignored-parameters")).isEqualTo(ignored);
     }
 
+    /** OpenAI's reference limits it nowhere, and nothing here depends on it. */
+    @Test
+    void userOfAnyLength_isTakenAndIgnored() throws Exception {
+        String body = "{'prompt':'fox','user':'%s'}".formatted("u".repeat(40_000));
+        Wire.Answer answer = server.post(GENERATIONS, "", body.replace('\'', '"'));
+        assertThat(answer.status()).as(answer.text()).isEqualTo(200);
+        assertThat(answer.header("x-ignored-parameters")).isEqualTo("user");
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -191,8 +200,8 @@ final class RequestParametersTest {
                 "'prompt':'a','n':0                    | n               | n must be a whole number from 1 to 4",
                 "'prompt':'a','n':2,'count':2          | n               | n and count or seeds say the same",
                 "'prompt':'a','n':2,'seeds':[1,2]      | n               | n and count or seeds say the same",
-                "'prompt':'a','count':5                | count           | may have 4 pictures here, but 5",
-                "'prompt':'a','count':1001             | count           | count must be between 1 and 1000",
+                "'prompt':'a','count':5                | count           | count must be a whole number from 1 to 4",
+                "'prompt':'a','count':1001             | count           | count must be a whole number from 1 to 4",
                 "'prompt':'a','seeds':[1,2,3,4,5]      | seeds           | may have 4 pictures here, but 5",
                 "'prompts':['a','b','c'],'n':2         | n               | may have 4 pictures here, but 6",
                 "'prompts':['a','b'],'prompt':'c'      | prompt          | only one of prompt and prompts",
@@ -204,7 +213,9 @@ final class RequestParametersTest {
                 "'prompt':'a','negative_prompt':7      | negative_prompt | negative_prompt must be a text, but was 7",
                 "'prompt':'a','negativePrompt':7       | negativePrompt  | negativePrompt must be a text, but was 7",
                 "'prompt':'a','steps':51               | steps           | steps must be a whole number from 1 to 50",
-                "'prompt':'a','steps':0                | steps           | steps must be between 1 and 1000",
+                "'prompt':'a','steps':0                | steps           | steps must be a whole number from 1 to 50",
+                "'prompt':'a','steps':-1               | steps           | steps must be a whole number from 1 to 50",
+                "'prompt':'a','steps':2.5              | steps           | steps must be a whole number from 1 to 50",
                 "'prompt':'a','sigmas':[0.5,0.6]       | sigmas          | sigmas must fall strictly",
                 "'prompt':'a','cfg_truncation':2       | cfg_truncation  | cfg_truncation must be between 0 and 1",
                 "'prompt':'a','noise_reduction':4      | noise_reduction | 25600 pixels",

@@ -102,6 +102,7 @@ public final class Assembly {
         List<Worker> workers = new ArrayList<>();
         try {
             Checkpoint kept = conversion().apply(checkpoint, keptPrecisions(computing.get(0)), settings.listener());
+            warnOfThreads();
             for (Device each : computing) {
                 GenerationListener heard = workers.isEmpty() ? settings.listener() : new GenerationListener() {};
                 workers.add(worker(kept, each, images, heard));
@@ -177,8 +178,17 @@ public final class Assembly {
     }
 
     private int threads() {
-        Integer threads = settings.threads();
-        return threads == null ? NativeRuntime.threads() : threads;
+        return NativeRuntime.threads(settings.threads());
+    }
+
+    private void warnOfThreads() {
+        Integer wanted = settings.threads();
+        if (wanted != null && wanted > threads()) {
+            LOG.warn(
+                    "{} threads are more than four for each processor that this process may use: {} compute",
+                    wanted,
+                    threads());
+        }
     }
 
     private void logChoices(Worker worker, LoadedModel engine, Duration elapsed) {

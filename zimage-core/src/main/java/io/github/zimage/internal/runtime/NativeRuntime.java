@@ -32,6 +32,16 @@ public final class NativeRuntime {
         return Holder.threads;
     }
 
+    /**
+     * Returns how many threads compute for a pipeline: as many as it wants, but no more than four a processor. Loads the native libraries.
+     *
+     * @param wanted null for as many as compute unless one is set
+     */
+    public static int threads(@Nullable Integer wanted) {
+        load();
+        return wanted == null ? Holder.threads : OpenMp.threads(wanted);
+    }
+
     /** Returns what looks after the threads that compute, or null if nothing does. Loads the native libraries. */
     static @Nullable SpinGovernor governor() {
         load();

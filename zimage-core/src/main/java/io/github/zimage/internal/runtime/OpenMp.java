@@ -29,7 +29,7 @@ final class OpenMp {
         if (!isLinux()) {
             return;
         }
-        OpenMpSettings settings = OpenMpSettings.of(ENVIRONMENT);
+        OpenMpSettings settings = OpenMpSettings.of(ENVIRONMENT, allowed());
         if (settings.changes().isEmpty()) {
             return;
         }
@@ -51,7 +51,7 @@ final class OpenMp {
      */
     static @Nullable SpinGovernor governor(int threads) {
         int processors = new AllowedProcessors(SystemFiles.ofThisMachine()).byAffinity();
-        boolean ours = isLinux() && OpenMpSettings.of(ENVIRONMENT).spinsBriefly();
+        boolean ours = isLinux() && OpenMpSettings.of(ENVIRONMENT, allowed()).spinsBriefly();
         return !ours || threads == 1 || processors >= MOST_PARKED
                 ? null
                 : new SpinGovernor(new ParkedTeam(processors + 1), threads);
@@ -61,15 +61,24 @@ final class OpenMp {
         return System.getProperty("os.name", "").toLowerCase(Locale.ROOT).contains("linux");
     }
 
+    /** Returns how many of those that a pipeline wants may compute. */
+    static int threads(int wanted) {
+        return Math.min(wanted, OpenMpSettings.most(allowed()));
+    }
+
+    private static int allowed() {
+        return new AllowedProcessors(SystemFiles.ofThisMachine()).count();
+    }
+
     /**
      * Returns how many threads compute unless a pipeline sets another number, and warns of what the user set in vain: what the
      * environment says, or as many as there are cores, but no more than this process may use. LibTorch must be loaded.
      */
     static int threads() {
-        int allowed = new AllowedProcessors(SystemFiles.ofThisMachine()).count();
+        int allowed = allowed();
         int found = torch.get_num_threads();
-        int threads = OpenMpSettings.choosesThreads(ENVIRONMENT) ? found : Math.min(found, allowed);
-        OpenMpSettings.of(ENVIRONMENT).warnings(threads, allowed).forEach(LOG::warn);
+        int threads = OpenMpSettings.choosesThreads(ENVIRONMENT, allowed) ? found : Math.min(found, allowed);
+        OpenMpSettings.of(ENVIRONMENT, allowed).warnings(threads, allowed).forEach(LOG::warn);
         return threads;
     }
 }

@@ -27,18 +27,34 @@ record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String>
     private static final List<String> THREADS_NAMES = List.of("OMP_NUM_THREADS", "MKL_NUM_THREADS");
 
     /** As many as {@code PipelineBuilder.threads} takes. More end the process where the system does not let it have them. */
-    static final int MOST_THREADS = 1024;
+    private static final int MOST_THREADS = 1024;
+
+    /** With a thousand on two processors, each operation takes a second, and loading a minute. */
+    private static final int MOST_PER_PROCESSOR = 4;
 
     /** A number, or one for each level of nested teams. */
     private static final Pattern NUMBERS = Pattern.compile("\\s*\\d{1,9}\\s*(,\\s*\\d{1,9}\\s*)*");
 
-    /** Returns the settings for an environment. */
-    static OpenMpSettings of(Map<String, String> environment) {
+    /**
+     * Returns how many threads may compute, whatever is asked for.
+     *
+     * @param allowed how many processors this process may compute on
+     */
+    static int most(int allowed) {
+        return Math.min(MOST_THREADS, MOST_PER_PROCESSOR * allowed);
+    }
+
+    /**
+     * Returns the settings for an environment.
+     *
+     * @param allowed how many processors this process may compute on
+     */
+    static OpenMpSettings of(Map<String, String> environment, int allowed) {
         Map<String, @Nullable String> changes = new LinkedHashMap<>();
         Map<String, String> invalid = new LinkedHashMap<>();
         for (String name : THREADS_NAMES) {
             String value = environment.get(name);
-            if (value != null && !isValid(value)) {
+            if (value != null && !isValid(value, allowed)) {
                 changes.put(name, null);
                 invalid.put(name, value);
             }
@@ -55,20 +71,20 @@ record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String>
     }
 
     /** Returns whether an environment says how many threads there shall be. */
-    static boolean choosesThreads(Map<String, String> environment) {
+    static boolean choosesThreads(Map<String, String> environment, int allowed) {
         return THREADS_NAMES.stream().anyMatch(name -> {
             String value = environment.get(name);
-            return value != null && isValid(value);
+            return value != null && isValid(value, allowed);
         });
     }
 
-    private static boolean isValid(String value) {
+    private static boolean isValid(String value, int allowed) {
         if (!NUMBERS.matcher(value).matches()) {
             return false;
         }
         for (String number : value.split(",", -1)) {
             int threads = Integer.parseInt(number.strip());
-            if (threads < 1 || threads > MOST_THREADS) {
+            if (threads < 1 || threads > most(allowed)) {
                 return false;
             }
         }
@@ -84,10 +100,10 @@ record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String>
     List<String> warnings(int threads, int allowed) {
         List<String> warnings = new ArrayList<>();
         invalid.forEach((name, value) -> warnings.add(
-                "%s must be a number of threads from 1 to %d, but is '%s': it counts as not set, and %d compute, on %d %s"
+                "%s must be a number of threads from 1 to %d here, but is '%s': it counts as not set, and %d compute, on %d %s"
                         .formatted(
                                 name,
-                                MOST_THREADS,
+                                most(allowed),
                                 ShownText.cut(value),
                                 threads,
                                 allowed,

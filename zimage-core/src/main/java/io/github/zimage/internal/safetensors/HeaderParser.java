@@ -219,7 +219,10 @@ final class HeaderParser {
                 throw wrong(name, field + " must hold integers from 0 to 2^63 - 1", shown(parser));
             }
             if (values.size() == most) {
-                throw wrong(name, field + " must have at most " + most + " entries", "longer");
+                String rule = field.equals("shape")
+                        ? "shape must have at most %d dimensions, which is zimage's limit".formatted(most)
+                        : "%s must have %d entries".formatted(field, most);
+                throw wrong(name, rule, "longer");
             }
             values.add(parser.getLongValue());
         }

@@ -10,16 +10,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What the user set wins; what is no number of threads is named once, in words of ours. */
 final class OpenMpSettingsTest {
     private static OpenMpSettings threads(String value) {
-        return OpenMpSettings.of(Map.of("OMP_NUM_THREADS", value));
+        return OpenMpSettings.of(Map.of("OMP_NUM_THREADS", value), 256);
     }
 
     @Test
     void threadsSpinBriefly_unlessTheUserSaysHowTheyWait() {
-        assertThat(OpenMpSettings.of(Map.of()).changes())
+        assertThat(OpenMpSettings.of(Map.of(), 2).changes())
                 .containsExactly(Map.entry("GOMP_SPINCOUNT", OpenMpSettings.SPIN_COUNT));
-        assertThat(OpenMpSettings.of(Map.of("GOMP_SPINCOUNT", "infinite")).changes())
+        assertThat(OpenMpSettings.of(Map.of("GOMP_SPINCOUNT", "infinite"), 2).changes())
                 .isEmpty();
-        assertThat(OpenMpSettings.of(Map.of("OMP_WAIT_POLICY", "active")).changes())
+        assertThat(OpenMpSettings.of(Map.of("OMP_WAIT_POLICY", "active"), 2).changes())
                 .isEmpty();
     }
 
@@ -29,7 +29,7 @@ final class OpenMpSettingsTest {
         OpenMpSettings settings = threads(value);
         assertThat(settings.changes()).doesNotContainKey("OMP_NUM_THREADS");
         assertThat(settings.warnings(1, 2)).isEmpty();
-        assertThat(OpenMpSettings.choosesThreads(Map.of("OMP_NUM_THREADS", value)))
+        assertThat(OpenMpSettings.choosesThreads(Map.of("OMP_NUM_THREADS", value), 256))
                 .isTrue();
     }
 
@@ -55,11 +55,11 @@ final class OpenMpSettingsTest {
     void otherValues_areTakenAway_andNamedInOneLine(String value) {
         OpenMpSettings settings = threads(value);
         assertThat(settings.changes()).containsEntry("OMP_NUM_THREADS", null);
-        assertThat(OpenMpSettings.choosesThreads(Map.of("OMP_NUM_THREADS", value)))
+        assertThat(OpenMpSettings.choosesThreads(Map.of("OMP_NUM_THREADS", value), 256))
                 .isFalse();
-        assertThat(settings.warnings(2, 2))
-                .containsExactly("OMP_NUM_THREADS must be a number of threads from 1 to 1024, but is '" + value
-                        + "': it counts as not set, and 2 compute, on 2 processors");
+        assertThat(settings.warnings(256, 256))
+                .containsExactly("OMP_NUM_THREADS must be a number of threads from 1 to 1024 here, but is '" + value
+                        + "': it counts as not set, and 256 compute, on 256 processors");
     }
 
     @Test
@@ -74,9 +74,22 @@ final class OpenMpSettingsTest {
 
     @Test
     void moreThreadsThanProcessors_areWarnedOf() {
-        assertThat(threads("1000").warnings(1000, 2))
+        assertThat(OpenMpSettings.of(Map.of("OMP_NUM_THREADS", "8"), 2).warnings(8, 2))
                 .containsExactly(
-                        "1000 threads are to compute, but this process may use only 2 processors: set OMP_NUM_THREADS to that,"
+                        "8 threads are to compute, but this process may use only 2 processors: set OMP_NUM_THREADS to that,"
                                 + " or leave it unset");
+    }
+
+    /** With 1000 on two processors, loading a small model took a minute. */
+    @ParameterizedTest
+    @ValueSource(strings = {"9", "1000", "1024", "9,1"})
+    void moreThanFourAProcessor_countAsNotSet(String value) {
+        Map<String, String> environment = Map.of("OMP_NUM_THREADS", value);
+        OpenMpSettings settings = OpenMpSettings.of(environment, 2);
+        assertThat(settings.changes()).containsEntry("OMP_NUM_THREADS", null);
+        assertThat(OpenMpSettings.choosesThreads(environment, 2)).isFalse();
+        assertThat(settings.warnings(2, 2))
+                .containsExactly("OMP_NUM_THREADS must be a number of threads from 1 to 8 here, but is '" + value
+                        + "': it counts as not set, and 2 compute, on 2 processors");
     }
 }

@@ -1,7 +1,9 @@
 package io.github.zimage.internal.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import io.github.zimage.internal.system.AllowedProcessors;
 import io.github.zimage.internal.system.SystemFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -98,6 +100,16 @@ final class OpenMpTest {
         assertThat(runtimeSays("GOMP_SPINCOUNT", "77")).contains("GOMP_SPINCOUNT = '77'");
         assertThat(runtimeSays("OMP_WAIT_POLICY", "passive")).contains("GOMP_SPINCOUNT = '0'");
         assertThat(runtimeSays("OMP_NUM_THREADS", "3")).contains("threads 3");
+    }
+
+    // A thousand on two processors take a second for an operation, so they must not be there when LibTorch is loaded.
+    @Test
+    void farMoreThreadsThanProcessors_areNotMade() throws IOException, InterruptedException {
+        assumeThat(OpenMpSettings.most(new AllowedProcessors(SystemFiles.ofThisMachine()).count()))
+                .isLessThan(1000);
+        String ofMachine = run(Map.of());
+        assertThat(run(Map.of("OMP_NUM_THREADS", "1000"))).isEqualTo(ofMachine);
+        assertThat(runtimeSays("OMP_NUM_THREADS", "1000")).doesNotContain("OMP_NUM_THREADS = '1000'");
     }
 
     // LibTorch prints C++ frames for some of these, and its runtime a line of its own.
