@@ -87,6 +87,11 @@ record BenchResult(
         return !Double.isNaN(reading(reading));
     }
 
+    /** Returns whether other programs computed meanwhile, so that this is not to be stored. */
+    boolean isDisturbed() {
+        return reading(BusyProfiler.BUSY) > 0;
+    }
+
     /** Returns a secondary result, NaN if there is none. */
     double reading(String name) {
         return readings.getOrDefault(name, Double.NaN);

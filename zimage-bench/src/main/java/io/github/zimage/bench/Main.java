@@ -1,5 +1,7 @@
 package io.github.zimage.bench;
 
+import io.github.zimage.internal.system.ProcessorWatch;
+import io.github.zimage.internal.system.SystemFiles;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -21,15 +23,32 @@ public final class Main {
             case "report" -> Report.main(rest);
             case "parts" -> Parts.main(rest);
             case "gpu-check" -> GpuCheck.main(rest);
-            case "profile" -> OperatorProfile.main(rest);
-            case "two-pictures" -> TwoPictures.main(rest);
+            case "profile" -> watched(() -> OperatorProfile.main(rest));
+            case "two-pictures" -> watched(() -> TwoPictures.main(rest));
             default -> org.openjdk.jmh.Main.main(withProfilers(args));
         }
     }
 
+    /** A measurement that ends the JVM, or returns. */
+    private interface Measurement {
+        void run() throws Exception;
+    }
+
+    /** Says so behind a measurement by this process beside which others computed. */
+    private static void watched(Measurement measurement) throws Exception {
+        ProcessorWatch watch = BusyProfiler.watch(SystemFiles.ofThisMachine());
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            ProcessorWatch.Others others = watch.seen();
+            if (others.disturb()) {
+                System.err.println(BusyProfiler.warning(others));
+            }
+        }));
+        measurement.run();
+    }
+
     private static String[] withProfilers(String[] args) {
         List<String> all = new ArrayList<>();
-        for (Class<?> profiler : List.of(NativeMemoryProfiler.class, ReadingsProfiler.class)) {
+        for (Class<?> profiler : List.of(NativeMemoryProfiler.class, ReadingsProfiler.class, BusyProfiler.class)) {
             all.add("-prof");
             all.add(profiler.getName());
         }

@@ -17,6 +17,8 @@ import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.runtime.DeviceThread;
+import io.github.zimage.internal.system.ProcessorWatch;
+import io.github.zimage.internal.system.SystemFiles;
 import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.vae.PictureDecoder;
@@ -109,6 +111,7 @@ final class Parts implements Callable<Integer> {
         device = new DeviceThread("parts");
         List<Double> seconds;
         BlockError error = null;
+        ProcessorWatch watch = BusyProfiler.watch(SystemFiles.ofThisMachine());
         try {
             if (check != null) {
                 Precision other = check;
@@ -122,6 +125,7 @@ final class Parts implements Callable<Integer> {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("part", part.name().toLowerCase(Locale.ROOT));
         line.put("seconds", seconds);
+        line.put("busyProcessors", watch.seen().used());
         if (error != null) {
             line.put("error", error.output());
             line.put("errorOfAddition", error.addition());

@@ -85,6 +85,12 @@ final class Report implements Callable<Integer> {
                 <body>
                 <h1>zimage benchmarks</h1>
                 """);
+        long disturbed = results.stream().filter(BenchResult::isDisturbed).count();
+        if (disturbed > 0) {
+            page.append(
+                    "<p><strong>%d of %d results were measured while other programs computed, and are not to be stored.</strong></p>\n"
+                            .formatted(disturbed, results.size()));
+        }
         int id = 0;
         for (Section section : sections(results)) {
             id++;
@@ -307,7 +313,8 @@ final class Report implements Callable<Integer> {
     }
 
     private static void appendTable(StringBuilder page, List<BenchResult> results) {
-        page.append("<table>\n<tr><th>Benchmark</th><th>Parameters</th><th>Time</th><th>Readings</th></tr>\n");
+        page.append(
+                "<table>\n<tr><th>Benchmark</th><th>Parameters</th><th>Time</th><th>Machine</th><th>Readings</th></tr>\n");
         for (BenchResult result : results) {
             page.append("<tr><td>")
                     .append(escaped(result.benchmark()))
@@ -317,10 +324,20 @@ final class Report implements Callable<Integer> {
                     .append(escaped(time(result.seconds())))
                     .append(Double.isNaN(result.error()) ? "" : escaped(" ± " + time(result.error())))
                     .append("</td><td>")
+                    .append(machine(result))
+                    .append("</td><td>")
                     .append(escaped(joined(result.readings(), "%s %.4g")))
                     .append("</td></tr>\n");
         }
         page.append("</table>\n");
+    }
+
+    /** Returns whether the processors were the benchmark's own, as far as it is known. */
+    private static String machine(BenchResult result) {
+        if (result.isDisturbed()) {
+            return String.format(Locale.ROOT, "busy: others used %.1f processors", result.reading(BusyProfiler.BUSY));
+        }
+        return result.has(BusyProfiler.BUSY) ? "quiet" : "not watched";
     }
 
     private static String joined(Map<String, ?> values, String format) {

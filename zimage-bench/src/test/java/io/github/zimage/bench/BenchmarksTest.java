@@ -35,7 +35,8 @@ class BenchmarksTest {
                 .verbosity(VerboseMode.SILENT)
                 .shouldFailOnError(true)
                 .addProfiler(NativeMemoryProfiler.class)
-                .addProfiler(ReadingsProfiler.class);
+                .addProfiler(ReadingsProfiler.class)
+                .addProfiler(BusyProfiler.class);
     }
 
     @Test
@@ -84,6 +85,9 @@ class BenchmarksTest {
                                     .get("memory.anonymous")
                                     .getScore())
                             .isBetween(1.0, 1e5));
+            assertThat(results)
+                    .allSatisfy(
+                            result -> assertThat(result.getSecondaryResults()).containsKey(BusyProfiler.BUSY));
             assertThat(page).contains("Predicted and measured memory");
         }
     }
