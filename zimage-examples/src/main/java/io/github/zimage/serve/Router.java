@@ -58,6 +58,7 @@ final class Router {
                 : RequestTarget.parse(publicUrl.getRawPath() + "/").segments();
         open = Map.of(
                 "/", get(page::show),
+                "/favicon.ico", get(page::icon),
                 "/health/live", get(status::live),
                 "/health/ready", get(status::ready));
         guarded = Map.of(

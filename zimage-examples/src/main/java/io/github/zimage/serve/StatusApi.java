@@ -2,9 +2,11 @@ package io.github.zimage.serve;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.zimage.Sampling;
 import io.github.zimage.internal.lora.LoraCatalog;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Executor;
 
 /** How the server is, and what it allows. */
@@ -86,6 +88,10 @@ final class StatusApi {
         if (folder != null) {
             LoraCatalog.names(folder).forEach(loras::add);
         }
+        ArrayNode samplers = root.putArray("samplers");
+        List.of(Sampling.Sampler.values()).forEach(each -> samplers.add(each.id()));
+        ArrayNode schedules = root.putArray("schedules");
+        List.of(Sampling.Schedule.values()).forEach(each -> schedules.add(each.id()));
         return root;
     }
 }
