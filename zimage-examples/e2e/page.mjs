@@ -31,7 +31,7 @@ try {
       }
     }
     const unnamed = await visit.page.evaluate(() => [...document.querySelectorAll("input, select, textarea, button")]
-      .filter(e => !(e.labels?.length || e.textContent.trim() || e.ariaLabel)).map(e => e.outerHTML));
+      .filter(e => e.offsetParent && !(e.labels?.length || e.textContent.trim() || e.ariaLabel || e.querySelector("img")?.alt)).map(e => e.outerHTML));
     check(unnamed.length === 0, "every control has a name, but not " + unnamed);
     await visit.page.context().close();
   }

@@ -53,9 +53,9 @@ export async function strength(visit) {
 }
 
 export async function mask(visit) {
-  const { page } = visit;
+  const { page } = visit, had = await page.evaluate(() => inputs.image.source?.key);
   await page.click("#gallery .tile:nth-child(3) .under button:nth-child(2)");
-  await page.waitForSelector("#inputs .given");
+  await visit.wait(had => inputs.image.source && inputs.image.source.key !== had, had ?? null);
   const source = await visit.pixels("#inputs .thumb img");
   await page.click("#paint");
   await page.waitForSelector("#mask[open]");

@@ -15,7 +15,7 @@ export async function drawing(visit) {
   check(await page.isEnabled("#draw"), "more can be drawn meanwhile");
   await visit.barriers("drawing");
   await visit.wait(n => document.querySelectorAll("#gallery .tile:not(.job)").length === n, before + 2);
-  check(await page.evaluate(() => [...document.querySelectorAll("#gallery img")].every(i => i.complete && i.naturalWidth > 0)), "the pictures are there");
+  check(await page.evaluate(() => Promise.all([...document.querySelectorAll("#gallery img")].map(i => { i.loading = "eager"; return i.decode(); })).then(() => true)), "the pictures are there");
   equal(await visit.count("#gallery .job"), 0, "tiles of what is done");
   const shot = await page.evaluate(() => { const image = document.querySelector("#gallery .shot img"), box = image.getBoundingClientRect(); return [box.width / box.height, image.naturalWidth / image.naturalHeight]; });
   check(Math.abs(shot[0] / shot[1] - 1) < 0.02, "a picture fills its frame: " + shot); // half a pixel of rounding in frames of 100 pixels and more
@@ -67,6 +67,7 @@ export async function reload(visit) {
   await page.fill("#prompt", prompt);
   await visit.fill("#seed", 77);
   await visit.fill("#negative", "text");
+  await visit.fill("#steps", 4);
   await visit.choose("ratio", "3:4");
   const before = await page.evaluate(() => [...document.querySelectorAll("#gallery .tile")].map(each => each.dataset.key));
   check(before.length > 3, "pictures are there");
@@ -75,7 +76,7 @@ export async function reload(visit) {
   equal(await page.evaluate(() => ["prompt", "seed", "negative", "steps"].map(id => document.getElementById(id).value)), [prompt, "77", "text", "4"], "the form after a reload");
   equal(await page.evaluate(() => document.querySelector("[name=ratio]:checked").value), "3:4", "the ratio after a reload");
   equal(await page.evaluate(() => [...document.querySelectorAll("#gallery .tile")].map(each => each.dataset.key)), before, "the pictures after a reload");
-  check(await page.evaluate(() => document.querySelector("#gallery img").decode().then(() => true)), "they can be seen");
+  check(await page.evaluate(() => { const image = document.querySelector("#gallery img"); image.loading = "eager"; return image.decode().then(() => true); }), "they can be seen");
   await visit.fill("#negative", "");
   await visit.choose("ratio", "1:1");
 }
@@ -117,7 +118,7 @@ export async function largeView(visit) {
   await visit.barriers("comparing");
   await page.keyboard.press("Escape");
   check(!await page.isVisible("#view"), "Esc closes it");
-  equal(await page.evaluate(() => document.activeElement.closest(".tile").dataset.key), keys[0], "where the focus returns to");
+  await visit.wait(key => document.activeElement.closest(".tile")?.dataset.key === key, keys[0]); // the focus returns to the picture that was seen last
 }
 
 export async function favourites(visit) {
@@ -127,6 +128,7 @@ export async function favourites(visit) {
   await page.click("#show-all");
   await page.click("#gallery .tile:nth-child(2) .star");
   equal(await page.getAttribute("#gallery .tile:nth-child(2) .star", "aria-pressed"), "true", "the star");
+  await visit.wait(async () => (await store.all("pictures")).some(each => each.favourite)); // written while nobody waits for it
   await visit.reload();
   await page.waitForSelector("#gallery .tile");
   await page.click("#show-favourites");

@@ -106,8 +106,11 @@ export class Visit {
   }
   /** The pixels of a picture of the page, as one number each. */
   pixels(selector) {
-    return this.page.evaluate(selector => {
-      const image = document.querySelector(selector), canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), paper = canvas.getContext("2d");
+    return this.page.evaluate(async selector => {
+      const image = document.querySelector(selector);
+      image.loading = "eager";
+      await image.decode();
+      const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), paper = canvas.getContext("2d");
       paper.drawImage(image, 0, 0);
       return { width: canvas.width, height: canvas.height, rgba: [...new Uint32Array(paper.getImageData(0, 0, canvas.width, canvas.height).data.buffer)] };
     }, selector);

@@ -20,9 +20,9 @@ import org.jspecify.annotations.Nullable;
  * A request with pictures, as a form or as JSON with data URLs.
  *
  * @param fields all but the pictures
- * @param imageToImage the pictures
+ * @param imageToImage the pictures; null if there are none, where that may be
  */
-record EditBody(JsonFields fields, ImageToImage imageToImage) {
+record EditBody(JsonFields fields, @Nullable ImageToImage imageToImage) {
     private static final String FORM = "multipart/form-data";
     private static final int MAX_BYTES = 32 << 20;
     private static final Pattern DATA_URL = Pattern.compile("(?i)data:image/[a-z+.-]{1,20};base64,");
@@ -32,6 +32,7 @@ record EditBody(JsonFields fields, ImageToImage imageToImage) {
     private static final Set<String> TEXTS =
             Set.of("prompt", "negativePrompt", "negative_prompt", "model", "user", "size");
 
+    private static final List<String> PICTURES = List.of("image", "images", "mask");
     private static final Set<String> IMAGES = Set.of("image", "image[]");
 
     /**
@@ -49,7 +50,27 @@ record EditBody(JsonFields fields, ImageToImage imageToImage) {
                 boundary != null ? () -> {} : () -> JsonBody.requireType(exchange),
                 MAX_BYTES,
                 bytes -> exchange.offload(
-                        worker, () -> boundary != null ? ofForm(bytes, boundary) : ofJson(bytes), handler));
+                        worker,
+                        () -> boundary != null
+                                ? ofForm(bytes, boundary)
+                                : ofFields(JsonFields.parseWithPictures(bytes), true),
+                        handler));
+    }
+
+    /** As {@link #read}, of JSON alone, which needs no pictures. */
+    static void readJson(Exchange exchange, Executor worker, Consumer<EditBody> handler) {
+        BodyReader.read(exchange, () -> JsonBody.requireType(exchange), MAX_BYTES, bytes -> {
+            if (bytes.length > JsonBody.MAX_BYTES) {
+                exchange.offload(worker, () -> ofFields(JsonFields.parseWithPictures(bytes), false), handler);
+                return;
+            }
+            JsonFields fields = JsonFields.parse(bytes);
+            if (PICTURES.stream().anyMatch(fields::has)) {
+                exchange.offload(worker, () -> ofFields(fields, false), handler); // a small file may be a large picture
+            } else {
+                handler.accept(new EditBody(fields, null));
+            }
+        });
     }
 
     static EditBody ofForm(byte[] body, String boundary) {
@@ -83,8 +104,7 @@ record EditBody(JsonFields fields, ImageToImage imageToImage) {
         }
     }
 
-    static EditBody ofJson(byte[] body) {
-        JsonFields fields = JsonFields.parseWithPictures(body);
+    private static EditBody ofFields(JsonFields fields, boolean needsImage) {
         JsonNode several = fields.value("images");
         List<byte[]> images = new ArrayList<>();
         for (JsonNode given : several == null ? List.<JsonNode>of() : several) {
@@ -95,6 +115,9 @@ record EditBody(JsonFields fields, ImageToImage imageToImage) {
             images.add(picture("image", image));
         }
         JsonNode mask = fields.value("mask");
+        if (!needsImage && images.isEmpty() && mask == null) {
+            return new EditBody(fields, null);
+        }
         return of(fields, images, mask == null ? null : picture("mask", mask));
     }
 

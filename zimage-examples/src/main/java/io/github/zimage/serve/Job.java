@@ -1,6 +1,8 @@
 package io.github.zimage.serve;
 
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageToImage;
+import io.github.zimage.SourceImage;
 import java.security.SecureRandom;
 import java.util.Base64;
 import java.util.List;
@@ -42,7 +44,7 @@ final class Job {
 
     private final String id;
     private final String client;
-    private final GenerationRequest request;
+    private volatile GenerationRequest request;
     private final IntPredicate previewsAt;
     private final double cost;
     private final long queuedAt;
@@ -90,6 +92,7 @@ final class Job {
         return client;
     }
 
+    /** Returns what is drawn. Once it has ended, pictures to start from are digests alone: they would stay in memory for nothing. */
     GenerationRequest request() {
         return request;
     }
@@ -238,11 +241,25 @@ final class Job {
 
     private void end(State end, long now) {
         endedAt = now;
+        request = withoutPictures(request);
         state = end;
         preview = null;
         release();
         tell(Event.END);
         watchers.clear();
+    }
+
+    private static GenerationRequest withoutPictures(GenerationRequest request) {
+        return request.imageToImage() == null
+                ? request
+                : request.toBuilder().imageToImage(Job::withoutPictures).build();
+    }
+
+    private static ImageToImage withoutPictures(ImageToImage from) {
+        SourceImage image = from.image();
+        SourceImage mask = from.mask();
+        ImageToImage named = image == null ? from : from.image(SourceImage.ofDigest(image.sha256()));
+        return mask == null ? named : named.mask(SourceImage.ofDigest(mask.sha256()));
     }
 
     private void release() {

@@ -35,13 +35,14 @@ final class JobsApi {
         this.worker = worker;
     }
 
-    /** {@code POST /api/jobs}. */
+    /** {@code POST /api/jobs}. Pictures to start from are data URLs: a form could be sent by a page of another site. */
     void create(Exchange exchange) {
-        exchange.readJson(fields -> {
+        EditBody.readJson(exchange, worker, body -> {
+            JsonFields fields = body.fields();
             String quality = fields.choice("quality", "publish", RequestReader.QUALITIES.keySet());
             boolean previews = fields.flag("previews", false);
             ParameterNames names = new ParameterNames(fields, "count");
-            GenerationRequest request = reader.read(fields, null, quality, names);
+            GenerationRequest request = reader.read(fields, body.imageToImage(), quality, names);
             if (fields.has("quality") && (fields.has("size") || fields.has("width") || fields.has("height"))) {
                 throw ApiException.badParameter("size", "quality is a size by another name: give one of them");
             }

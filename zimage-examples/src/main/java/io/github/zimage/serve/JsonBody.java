@@ -11,7 +11,9 @@ import java.util.regex.Pattern;
 final class JsonBody {
     static final String TYPE = "application/json";
 
-    private static final int MAX_BYTES = 64 * 1024;
+    /** Without pictures. */
+    static final int MAX_BYTES = 64 * 1024;
+
     private static final Pattern MEDIA_TYPE =
             Pattern.compile("(?i)\\s*([a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)\\s*((?:;.*)?)", Pattern.DOTALL);
     private static final Pattern CHARSET = Pattern.compile("(?i);\\s*charset\\s*=\\s*\"?([^\";\\s]*)\"?");

@@ -108,8 +108,12 @@ final class EditsTest {
     }
 
     private HttpResponse<String> send(String type, byte[] body) throws Exception {
+        return send(EDITS, type, body);
+    }
+
+    private HttpResponse<String> send(String path, String type, byte[] body) throws Exception {
         return client.send(
-                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + EDITS))
+                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
                         .header("Content-Type", type)
                         .POST(HttpRequest.BodyPublishers.ofByteArray(body))
                         .build(),
@@ -181,6 +185,41 @@ final class EditsTest {
         }
         assertThat(drawn().imageToImage().image()).isEqualTo(SourceImage.of(IMAGE));
         assertThat(drawn().width()).isEqualTo(64);
+    }
+
+    // What a job keeps is asked after for a quarter of an hour: pictures that it started from would fill the memory.
+    @Test
+    void jobs_startFromPicturesToo_andDoNotKeepThem() throws Exception {
+        backends.get(0).atOnce = false;
+        String url = "data:image/png;base64," + Base64.getEncoder().encodeToString(IMAGE);
+        HttpResponse<String> answer = send(
+                JobsApi.PATH,
+                "application/json",
+                text("{\"image\": \"%1$s\", \"mask\": \"%1$s\", \"prompt\": \"fox\", \"strength\": 0.3}"
+                        .formatted(url)));
+        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(202);
+        assertThat(JSON.readTree(answer.body()).get("width").asInt()).isEqualTo(32);
+        ServerFixture.await(() -> !backends.get(0).works.isEmpty());
+        StubBackend.Work work = backends.get(0).works.get(0);
+        assertThat(work.request().imageToImage().image()).isEqualTo(SourceImage.of(IMAGE));
+        assertThat(work.request().imageToImage().strength()).isEqualTo(0.3);
+        assertThat(work.request().imageToImage().mask()).isEqualTo(SourceImage.of(IMAGE));
+        Job job = new Job("client", work.request(), step -> false, 0);
+        job.succeed(List.of(), 1);
+        ImageToImage kept = job.request().imageToImage();
+        assertThat(kept.image().isPresent() || kept.mask().isPresent())
+                .as("pixels are kept")
+                .isFalse();
+        assertThat(kept.image().sha256()).isEqualTo(SourceImage.of(IMAGE).sha256());
+    }
+
+    // A form is one of the things that a page of another site can send without being asked.
+    @Test
+    void jobs_takeNoForms() throws Exception {
+        byte[] form = form("image", IMAGE, "prompt", "fox");
+        assertThat(send(JobsApi.PATH, "multipart/form-data; boundary=X7", form).statusCode())
+                .isEqualTo(415);
+        assertThat(backends.get(0).works).isEmpty();
     }
 
     @Test

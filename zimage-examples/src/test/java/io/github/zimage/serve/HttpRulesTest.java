@@ -69,7 +69,8 @@ final class HttpRulesTest {
                 "/v1/images/generations | Content-Type: text/plain       | 10    | 415",
                 "/v1/images/generations | X: no type                     | 10    | 415",
                 "/v1/images/generations | Content-Type: application/json | 70000 | 413",
-                "/api/jobs              | Content-Type: application/json | 70000 | 413",
+                "/api/jobs              | Content-Type: application/json | 34000000 | 413",
+                "/api/prompt/lint       | Content-Type: application/json | 70000 | 413",
                 "/api/prompt/lint       | Content-Type: application/xml  | 10    | 415",
                 "/nowhere               | Content-Type: application/json | 10    | 404",
                 "/v1/models             | Content-Type: application/json | 10    | 405"

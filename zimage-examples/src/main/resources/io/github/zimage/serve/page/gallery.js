@@ -10,9 +10,9 @@ const gallery = {
     if (this.pictures.some(each => each.key === picture.key)) return;
     this.pictures.unshift(picture);
     this.pictures.sort((a, b) => b.created - a.created);
+    this.show();
     await store.put("pictures", picture);
     if (!store.base && !this.told) { this.told = true; toast(t("notKept")); }
-    this.show();
   },
   tiles: new Map(),
   show() {
