@@ -40,6 +40,7 @@ public final class ImageServer implements AutoCloseable {
     private final Connections connections;
     private final PromptApi prompts = new PromptApi(named("zimage-lint"));
     private final HttpServer http;
+    private final Router router;
 
     /**
      * Prepares a server, which takes no requests before {@link #open}.
@@ -76,7 +77,7 @@ public final class ImageServer implements AutoCloseable {
         watchdog = new Watchdog(slot, memoryLimit, ProcessMemory::read, trend, healer);
         metrics.observe(queue, watchdog, readiness);
         connections = new Connections(limits, System::nanoTime);
-        Router router = router(limits);
+        router = router(limits);
         http = vertx.createHttpServer(new HttpServerOptions()
                         .setHost(options.host())
                         .setPort(options.port())
@@ -182,6 +183,11 @@ public final class ImageServer implements AutoCloseable {
     public void open() {
         slot.open();
         every(Watchdog.PERIOD, watchdog::checkQuietly);
+    }
+
+    /** For tests: what it answers to. */
+    Router router() {
+        return router;
     }
 
     /** For tests: lets the watchdog look now. */

@@ -252,7 +252,10 @@ final class Job {
     private static GenerationRequest withoutPictures(GenerationRequest request) {
         return request.imageToImage() == null
                 ? request
-                : request.toBuilder().imageToImage(Job::withoutPictures).build();
+                : request.toBuilder()
+                        .imageToImage(Job::withoutPictures)
+                        .size(request.width(), request.height()) // which may have been the picture's
+                        .build();
     }
 
     private static ImageToImage withoutPictures(ImageToImage from) {

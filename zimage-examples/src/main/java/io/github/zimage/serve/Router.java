@@ -22,6 +22,13 @@ final class Router {
     private static final Pattern JOB_EVENTS = Pattern.compile(JOB.pattern() + "/events");
     private static final Pattern JOB_PICTURE = Pattern.compile(JOB.pattern() + "/images/([0-9]+)\\.png");
 
+    /** Addresses with names in them, as OpenAPI writes them. */
+    static final Map<String, Pattern> NAMED = Map.of(
+            "/v1/models/{model}", MODEL,
+            "/api/jobs/{id}", JOB,
+            "/api/jobs/{id}/events", JOB_EVENTS,
+            "/api/jobs/{id}/images/{number}.png", JOB_PICTURE);
+
     private static final Set<String> NOT_YET = Set.of("/v1/images/variations");
 
     private final ServerOptions options;
@@ -59,6 +66,7 @@ final class Router {
         open = Map.of(
                 "/", get(page::show),
                 "/favicon.ico", get(page::icon),
+                "/openapi.json", get(new ApiDocument()::show),
                 "/health/live", get(status::live),
                 "/health/ready", get(status::ready));
         guarded = Map.of(
@@ -78,6 +86,11 @@ final class Router {
                 get(status::info),
                 "/metrics",
                 get(status::metrics));
+    }
+
+    /** Returns the addresses that have no names in them. */
+    Set<String> plainPaths() {
+        return Stream.concat(open.keySet().stream(), guarded.keySet().stream()).collect(Collectors.toSet());
     }
 
     private static Map<HttpMethod, Consumer<Exchange>> get(Consumer<Exchange> handler) {

@@ -149,6 +149,7 @@ final class EditsTest {
         assertThat(JSON.readTree(answer.body()).at("/data/1/b64_json").binaryValue())
                 .isEqualTo(StubBackend.png(8));
         GenerationRequest request = drawn();
+        assertThat(JSON.readTree(answer.body()).path("size").asText()).isEqualTo("32x32");
         assertThat(request.prompts()).as("a text, whatever it looks like").containsExactly("123");
         assertThat(List.of(request.width(), request.height())).containsExactly(32, 32);
         ImageToImage imageToImage = request.imageToImage();
@@ -210,6 +211,7 @@ final class EditsTest {
         assertThat(kept.image().isPresent() || kept.mask().isPresent())
                 .as("pixels are kept")
                 .isFalse();
+        assertThat(List.of(job.request().width(), job.request().height())).containsExactly(32, 32);
         assertThat(kept.image().sha256()).isEqualTo(SourceImage.of(IMAGE).sha256());
     }
 

@@ -156,7 +156,7 @@ function named({ width, height }) {
   return null;
 }
 
-$("form").addEventListener("input", () => { read(); showNotes(); });
+$("form").addEventListener("input", () => { read(); showNotes(); problem(""); });
 $("form").onsubmit = event => event.preventDefault();
 $("form").addEventListener("keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
 $("more").addEventListener("toggle", read);

@@ -102,6 +102,7 @@ const maskEditor = {
     paper.putImageData(image, 0, 0);
     const mask = painted ? { key: newKey(), blob: await toBlob(copy, "image/png"), name: "mask", width: copy.width, height: copy.height } : null;
     if (mask) await store.put("sources", mask);
+    if (mask && !this.input.mask) this.input.strength = null; // what was good for the whole picture is not for a part
     this.input.mask = mask;
     this.close(); this.input.changed(); $("paint").focus();
   },

@@ -34,6 +34,7 @@ const view = {
     const fit = Math.min((area.clientWidth - 32) / picture.width, (area.clientHeight - 32) / picture.height), frame = $("view-frame");
     frame.style.width = picture.width * fit + "px"; frame.style.height = picture.height * fit + "px";
     frame.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+    Object.assign($("view-slider").style, { left: (area.clientWidth - picture.width * fit) / 2 + "px", width: picture.width * fit + "px" });
     $("view").classList.toggle("pixels", this.scale > 1 && this.scale * fit > 4);
     $("view-zoomOut").disabled = this.scale <= 1; $("view-zoomIn").disabled = this.scale >= 16;
   },
@@ -55,12 +56,23 @@ const view = {
   async compare(on = $("view-slider").hidden) {
     const before = on ? await this.before() : null;
     $("view-compare").setAttribute("aria-pressed", Boolean(before));
-    $("view-slider").hidden = $("view-before").hidden = !before;
+    $("view-slider").hidden = $("view-before").hidden = $("view-line").hidden = !before;
+    $("view-canvas").classList.toggle("comparing", Boolean(before));
     if (!before) { $("view-before").removeAttribute("src"); return; }
     $("view-before").src = addressOf(before); $("view-before").alt = t("startedFrom");
     $("view-slider").value = 50; this.slide(); $("view-slider").focus();
   },
-  slide() { $("view-before").style.clipPath = `inset(0 ${100 - $("view-slider").value}% 0 0)`; },
+  slide() {
+    const at = $("view-slider").value;
+    $("view-before").style.clipPath = `inset(0 ${100 - at}% 0 0)`; $("view-line").style.left = at + "%";
+  },
+  /** While two pictures are compared, a pointer on them moves where one ends. */
+  slideTo(x) {
+    const box = $("view-frame").getBoundingClientRect();
+    $("view-slider").value = (x - box.left) / box.width * 100;
+    this.slide();
+  },
+  get slides() { return !$("view-slider").hidden && this.scale === 1; },
   remove() {
     const { picture } = this, list = gallery.shown, next = list[list.indexOf(picture) + 1] ?? list[list.indexOf(picture) - 1];
     gallery.remove(picture);
@@ -83,7 +95,8 @@ const view = {
     if (event.target === $("view-slider")) return;
     $("view-canvas").setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    this.swipe = { x: event.clientX, y: event.clientY };
+    this.swipe = this.slides ? null : { x: event.clientX, y: event.clientY };
+    if (this.slides) this.slideTo(event.clientX);
   },
   move(event) {
     const was = this.fingers.get(event.pointerId), now = { x: event.clientX, y: event.clientY };
@@ -93,7 +106,8 @@ const view = {
     if (other) {
       this.swipe = null;
       this.zoom(Math.hypot(now.x - other.x, now.y - other.y) / Math.max(1, Math.hypot(was.x - other.x, was.y - other.y)), { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });
-    } else if (this.scale > 1) { this.x += now.x - was.x; this.y += now.y - was.y; this.place(); }
+    } else if (this.slides) this.slideTo(event.clientX);
+    else if (this.scale > 1) { this.x += now.x - was.x; this.y += now.y - was.y; this.place(); }
   },
   up(event) {
     if (!this.fingers.delete(event.pointerId) || this.scale > 1 || !this.swipe) return;

@@ -3,8 +3,8 @@
 const words = {
   en: {
     composer: "New picture", key: "API key", prompt: "What to draw", promptHint: "A red fox in fresh snow, early morning light…", template: "Template", style: "Style", none: "None",
-    picture: "Start from a picture", choose: "Start from a picture: choose, drop or paste", remove: "Remove", strength: "How much changes", strengthLow: "a little", strengthHigh: "everything",
-    paint: "Paint what to change", repaint: "Change the painted part", unpaint: "Forget the painted part", extend: "Draw beyond its edges", left: "Left", top: "Top", right: "Right", bottom: "Bottom", startedFrom: "The picture to start from",
+    picture: "Start from a picture", choose: "Start from a picture…", remove: "Remove", strength: "How much changes", strengthLow: "a little", strengthHigh: "everything",
+    paint: "Paint what to change", repaint: "Change the painted part", unpaint: "Forget it", extend: "Draw beyond its edges", left: "Left", top: "Top", right: "Right", bottom: "Bottom", startedFrom: "The picture to start from",
     format: "Format", asPicture: "As the picture", own: "Own size", draft: "Draft", publish: "Standard", print: "Large", width: "Width", height: "Height",
     sizeNote: (most, side) => `Multiples of 16; together at most ${most} pixels, as ${side} × ${side} has.`,
     loras: "LoRA", weight: "Weight", addLora: "Add a LoRA", count: "Pictures", seed: "Seed", random: "random",
@@ -29,8 +29,8 @@ const words = {
   },
   zh: {
     composer: "新图片", key: "API 密钥", prompt: "画什么", promptHint: "雪地里的一只红狐狸，清晨的光线……", template: "模板", style: "风格", none: "无",
-    picture: "从图片开始", choose: "从图片开始：选择、拖入或粘贴", remove: "移除", strength: "改动多少", strengthLow: "一点点", strengthHigh: "全部",
-    paint: "涂出要改的部分", repaint: "修改涂出的部分", unpaint: "取消涂出的部分", extend: "向画面外延伸", left: "左", top: "上", right: "右", bottom: "下", startedFrom: "作为起点的图片",
+    picture: "从图片开始", choose: "从一张图片开始……", remove: "移除", strength: "改动多少", strengthLow: "一点点", strengthHigh: "全部",
+    paint: "涂出要改的部分", repaint: "修改涂出的部分", unpaint: "取消涂抹", extend: "向画面外延伸", left: "左", top: "上", right: "右", bottom: "下", startedFrom: "作为起点的图片",
     format: "画幅", asPicture: "同原图", own: "自定义", draft: "草稿", publish: "标准", print: "大图", width: "宽", height: "高",
     sizeNote: (most, side) => `须为 16 的倍数；总像素不超过 ${most}，即 ${side} × ${side}。`,
     loras: "LoRA", weight: "权重", addLora: "添加 LoRA", count: "张数", seed: "种子", random: "随机",
@@ -69,8 +69,8 @@ const words = {
 const examples = {
   small: [
     ["a fox on the left and a tree on the right, yellow background", "左边是狐狸，右边是树，黄色背景", "#f5b942", "#e2703a"], ["a panda on a green background", "绿色背景上的熊猫", "#7fc08a", "#2f6b4f"],
-    ["an octopus on a pink background", "粉色背景上的章鱼", "#f3a8c0", "#b65a86"], ["a cat on the left and a dog on the right, blue background", "左边是猫，右边是狗，蓝色背景", "#7aa7e0", "#33559f"],
-    ["a whale on a blue background", "蓝色背景上的鲸鱼", "#4a86d6", "#123a6b"], ["a butterfly on a purple background", "紫色背景上的蝴蝶", "#b48be0", "#5b3a8c"]
+    ["a penguin on a pink background", "粉色背景上的企鹅", "#f3a8c0", "#b65a86"], ["a cat on the left and a dog on the right, blue background", "左边是猫，右边是狗，蓝色背景", "#7aa7e0", "#33559f"],
+    ["an owl on an orange background", "橙色背景上的猫头鹰", "#f0a552", "#8f4a1f"], ["a rocket on a black background", "黑色背景上的火箭", "#4b4f63", "#14151c"]
   ],
   large: [
     ["A red fox asleep in fresh snow, its tail over its nose, low winter sun, 85 mm photograph, shallow depth of field", "一只红狐狸蜷在新雪里睡着，尾巴盖住鼻子，低低的冬日阳光，85毫米镜头摄影，浅景深", "#f3d9c0", "#d07a45"],
