@@ -19,6 +19,7 @@ module io.github.zimage.core {
     exports io.github.zimage.prompt;
     exports io.github.zimage.spi;
     exports io.github.zimage.tuning;
+    exports io.github.zimage.upscale;
     exports io.github.zimage.internal.config to
             io.github.zimage.demo;
     exports io.github.zimage.internal.device to

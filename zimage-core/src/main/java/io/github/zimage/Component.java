@@ -28,6 +28,12 @@ public record Component(String id, String folder) {
      */
     public static final Component VAE_ENCODER = new Component("vae_encoder", "vae");
 
+    /**
+     * The network that enlarges pictures, for requests that {@linkplain GenerationRequest.Builder#upscaler name one}. It comes from a file of its own. What is
+     * not set for it is as for {@link #VAE}.
+     */
+    public static final Component UPSCALER = new Component("upscaler", "vae");
+
     private static final List<Component> VALUES = List.of(TEXT_ENCODER, TRANSFORMER, VAE);
 
     /**

@@ -93,6 +93,15 @@ public interface GenerationListener {
     default void onDecode(int index, int count, Duration elapsed) {}
 
     /**
+     * A picture has been enlarged by an upscaler.
+     *
+     * @param index its number, from 1 to {@code count}
+     * @param count how many there are
+     * @param elapsed how long this one took
+     */
+    default void onUpscale(int index, int count, Duration elapsed) {}
+
+    /**
      * The generation is done.
      *
      * @param images all pictures, in order

@@ -4,6 +4,7 @@ import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.request.RequestFields;
 import io.github.zimage.internal.request.RequestJson;
 import io.github.zimage.internal.request.Seeds;
+import io.github.zimage.upscale.UpscalerModel;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
@@ -214,6 +215,11 @@ public final class GenerationRequest {
         return values.imageToImage;
     }
 
+    /** Returns what enlarges the pictures, or {@code null} if nothing does. */
+    public @Nullable UpscalerModel upscaler() {
+        return values.upscaler;
+    }
+
     /** Returns how many pictures this request gives. */
     public int totalCount() {
         return count() * Math.max(prompts().size(), promptEmbeddings().size());
@@ -262,6 +268,7 @@ public final class GenerationRequest {
         private List<Latents> latents = List.of();
         private @Nullable List<Lora> loras;
         private @Nullable ImageToImage imageToImage;
+        private @Nullable UpscalerModel upscaler;
 
         private Builder() {}
 
@@ -496,6 +503,20 @@ public final class GenerationRequest {
          */
         public Builder hires(double hires) {
             this.hires = hires;
+            return this;
+        }
+
+        /**
+         * Enlarges the finished pictures by a network, whose factor their size is multiplied by; with {@link #hires}, the small ones, before they are drawn anew.
+         */
+        public Builder upscaler(UpscalerModel upscaler) {
+            this.upscaler = Given.value(upscaler, "upscaler");
+            return this;
+        }
+
+        /** Enlarges no pictures, or with {@link #hires} by resizing, as unless an upscaler is set. */
+        public Builder withoutUpscaler() {
+            upscaler = null;
             return this;
         }
 

@@ -3,6 +3,7 @@ package io.github.zimage;
 import io.github.zimage.internal.image.PngText;
 import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.request.PictureText;
+import io.github.zimage.upscale.UpscalerModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,6 +46,11 @@ public record ImageParameters(GenerationRequest request, String model, Precision
     /** Returns the picture's seed; {@code null} if its noise was given. */
     public @Nullable Long seed() {
         return request.seed();
+    }
+
+    /** Returns the same for the picture when an upscaler has enlarged it. */
+    public ImageParameters upscaledBy(UpscalerModel upscaler) {
+        return new ImageParameters(request.toBuilder().upscaler(upscaler).buildRead(), model, precision, vaePrecision);
     }
 
     /** Returns the text that other programs read. */

@@ -6,6 +6,7 @@ import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.pipeline.Assembly;
 import io.github.zimage.internal.pipeline.Workers;
+import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.placement.MemoryPlan;
 import java.lang.ref.WeakReference;
 import java.time.Duration;
@@ -115,7 +116,7 @@ public final class ZImagePipeline implements AutoCloseable {
      */
     public List<GeneratedImage> generateAll(GenerationRequest request, GenerationListener listener) {
         workers.requireOtherThread();
-        return Workers.await(generateAsync(request, listener));
+        return DeviceThread.await(generateAsync(request, listener));
     }
 
     /** As {@link #generateAsync(GenerationRequest, GenerationListener)}, without a listener. */

@@ -25,7 +25,7 @@ final class ArchitectureTest {
             Set.of("pipeline"),
             Set.of("generation"),
             Set.of("engine"),
-            Set.of("transformer", "text", "vae"),
+            Set.of("transformer", "text", "vae", "upscale"),
             Set.of("device"),
             Set.of("nn"),
             Set.of("schedule"),
@@ -35,6 +35,7 @@ final class ArchitectureTest {
             Set.of("lora"),
             Set.of("weights"),
             Set.of("config"),
+            Set.of("torchfile"),
             Set.of("safetensors"),
             Set.of("numbers"),
             Set.of("image", "events", "runtime", "request"),
@@ -43,8 +44,8 @@ final class ArchitectureTest {
             Set.of("system"));
 
     /** What files are read by. */
-    private static final List<String> FILES =
-            List.of("tuning", "conversion", "lora", "weights", "config", "safetensors", "numbers", "io", "system");
+    private static final List<String> FILES = List.of(
+            "tuning", "conversion", "lora", "weights", "config", "torchfile", "safetensors", "numbers", "io", "system");
 
     @Test
     void internalPackages_useOnlyWhatLiesBelow() throws IOException {
@@ -83,7 +84,7 @@ final class ArchitectureTest {
                 Pattern.compile("^ *(?:public|protected) [^=;{]*\\b(?:Tensor|Pointer|Scalar)\\b", Pattern.MULTILINE);
         assertThat(shown.matcher("    public Tensor attend(Tensor query) {").find())
                 .isTrue();
-        for (String room : List.of("", "prompt", "tuning")) {
+        for (String room : List.of("", "prompt", "tuning", "upscale")) {
             try (Stream<Path> files = Files.list(SOURCES.resolve(room))) {
                 List<Path> sources =
                         files.filter(file -> file.toString().endsWith(".java")).toList();

@@ -2,6 +2,8 @@ package io.github.zimage;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.zimage.upscale.UpscalerModel;
+import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Test;
@@ -13,6 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class LeakTest {
     private static final int WARM_UP = 20;
     private static final int GENERATIONS = 500;
+    private static final int PICTURES = Integer.getInteger("zimage.leak.pictures", 100);
 
     /** Compiled code and buffers come and go by some megabytes. Less than 70 kB a generation would pass; the activations of one block are more. */
     private static final long NOISE_BYTES = 32 << 20;
@@ -36,6 +39,43 @@ final class LeakTest {
             assertThat(Pointer.totalCount()).isEqualTo(objects);
             assertThat(after).isLessThan(bytes + NOISE_BYTES);
         }
+    }
+
+    // Encoder, upscaler and overlay beside decoder and transformer, each of them loaded and let go.
+    @Test
+    @Timeout(600)
+    void picturesFromPictures_leaveNothingBehind() throws InterruptedException {
+        UpscalerModel upscaler = UpscalerModel.read(TinyUpscaler.FILE);
+        SourceImage picture = SourceImage.of(new BufferedImage(64, 64, BufferedImage.TYPE_INT_RGB));
+        SourceImage mask = SourceImage.of(new BufferedImage(64, 64, BufferedImage.TYPE_BYTE_GRAY));
+        try (ZImagePipeline pipeline =
+                TinyModel.pipeline(folder).attention(AttentionBackend.BLOCKWISE).build()) {
+            for (int i = 0; i < WARM_UP; i++) {
+                drawFrom(pipeline, i, picture, mask, upscaler);
+            }
+            long bytes = nativeBytes();
+            long objects = Pointer.totalCount();
+            for (int i = WARM_UP; i < PICTURES; i++) {
+                drawFrom(pipeline, i, picture, mask, upscaler);
+            }
+            long after = nativeBytes();
+            assertThat(Pointer.totalCount()).isEqualTo(objects);
+            assertThat(after).isLessThan(bytes + NOISE_BYTES);
+        }
+    }
+
+    private static void drawFrom(
+            ZImagePipeline pipeline, int i, SourceImage picture, SourceImage mask, UpscalerModel upscaler) {
+        GenerationRequest.Builder request =
+                TinyModel.request().prompt("fox").steps(1).seed(i).size(64, 64);
+        ImageToImage from = ImageToImage.of(picture).strength(0.5);
+        switch (i % 4) {
+            case 0 -> request.imageToImage(from);
+            case 1 -> request.imageToImage(from.mask(mask));
+            case 2 -> request.imageToImage(from).upscaler(upscaler);
+            default -> request.hires(2).upscaler(upscaler);
+        }
+        pipeline.generateAll(request.build());
     }
 
     /**

@@ -67,11 +67,17 @@ final class Components implements AutoCloseable {
 
     @SuppressWarnings("unchecked") // a loader's entry holds what that loader makes
     private <M> ModelHolder<M> holder(ComponentLoader<M> loader) {
-        return (ModelHolder<M>) held.computeIfAbsent(loader, this::hold).holder();
+        Held<?> known = held.get(loader);
+        if (known == null) {
+            known = hold(loader);
+            held.put(loader, known);
+        }
+        return (ModelHolder<M>) known.holder();
     }
 
     private <M> Held<M> hold(ComponentLoader<M> loader) {
         Component component = loader.component();
+        release(component);
         LoadContext context = new LoadContext(component, checkpoint, options, devices);
         return new Held<>(
                 loader,
@@ -89,6 +95,17 @@ final class Components implements AutoCloseable {
                         },
                         loader::rest,
                         readAhead));
+    }
+
+    /** Lets go of a component's model, to which another one comes in place. */
+    private void release(Component component) {
+        held.values().removeIf(each -> {
+            boolean other = each.loader().component().equals(component);
+            if (other) {
+                each.holder().close();
+            }
+            return other;
+        });
     }
 
     private void record(LoadEvent event, ComponentLoader<?> loader) {

@@ -74,10 +74,11 @@ public record EngineOptions(
     public EngineOptions {
         precisions = Map.copyOf(precisions);
         residences = Map.copyOf(residences);
-        for (Component half : List.of(Component.VAE, Component.VAE_ENCODER)) {
-            Residence vae = residences.get(half);
-            if (vae != null && vae.kind() == Residence.Kind.STREAMED) {
-                throw new IllegalArgumentException("the VAE must be resident or parked, but was " + vae);
+        for (Component whole : List.of(Component.VAE, Component.VAE_ENCODER, Component.UPSCALER)) {
+            Residence residence = residences.get(whole);
+            if (residence != null && residence.kind() == Residence.Kind.STREAMED) {
+                throw new IllegalArgumentException(
+                        "%s must be resident or parked, but was %s".formatted(whole, residence));
             }
         }
     }

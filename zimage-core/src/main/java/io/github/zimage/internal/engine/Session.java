@@ -34,9 +34,9 @@ public final class Session {
         this.cancellation = cancellation;
     }
 
-    /** Returns the same session for pictures on the way to those that were asked for, of whose progress nobody hears. */
-    public Session quietly() {
-        return new Session(model, phases, new QuietListener(listener), cancellation);
+    /** Returns the same session with something else that hears of it. */
+    public Session hearing(GenerationListener other) {
+        return new Session(model, phases, other, cancellation);
     }
 
     /**

@@ -19,6 +19,7 @@ import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.schedule.NoiseSchedule;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.UpscalerFile;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,7 +48,7 @@ public final class Generation {
         this.session = session;
         request = order.request();
         checkpoint = session.model().checkpoint();
-        listener = session.listener();
+        listener = order.start().heard(session.listener());
         latentHeight = request.height() / checkpoint.vae().scale();
         latentWidth = request.width() / checkpoint.vae().scale();
     }
@@ -86,7 +87,11 @@ public final class Generation {
         // 7. Latents to pictures
         GeneratedImage.Timings timings = new GeneratedImage.Timings(encode, denoise, Duration.ZERO, steps);
         List<DrawnImage> images = session.run(Phase.DECODE, () -> new Decoding(session).images(latents, timings));
-        return images.stream().map(begin::finished).toList();
+        List<DrawnImage> finished = images.stream().map(begin::finished).toList();
+
+        // 8. Pictures to larger ones
+        UpscalerFile upscaler = order.upscaler();
+        return upscaler == null ? finished : Upscaling.run(session, upscaler, finished);
     }
 
     private List<Tensor> denoised(Embeddings text, InitialLatents begin, List<Attachment> attachments) {

@@ -1,5 +1,6 @@
 package io.github.zimage.internal.generation;
 
+import io.github.zimage.GenerationListener;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.engine.Lease;
 import io.github.zimage.internal.engine.Session;
@@ -12,8 +13,10 @@ import io.github.zimage.internal.schedule.NoiseSchedule;
 import io.github.zimage.internal.schedule.NoiseSource;
 import io.github.zimage.internal.vae.Moments;
 import io.github.zimage.internal.vae.PictureEncoder;
+import io.github.zimage.internal.weights.UpscalerFile;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pictures that are drawn small first, where the model composes best, then enlarged and drawn anew in part, for the details.
@@ -21,8 +24,10 @@ import java.util.List;
  * @param small draws the small ones
  * @param width the width to enlarge to, in pixels
  * @param height likewise
+ * @param upscaler what enlarges, or null to resize
  */
-record InitialHires(Order small, int width, int height) implements InitialLatents {
+record InitialHires(
+        Order small, int width, int height, @Nullable UpscalerFile upscaler) implements InitialLatents {
     /**
      * How much is drawn anew: at the usual shift of 3, from a noise level of 0.62. More loses the composition, less leaves what was enlarged
      * without details.
@@ -31,13 +36,14 @@ record InitialHires(Order small, int width, int height) implements InitialLatent
 
     @Override
     public InitialLatents prepared(Session session) {
-        List<DrawnImage> drawn = Generation.run(session.quietly(), small);
+        List<DrawnImage> drawn = Generation.run(session.hearing(pass(session.listener(), false)), small);
+        List<DrawnImage> enlarged = upscaler == null ? drawn : Upscaling.run(session, upscaler, drawn);
         VaeConfig vae = session.model().checkpoint().vae();
         int steps = small.request().refiningSteps();
         return session.run(Phase.ENCODE, () -> {
             try (Lease<PictureEncoder> encoder = session.use(VaeEncoderLoader.INSTANCE)) {
                 List<Moments> moments = new ArrayList<>();
-                for (DrawnImage each : drawn) {
+                for (DrawnImage each : enlarged) {
                     Pixels pixels = new Pixels(each.width(), each.height(), 3, each.rgb());
                     byte[] large = Lanczos.resize(pixels, width, height).data();
                     moments.add(encoder.model().encode(large, width, height, session.cancellation()));
@@ -45,6 +51,17 @@ record InitialHires(Order small, int width, int height) implements InitialLatent
                 return new Enlarged(moments, vae, steps);
             }
         });
+    }
+
+    @Override
+    public GenerationListener heard(GenerationListener listener) {
+        return pass(listener, true);
+    }
+
+    private GenerationListener pass(GenerationListener listener, boolean isLast) {
+        int steps = small.request().steps();
+        return new PassListener(
+                listener, isLast ? steps : 0, steps + small.request().refiningSteps(), isLast);
     }
 
     @Override

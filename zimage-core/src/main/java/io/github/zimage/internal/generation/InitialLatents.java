@@ -1,5 +1,6 @@
 package io.github.zimage.internal.generation;
 
+import io.github.zimage.GenerationListener;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.schedule.NoiseSchedule;
@@ -12,6 +13,11 @@ public interface InitialLatents {
     /** Does what has to be done before denoising, such as encoding pictures, in phases of its own; returns what to go on with. */
     default InitialLatents prepared(Session session) {
         return this;
+    }
+
+    /** Returns what hears of the steps from here, such as one that counts those before them, too. */
+    default GenerationListener heard(GenerationListener listener) {
+        return listener;
     }
 
     /**

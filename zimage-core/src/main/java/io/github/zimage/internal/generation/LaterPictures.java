@@ -1,5 +1,6 @@
 package io.github.zimage.internal.generation;
 
+import io.github.zimage.GenerationListener;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.schedule.NoiseSchedule;
@@ -25,6 +26,11 @@ record LaterPictures(InitialLatents all, int first) implements InitialLatents {
     @Override
     public InitialLatents prepared(Session session) {
         return new LaterPictures(all.prepared(session), first);
+    }
+
+    @Override
+    public GenerationListener heard(GenerationListener listener) {
+        return all.heard(listener);
     }
 
     @Override

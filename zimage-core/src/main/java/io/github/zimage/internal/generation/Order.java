@@ -7,6 +7,7 @@ import io.github.zimage.internal.engine.Attachment;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.schedule.Sampler;
 import io.github.zimage.internal.schedule.Samplers;
+import io.github.zimage.internal.weights.UpscalerFile;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param sampler how they get from one noise level to the next
  * @param attachments what joins in between the transformer's blocks, in order
  * @param adapters what is added to the weights
+ * @param upscaler what enlarges the finished pictures, or null if nothing does
  */
 public record Order(
         GenerationRequest request,
@@ -32,7 +34,8 @@ public record Order(
         InitialLatents start,
         Sampler sampler,
         List<Attachment> attachments,
-        AdapterSets adapters) {
+        AdapterSets adapters,
+        @Nullable UpscalerFile upscaler) {
 
     /** Copies the lists, and checks that they have an entry for each picture or prompt. */
     public Order {
@@ -66,7 +69,8 @@ public record Order(
                 start(request),
                 Samplers.of(request.sampling().sampler()),
                 List.of(),
-                AdapterSets.NONE);
+                AdapterSets.NONE,
+                null);
     }
 
     /** Returns where a request's pictures start: from the picture or the latents that it has, or else from noise. */
@@ -97,31 +101,56 @@ public record Order(
                 LaterPictures.of(start, firstPicture),
                 sampler,
                 attachments,
-                adapters);
+                adapters,
+                upscaler);
     }
 
     /** Returns the same for another request of as many pictures and the same prompts, such as for smaller ones. */
     Order drawing(GenerationRequest other) {
-        return new Order(other, seeds, prompts, negativePrompt, start, sampler, attachments, adapters);
+        return with(other, start, sampler, attachments, adapters, upscaler);
     }
 
     /** Returns the same with another start. */
     public Order startingFrom(InitialLatents other) {
-        return new Order(request, seeds, prompts, negativePrompt, other, sampler, attachments, adapters);
+        return with(request, other, sampler, attachments, adapters, upscaler);
     }
 
     /** Returns the same with another sampler. */
     public Order sampledBy(Sampler other) {
-        return new Order(request, seeds, prompts, negativePrompt, start, other, attachments, adapters);
+        return with(request, start, other, attachments, adapters, upscaler);
     }
 
     /** Returns the same with other adapters. */
     public Order adaptedBy(AdapterSets others) {
-        return new Order(request, seeds, prompts, negativePrompt, start, sampler, attachments, others);
+        return with(request, start, sampler, attachments, others, upscaler);
     }
 
     /** Returns the same with other attachments. */
     public Order with(List<Attachment> others) {
-        return new Order(request, seeds, prompts, negativePrompt, start, sampler, others, adapters);
+        return with(request, start, sampler, others, adapters, upscaler);
+    }
+
+    /** Returns the same for pictures that are enlarged. */
+    Order upscaledBy(UpscalerFile other) {
+        return with(request, start, sampler, attachments, adapters, other);
+    }
+
+    private Order with(
+            GenerationRequest otherRequest,
+            InitialLatents otherStart,
+            Sampler otherSampler,
+            List<Attachment> otherAttachments,
+            AdapterSets otherAdapters,
+            @Nullable UpscalerFile otherUpscaler) {
+        return new Order(
+                otherRequest,
+                seeds,
+                prompts,
+                negativePrompt,
+                otherStart,
+                otherSampler,
+                otherAttachments,
+                otherAdapters,
+                otherUpscaler);
     }
 }

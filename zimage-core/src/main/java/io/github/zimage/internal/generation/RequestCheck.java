@@ -14,6 +14,9 @@ import io.github.zimage.internal.lora.ModelShapes;
 import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.UpscalerFile;
+import io.github.zimage.upscale.UpscalerModel;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -72,9 +75,36 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
         if (imageToImage != null) {
             checkImageToImage(problems, fields, imageToImage);
         }
+        checkUpscaler(problems, fields, request);
         if (!problems.isEmpty()) {
             throw new InvalidRequestException(fields, String.join("; ", problems));
         }
+    }
+
+    private static void checkUpscaler(List<String> problems, List<String> fields, GenerationRequest request) {
+        UpscalerModel model = request.upscaler();
+        if (model == null) {
+            return;
+        }
+        UpscalerFile file = upscaler(request);
+        String problem = null;
+        if (file == null) {
+            problem = "upscaler '%s' is known by its name only: set it to its file".formatted(model.name());
+        } else if (!file.sha256().equals(model.sha256())) {
+            problem = "the file of upscaler '%s' has changed since it was read: read it anew".formatted(model.name());
+        } else if (request.hires() <= 1) {
+            problem = file.config().problem(request.width(), request.height());
+        }
+        if (problem != null) {
+            fields.add("upscaler");
+            problems.add(problem);
+        }
+    }
+
+    private static @Nullable UpscalerFile upscaler(GenerationRequest request) {
+        UpscalerModel model = request.upscaler();
+        Path file = model == null ? null : model.file();
+        return file == null ? null : UpscalerFile.read(file);
     }
 
     private void checkImageToImage(List<String> problems, List<String> fields, ImageToImage imageToImage) {
@@ -135,17 +165,22 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
                                 : known.computeIfAbsent(
                                         negative, each -> new TokenIds(prompts.of(NEGATIVE_PROMPT, each))))
                 .adaptedBy(new AdapterSets(adapters.positive(), adapters.negative()));
-        return request.hires() > 1 ? enlarged(order) : order;
+        UpscalerFile upscaler = upscaler(request);
+        if (request.hires() > 1) {
+            return enlarged(order, upscaler);
+        }
+        return upscaler == null ? order : order.upscaledBy(upscaler);
     }
 
     /** Returns an order for the same pictures that draws them small first. */
-    private Order enlarged(Order order) {
+    private Order enlarged(Order order, @Nullable UpscalerFile upscaler) {
         GenerationRequest large = order.request();
         GenerationRequest small = large.toBuilder()
                 .size(small(large.width(), large.hires()), small(large.height(), large.hires()))
                 .hires(1)
+                .withoutUpscaler()
                 .build();
-        return order.startingFrom(new InitialHires(order.drawing(small), large.width(), large.height()));
+        return order.startingFrom(new InitialHires(order.drawing(small), large.width(), large.height(), upscaler));
     }
 
     /** Returns a side divided by a factor, rounded to what the model takes. */

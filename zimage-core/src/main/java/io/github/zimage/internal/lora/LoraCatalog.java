@@ -8,13 +8,10 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.io.ModelFile;
 import io.github.zimage.internal.io.Sha256;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
-import java.security.DigestInputStream;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -194,7 +191,7 @@ public final class LoraCatalog {
             FileTime modified = Files.getLastModifiedTime(file);
             long size = Files.size(file);
             Adapter adapter = LoraFile.read(file, model);
-            Read read = new Read(adapter, digest(file), size, modified);
+            Read read = new Read(adapter, Sha256.of(file), size, modified);
             if (!read.isAs(file)) {
                 throw new ModelLoadException(ModelFile.name(file) + ": the file changes while it is read");
             }
@@ -210,18 +207,6 @@ public final class LoraCatalog {
         LOG.info("{}; computed beside the weights, which stay as they are", report.summary());
         if (!report.isComplete()) {
             LOG.warn("Not all of it is applied. {}", report);
-        }
-    }
-
-    private static String digest(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file);
-                DigestInputStream digested = new DigestInputStream(in, Sha256.digest())) {
-            byte[] piece = new byte[1 << 20];
-            int count = digested.read(piece);
-            while (count >= 0) {
-                count = digested.read(piece);
-            }
-            return HexFormat.of().formatHex(digested.getMessageDigest().digest());
         }
     }
 }

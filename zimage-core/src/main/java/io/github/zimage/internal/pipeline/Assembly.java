@@ -12,6 +12,7 @@ import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.lora.LoraCatalog;
 import io.github.zimage.internal.lora.ModelShapes;
+import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.text.PromptTokens;
@@ -108,7 +109,7 @@ public final class Assembly {
                 workers.add(worker(kept, each, images, heard));
             }
             for (Worker worker : workers) {
-                LoadedModel engine = Workers.await(worker.loading());
+                LoadedModel engine = DeviceThread.await(worker.loading());
                 logChoices(worker, engine, Duration.ofNanos(System.nanoTime() - start));
                 logCompilation(worker, engine);
             }

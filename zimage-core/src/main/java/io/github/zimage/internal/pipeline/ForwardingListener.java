@@ -63,6 +63,11 @@ public class ForwardingListener implements GenerationListener {
     }
 
     @Override
+    public void onUpscale(int index, int count, Duration elapsed) {
+        target.onUpscale(index, count, elapsed);
+    }
+
+    @Override
     public void onDone(List<GeneratedImage> images) {
         target.onDone(images);
     }

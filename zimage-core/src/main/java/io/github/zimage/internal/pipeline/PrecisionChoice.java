@@ -25,7 +25,8 @@ public final class PrecisionChoice {
      */
     public void set(Component component, Precision precision) {
         if (component.folder().equals(Component.VAE.folder()) && precision.isEightBit()) {
-            throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + precision);
+            throw new IllegalArgumentException(
+                    "the precision of %s must be FP32 or BF16, but was %s".formatted(component, precision));
         }
         own.put(component, precision);
     }

@@ -20,6 +20,7 @@ final class RequestSplit {
     private final int[] steps;
     private int told;
     private int decoded;
+    private int upscaled;
     private boolean started;
     private boolean encoded;
 
@@ -179,6 +180,14 @@ final class RequestSplit {
             synchronized (RequestSplit.this) {
                 decoded++;
                 super.onDecode(decoded, pictures(parts), elapsed);
+            }
+        }
+
+        @Override
+        public void onUpscale(int index, int count, Duration elapsed) {
+            synchronized (RequestSplit.this) {
+                upscaled++;
+                super.onUpscale(upscaled, pictures(parts), elapsed);
             }
         }
     }

@@ -5,11 +5,11 @@ import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.PromptEmbeddings;
-import io.github.zimage.ZImageException;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.generation.Order;
+import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.placement.MemoryPlan;
 import java.time.Duration;
@@ -17,14 +17,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import org.bytedeco.javacpp.Pointer;
-import org.jspecify.annotations.Nullable;
 
 /** The devices of a pipeline: which one takes what, and what of it is still wanted. Thread-safe. */
 public final class Workers implements AutoCloseable {
@@ -125,13 +121,13 @@ public final class Workers implements AutoCloseable {
         for (Worker worker : workers) {
             drawn.add(submit(worker, cancellation -> worker.draw(order, new GenerationListener() {}, cancellation)));
         }
-        drawn.forEach(Workers::await);
+        drawn.forEach(DeviceThread::await);
     }
 
     /** Turns a prompt into embeddings. Blocks until that is done. */
     public PromptEmbeddings encode(TokenIds prompt) {
         Worker worker = idle().get(0);
-        return await(submit(
+        return DeviceThread.await(submit(
                 worker,
                 cancellation -> Session.encode(
                         worker.engine(), prompt, cancellation, worker.relief().whileEncoding())));
@@ -141,7 +137,7 @@ public final class Workers implements AutoCloseable {
     public void trim() {
         tokens.forget();
         for (Worker worker : workers) {
-            await(submit(worker, cancellation -> {
+            DeviceThread.await(submit(worker, cancellation -> {
                 worker.engine().forget();
                 return Pointer.trimMemory();
             }));
@@ -156,7 +152,7 @@ public final class Workers implements AutoCloseable {
     public boolean shrink() {
         boolean shrunk = false;
         for (Worker worker : workers) {
-            shrunk |= await(submit(worker, cancellation -> {
+            shrunk |= DeviceThread.await(submit(worker, cancellation -> {
                 Optional<EngineOptions> smaller =
                         worker.relief().smaller(worker.engine().options());
                 smaller.ifPresent(worker.engine()::shrink);
@@ -223,31 +219,6 @@ public final class Workers implements AutoCloseable {
                 throw new GenerationCancelledException("the pipeline was closed");
             }
         };
-    }
-
-    /** Waits for a future, and throws what it fails with. An interruption cancels it. */
-    public static <T> T await(CompletableFuture<T> future) {
-        try {
-            return future.get();
-        } catch (InterruptedException e) {
-            future.cancel(true);
-            Thread.currentThread().interrupt();
-            throw new GenerationCancelledException("the waiting thread was interrupted", e);
-        } catch (CancellationException e) {
-            throw new GenerationCancelledException("the generation was cancelled", e);
-        } catch (ExecutionException | CompletionException e) {
-            throw unwrap(e.getCause());
-        }
-    }
-
-    private static RuntimeException unwrap(@Nullable Throwable cause) {
-        if (cause instanceof Error error) {
-            throw error;
-        }
-        if (cause instanceof RuntimeException exception) {
-            return exception;
-        }
-        return new ZImageException("generation failed", cause);
     }
 
     /**

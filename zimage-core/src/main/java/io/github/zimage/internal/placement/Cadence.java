@@ -9,7 +9,9 @@ public enum Cadence {
     /** Once for each picture. */
     PICTURE("picture"),
     /** Once, where pictures start from a picture; otherwise never. */
-    SOURCE("source picture");
+    SOURCE("source picture"),
+    /** Once for each picture that is enlarged. */
+    UPSCALED("upscaled picture");
 
     private final String each;
 
@@ -29,6 +31,7 @@ public enum Cadence {
             case STEP -> ((work.pictures() - 1L) / work.picturesAtOnce() + 1) * work.steps();
             case PICTURE -> work.pictures();
             case SOURCE -> work.fromPicture() ? 1 : 0;
+            case UPSCALED -> work.upscaling() == null ? 0 : work.pictures();
         };
     }
 }

@@ -6,6 +6,7 @@ import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.config.VaeConfig;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 
 /** The components that every model has, as entries of a list to which others can be added. */
@@ -65,6 +66,13 @@ public final class Catalog {
                         VAE,
                         Cadence.PICTURE,
                         List.of(Phase.DECODE),
-                        (precision, weights) -> new DecoderMemory(request, precision, weights)));
+                        (precision, weights) -> new DecoderMemory(request, precision, weights)),
+                new CatalogEntry(
+                        Component.UPSCALER,
+                        Map.of(),
+                        VAE,
+                        Cadence.UPSCALED,
+                        List.of(Phase.UPSCALE),
+                        (precision, weights) -> new UpscalerMemory(request, precision)));
     }
 }

@@ -18,4 +18,6 @@ public record Phase(String id, String doing, Component component) {
     public static final Phase DENOISE = new Phase("denoise", "denoising", Component.TRANSFORMER);
     /** Latents to pictures. */
     public static final Phase DECODE = new Phase("decode", "decoding", Component.VAE);
+    /** Pictures to larger ones, for requests that name an upscaler. */
+    public static final Phase UPSCALE = new Phase("upscale", "upscaling", Component.UPSCALER);
 }

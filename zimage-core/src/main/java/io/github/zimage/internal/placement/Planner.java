@@ -141,7 +141,7 @@ public final class Planner {
     }
 
     private static boolean hasRoomForWholePictures(Plan plan) {
-        return Stream.of(Phase.ENCODE, Phase.DECODE)
+        return Stream.of(Phase.ENCODE, Phase.DECODE, Phase.UPSCALE)
                 .filter(plan.peaks()::containsKey)
                 .allMatch(phase -> plan.peak(phase) <= plan.machine().limit());
     }

@@ -3,8 +3,13 @@ package io.github.zimage.internal.placement;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Lora;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.config.RrdbNetConfig;
 import io.github.zimage.internal.lora.LoraFile;
+import io.github.zimage.internal.weights.UpscalerFile;
+import io.github.zimage.upscale.UpscalerModel;
+import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a plan is made for.
@@ -17,9 +22,7 @@ import java.util.List;
  * @param steps how often the transformer is evaluated
  * @param promptTokens the longest prompt
  * @param picturesAtOnce how many pictures go through a block in a row
- * @param fromPicture whether pictures start from another picture instead of from noise alone
- * @param adapterBytes the sizes of the files of its LoRAs
- * @param avoiding whether a negative prompt goes through the transformer with each picture
+ * @param extras what some requests have and others have not
  */
 public record Workload(
         int width,
@@ -30,9 +33,7 @@ public record Workload(
         int steps,
         int promptTokens,
         int picturesAtOnce,
-        boolean fromPicture,
-        long adapterBytes,
-        boolean avoiding) {
+        Extras extras) {
     /**
      * How many pictures go through a block in a row, unless memory runs out. Bounds the memory for streams between blocks; a block's
      * weights are still used several times.
@@ -45,6 +46,42 @@ public record Workload(
     /** Of how many shapes, a size with a length of the prompt, the transformer's work is kept recorded. */
     public static final int RECORDED_SHAPES = 8;
 
+    /**
+     * What some requests have and others have not.
+     *
+     * @param fromPicture whether pictures start from another picture instead of from noise alone
+     * @param adapterBytes the sizes of the files of its LoRAs
+     * @param avoiding whether a negative prompt goes through the transformer with each picture
+     * @param upscaling how pictures are enlarged, or null if they are not
+     */
+    public record Extras(
+            boolean fromPicture,
+            long adapterBytes,
+            boolean avoiding,
+            @Nullable Upscaling upscaling) {
+        /** Nothing. */
+        public static final Extras NONE = new Extras(false, 0, false, null);
+    }
+
+    /**
+     * How pictures are enlarged.
+     *
+     * @param network the upscaler's shape
+     * @param width that of each picture before, in pixels
+     * @param height likewise
+     */
+    public record Upscaling(RrdbNetConfig network, int width, int height) {
+        static @Nullable Upscaling of(GenerationRequest request) {
+            UpscalerModel model = request.upscaler();
+            Path file = model == null ? null : model.file();
+            return file == null
+                    ? null
+                    : new Upscaling(
+                            UpscalerFile.read(file).config(), (int) Math.ceil(request.width() / request.hires()), (int)
+                                    Math.ceil(request.height() / request.hires()));
+        }
+    }
+
     /** Returns the work of pictures that start from noise alone, without LoRAs. */
     public Workload(
             int width,
@@ -55,7 +92,7 @@ public record Workload(
             int steps,
             int promptTokens,
             int picturesAtOnce) {
-        this(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, false, 0, false);
+        this(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, Extras.NONE);
     }
 
     /** Returns the work of a request whose prompts have at most so many tokens; embeddings that come with it may have more. */
@@ -72,9 +109,11 @@ public record Workload(
                 request.evaluations(),
                 promptTokens,
                 PICTURES_AT_ONCE,
-                request.imageToImage() != null || request.hires() > 1,
-                adapterBytes(request),
-                request.nag().isOn());
+                new Extras(
+                        request.imageToImage() != null || request.hires() > 1,
+                        adapterBytes(request),
+                        request.nag().isOn(),
+                        Upscaling.of(request)));
     }
 
     private static long adapterBytes(GenerationRequest request) {
@@ -84,58 +123,54 @@ public record Workload(
                 : loras.stream().mapToLong(each -> LoraFile.bytes(each.file())).sum();
     }
 
+    /** Returns whether pictures start from another picture instead of from noise alone. */
+    public boolean fromPicture() {
+        return extras.fromPicture();
+    }
+
+    /** Returns the sizes of the files of its LoRAs. */
+    public long adapterBytes() {
+        return extras.adapterBytes();
+    }
+
+    /** Returns whether a negative prompt goes through the transformer with each picture. */
+    public boolean avoiding() {
+        return extras.avoiding();
+    }
+
+    /** Returns how pictures are enlarged, or null if they are not. */
+    public @Nullable Upscaling upscaling() {
+        return extras.upscaling();
+    }
+
     /** Returns the same work for pictures that start from another picture. */
     public Workload startingFromPicture() {
-        return new Workload(
-                width,
-                height,
-                pictures,
-                prompts,
-                guided,
-                steps,
-                promptTokens,
-                picturesAtOnce,
-                true,
-                adapterBytes,
-                avoiding);
+        return with(new Extras(true, adapterBytes(), avoiding(), upscaling()));
+    }
+
+    /** Returns the same work for pictures that are enlarged. */
+    Workload upscaledBy(Upscaling upscaling) {
+        return with(new Extras(fromPicture(), adapterBytes(), avoiding(), upscaling));
+    }
+
+    private Workload with(Extras others) {
+        return new Workload(width, height, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, others);
     }
 
     /** Returns the same work for pictures of another size. */
     Workload withSize(int newWidth, int newHeight) {
         return new Workload(
-                newWidth,
-                newHeight,
-                pictures,
-                prompts,
-                guided,
-                steps,
-                promptTokens,
-                picturesAtOnce,
-                fromPicture,
-                adapterBytes,
-                avoiding);
+                newWidth, newHeight, pictures, prompts, guided, steps, promptTokens, picturesAtOnce, extras);
     }
 
     /** Returns the same work for one picture. */
     Workload forOnePicture() {
-        return new Workload(
-                width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce, fromPicture, adapterBytes, avoiding);
+        return new Workload(width, height, 1, 1, guided, steps, promptTokens, picturesAtOnce, extras);
     }
 
     /** Returns the same work with so many pictures going through a block in a row. */
     Workload withPicturesAtOnce(int count) {
-        return new Workload(
-                width,
-                height,
-                pictures,
-                prompts,
-                guided,
-                steps,
-                promptTokens,
-                count,
-                fromPicture,
-                adapterBytes,
-                avoiding);
+        return new Workload(width, height, pictures, prompts, guided, steps, promptTokens, count, extras);
     }
 
     /** Returns the work for people, such as {@code 2 pictures of 1024 x 768}. */
@@ -147,6 +182,6 @@ public record Workload(
                         pictures == 1 ? "picture" : "pictures",
                         width,
                         height,
-                        guided ? " with guidance" : avoiding ? " with guidance by attention" : "");
+                        guided ? " with guidance" : avoiding() ? " with guidance by attention" : "");
     }
 }

@@ -9,6 +9,7 @@ import io.github.zimage.ImageToImage;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Lora;
 import io.github.zimage.Precision;
+import io.github.zimage.upscale.UpscalerModel;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -92,11 +93,18 @@ public final class PictureText {
         if (imageToImage != null) {
             text.append(", Denoising strength: ").append(imageToImage.strength());
         }
+        UpscalerModel upscaler = request.upscaler();
         if (request.hires() > 1) {
             text.append(", Hires upscale: ").append(request.hires());
-            text.append(", Hires upscaler: Lanczos, Hires steps: ").append(request.refiningSteps());
+            text.append(", Hires upscaler: ")
+                    .append(upscaler == null ? "Lanczos" : quoted(upscaler.name()))
+                    .append(", Hires steps: ")
+                    .append(request.refiningSteps());
         }
         text.append(", Size: ").append(request.width()).append('x').append(request.height());
+        if (upscaler != null && request.hires() <= 1) {
+            text.append(", ").append(upscaled(upscaler));
+        }
         if (request.nag().isOn()) {
             text.append(", NAG scale: ").append(plain(request.nag().scale()));
             text.append(", NAG tau: ").append(plain(request.nag().tau()));
@@ -105,6 +113,12 @@ public final class PictureText {
         text.append(", Model: ").append(quoted(model));
         text.append(", Version: ").append(quoted(version));
         return text.toString();
+    }
+
+    /** Returns what the text in the web UI's format says of an upscaler. */
+    public static String upscaled(UpscalerModel upscaler) {
+        String factor = upscaler.isPresent() ? "Postprocess upscale by: %d, ".formatted(upscaler.scale()) : "";
+        return factor + "Postprocess upscaler: " + quoted(upscaler.name());
     }
 
     /**

@@ -18,6 +18,7 @@ import io.github.zimage.Sampling;
 import io.github.zimage.Sampling.Sampler;
 import io.github.zimage.Sampling.Schedule;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.upscale.UpscalerModel;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
@@ -41,6 +42,12 @@ public final class RequestFields {
             new FieldRule<>("be above 0 and at most 100", value -> value > 0 && value <= 100);
     private static final FieldRule<List<Float>> FALLING =
             new FieldRule<>("fall strictly from at most 1 to above 0", RequestFields::falls);
+
+    private static final FieldType<UpscalerModel> UPSCALER = new FieldType<>(
+            "an upscaler's name, and perhaps @sha256: and 64 hexadecimal digits behind it",
+            node -> node.isTextual() && UpscalerModel.isName(node.textValue()),
+            node -> UpscalerModel.named(node.textValue()),
+            upscaler -> TEXT.write().apply(upscaler.toString()));
 
     private static final List<RequestField<?>> OWN = List.of(
             new RequestField<>(
@@ -185,6 +192,8 @@ public final class RequestFields {
                     between(1, GenerationRequest.MAX_HIRES),
                     request -> request.hires() == 1 ? null : request.hires(),
                     GenerationRequest.Builder::hires),
+            new RequestField<>(
+                    "upscaler", UPSCALER, ANY, GenerationRequest::upscaler, GenerationRequest.Builder::upscaler),
             new RequestField<>(
                     "noiseReduction",
                     WHOLE,

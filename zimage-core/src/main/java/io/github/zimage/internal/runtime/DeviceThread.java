@@ -1,9 +1,14 @@
 package io.github.zimage.internal.runtime;
 
+import io.github.zimage.GenerationCancelledException;
+import io.github.zimage.ZImageException;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -11,6 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.InferenceMode;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The one thread that calls LibTorch for a device. LibTorch's guards and JavaCPP's scopes belong to a thread, and each thread that
@@ -75,6 +81,31 @@ public final class DeviceThread {
                             : "too many generations wait: at most %d may".formatted(QUEUE_CAPACITY),
                     e);
         }
+    }
+
+    /** Waits for a future, and throws what it fails with. An interruption cancels it. */
+    public static <T> T await(CompletableFuture<T> future) {
+        try {
+            return future.get();
+        } catch (InterruptedException e) {
+            future.cancel(true);
+            Thread.currentThread().interrupt();
+            throw new GenerationCancelledException("the waiting thread was interrupted", e);
+        } catch (CancellationException e) {
+            throw new GenerationCancelledException("the generation was cancelled", e);
+        } catch (ExecutionException | CompletionException e) {
+            throw unwrap(e.getCause());
+        }
+    }
+
+    private static RuntimeException unwrap(@Nullable Throwable cause) {
+        if (cause instanceof Error error) {
+            throw error;
+        }
+        if (cause instanceof RuntimeException exception) {
+            return exception;
+        }
+        return new ZImageException("generation failed", cause);
     }
 
     /** Tells whether the caller runs on this thread, where waiting for another task would never end. */

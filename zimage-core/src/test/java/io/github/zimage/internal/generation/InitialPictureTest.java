@@ -320,14 +320,16 @@ final class InitialPictureTest {
             GenerationListener listener = new GenerationListener() {
                 @Override
                 public void onStep(int step, int count, Duration elapsed) {
-                    heard.add(count);
+                    heard.add(10 * step + count);
                 }
             };
             float[] actual = Generation.run(engine.model(), engine.order(large, 7), listener, () -> {}, Relief.NONE)
                     .get(0)
                     .latents()
                     .values();
-            assertThat(heard).as("half of three steps, rounded up").containsExactly(2, 2);
+            assertThat(heard)
+                    .as("three steps and two more, half of them rounded up")
+                    .containsExactly(15, 25, 35, 45, 55);
             DrawnImage first = engine.generate(engine.order(small, 7)).get(0);
             byte[] enlarged =
                     Lanczos.resize(new Pixels(64, 48, 3, first.rgb()), 128, 96).data();

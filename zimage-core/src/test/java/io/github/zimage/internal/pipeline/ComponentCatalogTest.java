@@ -187,7 +187,7 @@ class ComponentCatalogTest {
         assertThatThrownBy(() -> planner(layout(threeOf()), Map.of(CONTROL, Placement.parkedOnDisk())))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("control_test cannot be placed, because the model has no such component: it has"
-                        + " [text_encoder, vae_encoder, transformer, vae]");
+                        + " [text_encoder, vae_encoder, transformer, vae, upscaler]");
     }
 
     @ParameterizedTest

@@ -28,9 +28,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** A request that goes through JSON comes out as it was; what is wrong in JSON is said by the field's name. */
 final class RequestJsonTest {
-    /** Setters whose values are too large for JSON, that stand for two others, or that read JSON. */
+    /** Setters whose values are too large for JSON, that stand for two others or unset one, or that read JSON. */
     private static final Set<String> NO_FIELDS =
-            Set.of("promptEmbeddings", "negativeEmbeddings", "latents", "size", "json", "lora");
+            Set.of("promptEmbeddings", "negativeEmbeddings", "latents", "size", "json", "lora", "withoutUpscaler");
 
     @Test
     void defaults_areWrittenByValue() {
