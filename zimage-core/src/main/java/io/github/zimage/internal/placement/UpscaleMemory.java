@@ -43,12 +43,13 @@ public final class UpscaleMemory {
         long columns = side(width, config.unshuffle(), tile);
         long typeBytes = ComponentMemory.typeBytes(precision);
         long features = rows * columns * config.features() * typeBytes;
-        // Features before the trunk and before a block; in a dense block what is put together, and with what is added.
+        // In a dense block: what is put together, and that with what is added.
         long dense = rows * columns * typeBytes * 2 * config.denseChannels(RrdbNetConfig.CONVOLUTIONS - 1);
         long strip = Math.min(rowsAtOnce((int) rows) + 2L * HALO, rows) * columns << 2 * config.doublings();
         // A convolution, what it is of, and half the size of that.
         long enlarged = strip * config.features() * typeBytes * 9 / 4;
-        return 2 * features + Math.max(dense, enlarged);
+        // Features before the trunk, before a block and before a dense block; or behind the trunk.
+        return Math.max(3 * features + dense, 2 * features + enlarged);
     }
 
     private static long side(int pixels, int unshuffle, int tile) {

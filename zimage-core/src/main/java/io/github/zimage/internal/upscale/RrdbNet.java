@@ -107,7 +107,7 @@ final class RrdbNet {
             Tensor known = x;
             for (Convolution convolution : block.subList(0, block.size() - 1)) {
                 Tensor added = activated(known, convolution);
-                Tensor both = torch.cat(new TensorVector(known, added), 1);
+                Tensor both = joined(known, added);
                 added.close();
                 if (known != x) {
                     known.close();
@@ -118,6 +118,13 @@ final class RrdbNet {
                     .mul_(new Scalar(RESIDUAL))
                     .add_(x);
         });
+    }
+
+    /** A vector holds its tensors as long as it is there. */
+    private static Tensor joined(Tensor known, Tensor added) {
+        try (TensorVector both = new TensorVector(known, added)) {
+            return torch.cat(both, 1);
+        }
     }
 
     /**
