@@ -56,7 +56,7 @@ public record RrdbNetConfig(int unshuffle, int features, int growth, int blocks,
     /** Returns the shapes of all weights by their names. */
     public Map<String, List<Long>> tensors() {
         Map<String, List<Long>> tensors = new LinkedHashMap<>();
-        convolution(tensors, "conv_first", BANDS * unshuffle * unshuffle, features);
+        convolution(tensors, "conv_first", (long) BANDS * unshuffle * unshuffle, features);
         for (int block = 0; block < blocks; block++) {
             for (int dense = 1; dense <= DENSE_BLOCKS; dense++) {
                 for (int k = 1; k <= CONVOLUTIONS; k++) {

@@ -45,7 +45,7 @@ public final class UpscaleMemory {
         long features = rows * columns * config.features() * typeBytes;
         // In a dense block: what is put together, and that with what is added.
         long dense = rows * columns * typeBytes * 2 * config.denseChannels(RrdbNetConfig.CONVOLUTIONS - 1);
-        long strip = Math.min(rowsAtOnce((int) rows) + 2L * HALO, rows) * columns << 2 * config.doublings();
+        long strip = Math.min(rowsAtOnce((int) rows) + 2L * HALO, rows) * (columns << (2 * config.doublings()));
         // A convolution, what it is of, and half the size of that.
         long enlarged = strip * config.features() * typeBytes * 9 / 4;
         // Features before the trunk, before a block and before a dense block; or behind the trunk.

@@ -83,7 +83,8 @@ public final class TorchFile {
         List<String> pickles = entries.keySet().stream()
                 .filter(each -> each.endsWith("/data.pkl"))
                 .toList();
-        if (pickles.size() != 1) {
+        ZipDirectory.Entry pickle = pickles.size() == 1 ? entries.get(pickles.get(0)) : null;
+        if (pickle == null) {
             throw refused("it must have one data.pkl, but has " + pickles.size());
         }
         String folder = pickles.get(0).substring(0, pickles.get(0).length() - "data.pkl".length());
@@ -91,7 +92,6 @@ public final class TorchFile {
         if (order != null && order.size() == 3) { // "big"
             throw refused("its numbers must be little endian, but are big endian");
         }
-        ZipDirectory.Entry pickle = entries.get(pickles.get(0));
         if (pickle.size() > MOST_PICKLE) {
             throw refused("its pickle may have %d bytes, but has %d".formatted(MOST_PICKLE, pickle.size()));
         }

@@ -90,12 +90,10 @@ final class RrdbNet {
 
     private Tensor residual(Tensor x, List<List<Convolution>> blocks) {
         return Tensors.scoped(() -> {
-            Tensor hidden = x;
-            for (List<Convolution> block : blocks) {
+            Tensor hidden = dense(x, blocks.get(0));
+            for (List<Convolution> block : blocks.subList(1, blocks.size())) {
                 Tensor next = dense(hidden, block);
-                if (hidden != x) {
-                    hidden.close();
-                }
+                hidden.close();
                 hidden = next;
             }
             return hidden.mul_(new Scalar(RESIDUAL)).add_(x);
@@ -104,25 +102,21 @@ final class RrdbNet {
 
     private Tensor dense(Tensor x, List<Convolution> block) {
         return Tensors.scoped(() -> {
-            Tensor known = x;
-            for (Convolution convolution : block.subList(0, block.size() - 1)) {
-                Tensor added = activated(known, convolution);
-                Tensor both = joined(known, added);
-                added.close();
-                if (known != x) {
-                    known.close();
-                }
-                known = both;
+            int last = block.size() - 1;
+            Tensor known = grown(x, block.get(0));
+            for (Convolution convolution : block.subList(1, last)) {
+                Tensor more = grown(known, convolution);
+                known.close();
+                known = more;
             }
-            return convolved(known, block.get(block.size() - 1))
-                    .mul_(new Scalar(RESIDUAL))
-                    .add_(x);
+            return convolved(known, block.get(last)).mul_(new Scalar(RESIDUAL)).add_(x);
         });
     }
 
-    /** A vector holds its tensors as long as it is there. */
-    private static Tensor joined(Tensor known, Tensor added) {
-        try (TensorVector both = new TensorVector(known, added)) {
+    /** Returns what is known with what a convolution makes of it. A vector holds its tensors as long as it is there. */
+    private Tensor grown(Tensor known, Convolution convolution) {
+        try (Tensor added = activated(known, convolution);
+                TensorVector both = new TensorVector(known, added)) {
             return torch.cat(both, 1);
         }
     }
@@ -135,25 +129,25 @@ final class RrdbNet {
      */
     Tensor enlarged(Tensor features) {
         return Tensors.scoped(() -> {
-            Tensor hidden = features;
-            for (Convolution up : ups) {
-                Tensor doubled = doubled(hidden);
-                if (hidden != features) {
-                    hidden.close();
-                }
-                hidden = activated(doubled, up);
-                doubled.close();
+            if (ups.isEmpty()) {
+                return convolved(activated(features, hr), last);
+            }
+            Tensor hidden = doubled(features, ups.get(0));
+            for (Convolution up : ups.subList(1, ups.size())) {
+                Tensor next = doubled(hidden, up);
+                hidden.close();
+                hidden = next;
             }
             Tensor sharp = activated(hidden, hr);
-            if (hidden != features) {
-                hidden.close();
-            }
+            hidden.close();
             return convolved(sharp, last);
         });
     }
 
-    private static Tensor doubled(Tensor x) {
+    private Tensor doubled(Tensor x, Convolution by) {
         long[] size = {2 * x.size(2), 2 * x.size(3)};
-        return torch.upsample_nearest2d(x, size, new DoubleOptional(), new DoubleOptional());
+        try (Tensor large = torch.upsample_nearest2d(x, size, new DoubleOptional(), new DoubleOptional())) {
+            return activated(large, by);
+        }
     }
 }

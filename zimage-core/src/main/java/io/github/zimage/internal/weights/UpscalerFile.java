@@ -83,7 +83,7 @@ public record UpscalerFile(String name, String sha256, RrdbNetConfig config, Wei
         Map<String, String> names = RrdbNames.modern(stored.keySet());
         Map<String, TensorEntry> tensors = new LinkedHashMap<>();
         stored.forEach((name, tensor) -> {
-            String modern = names.get(name);
+            String modern = names.getOrDefault(name, name);
             if (tensors.put(modern, tensor.withName(modern)) != null) {
                 throw new ModelLoadException(
                         "%s: tensor %s is there twice, under an old and a new name".formatted(fileName, modern));
