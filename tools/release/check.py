@@ -9,13 +9,16 @@ import zipfile
 from pathlib import Path
 
 GROUP = "io/github/zimage"
-# What each module publishes: packaging "jar" brings sources and Javadoc, too.
+# What each module publishes: a "jar" brings sources and Javadoc, the parent's "pom" the bill of materials.
 ARTIFACTS = {
     "zimage-parent": "pom",
     "zimage-core": "jar",
     "zimage-prompt-zh": "jar",
     "zimage-cuda": "jar",
     "zimage-demo": "jar",
+    "zimage-bom": "bom",
+    "zimage-langchain4j": "jar",
+    "zimage-spring-boot-starter": "jar",
 }
 # What Maven Central takes a release: 80 MB as a mean of three months.
 MOST_BYTES = 80_000_000
@@ -57,9 +60,10 @@ def check_jar(file, artifact, version):
     jar = zipfile.ZipFile(io.BytesIO(file.read_bytes()))
     expect(jar.testzip() is None, f"{file.name}: is damaged")
     names = set(jar.namelist())
-    for name in ("META-INF/LICENSE", "META-INF/NOTICE", "module-info.class"):
+    for name in ("META-INF/LICENSE", "META-INF/NOTICE"):
         expect(name in names, f"{file.name}: has no {name}")
     manifest = jar.read("META-INF/MANIFEST.MF").decode()
+    expect("module-info.class" in names or "Automatic-Module-Name: " in manifest, f"{file.name}: has no module name")
     expect(f"Implementation-Version: {version}" in manifest, f"{file.name}: its manifest does not say {version}")
     expect(not any(name.endswith((".so", ".dll", ".dylib")) for name in names), f"{file.name}: brings native libraries")
     expect(any(name.endswith(".class") and name != "module-info.class" for name in names), f"{file.name}: has no classes")
@@ -70,7 +74,7 @@ def check_artifact(folder, artifact, packaging, version):
     wanted = {f"{stem}.pom"}
     if packaging == "jar":
         wanted |= {f"{stem}.jar", f"{stem}-sources.jar", f"{stem}-javadoc.jar"}
-    else:
+    elif packaging == "pom":
         wanted |= {f"{stem}-cyclonedx.json", f"{stem}-cyclonedx.xml"}
     present = {file.name for file in folder.iterdir() if not file.name.endswith((".asc", ".md5", ".sha1"))}
     expect(present == wanted, f"{artifact}: has {sorted(present)}, and should have {sorted(wanted)}")
