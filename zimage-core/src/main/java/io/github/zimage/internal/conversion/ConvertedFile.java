@@ -14,15 +14,24 @@ import io.github.zimage.internal.weights.WeightIndex;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.LongConsumer;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A safetensors file with a component's weights in the engine's layout. It says which weights it was made from, and ends with a
@@ -34,6 +43,9 @@ final class ConvertedFile {
     private static final String CHECKSUMS = "zimage.crc32c";
     /** Tensors up to this size are compared with their checksums whenever a file is opened. */
     private static final long SMALL_BYTES = 16 << 10;
+
+    /** So much is read at once beside those who compute. */
+    private static final int CHECKED_BYTES = 4 << 20;
 
     private ConvertedFile() {}
 
@@ -194,6 +206,82 @@ final class ConvertedFile {
         }
         tensors.remove(CHECKSUMS);
         return tensors;
+    }
+
+    /** Hears how long a piece of work took. */
+    interface Pace {
+        void worked(long nanos) throws IOException;
+    }
+
+    /**
+     * Compares the tensors of a file that is in use with their checksums, beginning with any of them, so that many that end early have seen all.
+     *
+     * @param pace hears of each piece that was read
+     * @return the first that does not have its own; null if all do
+     * @throws IOException if the file cannot be read or has been replaced meanwhile, or what {@code pace} throws
+     * @throws ModelLoadException if it is no such file any more
+     */
+    static @Nullable String firstDamaged(Path file, Pace pace) throws IOException {
+        Object identity = identity(file);
+        List<TensorEntry> entries =
+                new ArrayList<>(SafetensorsHeader.read(file).tensors().values());
+        TensorEntry stored = entries.remove(entries.size() - 1);
+        ByteBuffer checksums = littleEndian((int) stored.byteSize());
+        ByteBuffer buffer = littleEndian(CHECKED_BYTES);
+        try (TensorFiles files = new TensorFiles()) {
+            files.read(stored, 0, checksums);
+            int first = ThreadLocalRandom.current().nextInt(entries.size());
+            for (int i = 0; i < entries.size(); i++) {
+                int number = (first + i) % entries.size();
+                TensorEntry entry = entries.get(number);
+                boolean sound = checksum(files, entry, buffer, pace) == checksums.getInt(number * Integer.BYTES);
+                if (!sound && !Objects.equals(identity, identity(file))) {
+                    throw new IOException("it was replaced");
+                }
+                if (!sound) {
+                    return entry.name();
+                }
+            }
+        }
+        return null;
+    }
+
+    private static int checksum(TensorFiles files, TensorEntry entry, ByteBuffer buffer, Pace pace) throws IOException {
+        CRC32C checksum = new CRC32C();
+        for (long done = 0; done < entry.byteSize(); done += buffer.limit()) {
+            long start = System.nanoTime();
+            buffer.clear().limit((int) Math.min(CHECKED_BYTES, entry.byteSize() - done));
+            files.read(entry, done, buffer);
+            checksum.update(buffer.flip());
+            pace.worked(System.nanoTime() - start);
+        }
+        return (int) checksum.getValue();
+    }
+
+    private static @Nullable Object identity(Path file) throws IOException {
+        BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+        return List.of(attributes.size(), attributes.lastModifiedTime(), String.valueOf(attributes.fileKey()));
+    }
+
+    /**
+     * Changes what a file says it was made from, so that it is nobody's any more and is made anew. Whoever has it mapped sees that it was written to.
+     *
+     * @throws IOException if it cannot be written to, or says nothing
+     */
+    static void markDamaged(Path file) throws IOException {
+        byte[] name = ("\"" + KEY + "\":\"").getBytes(StandardCharsets.UTF_8);
+        try (FileChannel channel =
+                FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
+            ByteBuffer start = ByteBuffer.allocate((int) Math.min(channel.size(), CHECKED_BYTES));
+            channel.read(start, 0);
+            int at = new String(start.array(), 0, start.position(), StandardCharsets.ISO_8859_1)
+                    .indexOf(new String(name, StandardCharsets.ISO_8859_1));
+            if (at < 0) {
+                throw new IOException("it does not say what it was made from");
+            }
+            channel.write(ByteBuffer.wrap(new byte[] {'!'}), at + name.length);
+            channel.force(true);
+        }
     }
 
     /** Returns what a file says it was made from, or an empty text. */

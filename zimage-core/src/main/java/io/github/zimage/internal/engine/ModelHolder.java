@@ -117,6 +117,7 @@ final class ModelHolder<M> implements AutoCloseable {
             return made;
         } catch (RuntimeException | Error e) {
             close();
+            files.requireUnchanged(); // a file that was cut meanwhile says more than what failed of it
             throw e;
         }
     }

@@ -5,6 +5,7 @@ import io.github.zimage.ConversionCache;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Precision;
+import io.github.zimage.internal.conversion.ConvertedCheck;
 import io.github.zimage.internal.conversion.WeightConversion;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.engine.EngineOptions;
@@ -113,7 +114,7 @@ public final class Assembly {
                 logChoices(worker, engine, Duration.ofNanos(System.nanoTime() - start));
                 logCompilation(worker, engine);
             }
-            return new Workers(workers, tokens);
+            return new Workers(workers, tokens, ConvertedCheck.start(checkpoint, kept));
         } catch (RuntimeException | Error e) {
             workers.forEach(worker -> worker.loading().cancel(true));
             workers.forEach(Worker::close);

@@ -5,6 +5,7 @@ import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.internal.conversion.ConvertedCheck;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.engine.Session;
 import io.github.zimage.internal.engine.TokenIds;
@@ -30,16 +31,19 @@ public final class Workers implements AutoCloseable {
     private final List<Worker> workers;
 
     private final PromptTokens tokens;
+    private final ConvertedCheck check;
     private final AtomicBoolean closed = new AtomicBoolean();
 
     /**
      * Takes over workers that are loaded.
      *
      * @param tokens is closed with this
+     * @param check looks after the weights, and is closed with this
      */
-    Workers(List<Worker> workers, PromptTokens tokens) {
+    Workers(List<Worker> workers, PromptTokens tokens, ConvertedCheck check) {
         this.workers = List.copyOf(workers);
         this.tokens = tokens;
+        this.check = check;
     }
 
     /** Queues an order, whole on one device or in parts on those that have nothing to do. */
@@ -218,6 +222,7 @@ public final class Workers implements AutoCloseable {
             if (closed.get()) {
                 throw new GenerationCancelledException("the pipeline was closed");
             }
+            check.requireSound();
         };
     }
 
@@ -278,6 +283,7 @@ public final class Workers implements AutoCloseable {
         if (first) {
             workers.forEach(Worker::end);
             tokens.close();
+            check.close();
         }
         return first;
     }
