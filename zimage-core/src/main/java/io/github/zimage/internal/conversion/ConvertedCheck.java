@@ -34,7 +34,6 @@ public final class ConvertedCheck implements AutoCloseable {
         this.files = files;
         thread = new Thread(this::run, "zimage-checksums");
         thread.setDaemon(true);
-        thread.setPriority(Thread.MIN_PRIORITY);
     }
 
     /**

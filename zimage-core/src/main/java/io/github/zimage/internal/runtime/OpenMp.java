@@ -63,7 +63,8 @@ final class OpenMp {
 
     /** Returns how many of those that a pipeline wants may compute. */
     static int threads(int wanted) {
-        return Math.min(wanted, OpenMpSettings.most(allowed()));
+        int most = OpenMpSettings.most(allowed());
+        return Math.min(wanted, Math.min(most, OpenMpSettings.limit(ENVIRONMENT, most)));
     }
 
     private static int allowed() {
@@ -77,7 +78,8 @@ final class OpenMp {
     static int threads() {
         int allowed = allowed();
         int found = torch.get_num_threads();
-        int threads = OpenMpSettings.choosesThreads(ENVIRONMENT, allowed) ? found : Math.min(found, allowed);
+        int wanted = OpenMpSettings.choosesThreads(ENVIRONMENT, allowed) ? found : Math.min(found, allowed);
+        int threads = threads(wanted);
         OpenMpSettings.of(ENVIRONMENT, allowed).warnings(threads, allowed).forEach(LOG::warn);
         return threads;
     }

@@ -24,6 +24,10 @@ record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String>
 
     private static final String SPIN_COUNT_NAME = "GOMP_SPINCOUNT";
     private static final String WAIT_POLICY_NAME = "OMP_WAIT_POLICY";
+    private static final String LIMIT_NAME = "OMP_THREAD_LIMIT";
+    /** Lets the runtime give fewer threads than it was asked for. oneDNN and OpenBLAS leave the work of those that are missing undone. */
+    private static final String DYNAMIC_NAME = "OMP_DYNAMIC";
+
     private static final List<String> THREADS_NAMES = List.of("OMP_NUM_THREADS", "MKL_NUM_THREADS");
 
     /** As many as {@code PipelineBuilder.threads} takes. More end the process where the system does not let it have them. */
@@ -31,6 +35,9 @@ record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String>
 
     /** With a thousand on two processors, each operation takes a second, and loading a minute. */
     private static final int MOST_PER_PROCESSOR = 4;
+
+    private static final Pattern SPINS = Pattern.compile("(?i)[0-9]{1,18}\\s*[kmgt]?|infinite|infinity");
+    private static final Pattern POLICIES = Pattern.compile("(?i)active|passive");
 
     /** A number, or one for each level of nested teams. */
     private static final Pattern NUMBERS = Pattern.compile("\\s*\\d{1,9}\\s*(,\\s*\\d{1,9}\\s*)*");
@@ -59,15 +66,51 @@ record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String>
                 invalid.put(name, value);
             }
         }
-        if (!environment.containsKey(SPIN_COUNT_NAME) && !environment.containsKey(WAIT_POLICY_NAME)) {
+        for (String name : List.of(LIMIT_NAME, DYNAMIC_NAME)) {
+            if (environment.containsKey(name)) {
+                changes.put(name, null);
+            }
+        }
+        boolean spins = isWay(environment, SPIN_COUNT_NAME, SPINS, changes, invalid);
+        boolean waits = isWay(environment, WAIT_POLICY_NAME, POLICIES, changes, invalid);
+        if (!spins && !waits) {
             changes.put(SPIN_COUNT_NAME, SPIN_COUNT);
         }
         return new OpenMpSettings(changes, invalid);
     }
 
+    /** Returns whether a variable says how threads wait; takes away what says nothing. */
+    private static boolean isWay(
+            Map<String, String> environment,
+            String name,
+            Pattern ways,
+            Map<String, @Nullable String> changes,
+            Map<String, String> invalid) {
+        String value = environment.get(name);
+        if (value == null) {
+            return false;
+        }
+        boolean valid = ways.matcher(value.strip()).matches();
+        if (!valid) {
+            changes.put(name, null);
+            invalid.put(name, value);
+        }
+        return valid;
+    }
+
+    /**
+     * Returns how many threads an environment lets a process have at most; LibTorch's are all of them.
+     *
+     * @param otherwise how many if it says nothing
+     */
+    static int limit(Map<String, String> environment, int otherwise) {
+        String value = environment.getOrDefault(LIMIT_NAME, "").strip();
+        return value.matches("[1-9][0-9]{0,8}") ? Integer.parseInt(value) : otherwise;
+    }
+
     /** Returns whether the user left it to us how threads wait. */
     boolean spinsBriefly() {
-        return changes.containsKey(SPIN_COUNT_NAME);
+        return changes.get(SPIN_COUNT_NAME) != null;
     }
 
     /** Returns whether an environment says how many threads there shall be. */
@@ -99,20 +142,26 @@ record OpenMpSettings(Map<String, @Nullable String> changes, Map<String, String>
      */
     List<String> warnings(int threads, int allowed) {
         List<String> warnings = new ArrayList<>();
-        invalid.forEach((name, value) -> warnings.add(
-                "%s must be a number of threads from 1 to %d here, but is '%s': it counts as not set, and %d compute, on %d %s"
-                        .formatted(
-                                name,
-                                most(allowed),
-                                ShownText.cut(value),
-                                threads,
-                                allowed,
-                                allowed == 1 ? "processor" : "processors")));
-        if (invalid.isEmpty() && threads > allowed) {
+        boolean threadsInvalid = false;
+        for (Map.Entry<String, String> each : invalid.entrySet()) {
+            threadsInvalid |= THREADS_NAMES.contains(each.getKey());
+            warnings.add(warning(each.getKey(), each.getValue(), threads, allowed));
+        }
+        if (!threadsInvalid && threads > allowed) {
             warnings.add(
                     "%d threads are to compute, but this process may use only %d %s: set OMP_NUM_THREADS to that, or leave it unset"
                             .formatted(threads, allowed, allowed == 1 ? "processor" : "processors"));
         }
         return warnings;
+    }
+
+    private static String warning(String name, String value, int threads, int allowed) {
+        String shown = ShownText.cut(value);
+        if (!THREADS_NAMES.contains(name)) {
+            String rule = name.equals(SPIN_COUNT_NAME) ? "a number or INFINITE" : "ACTIVE or PASSIVE";
+            return "%s must be %s, but is '%s': it counts as not set".formatted(name, rule, shown);
+        }
+        return "%s must be a number of threads from 1 to %d here, but is '%s': it counts as not set, and %d compute, on %d %s"
+                .formatted(name, most(allowed), shown, threads, allowed, allowed == 1 ? "processor" : "processors");
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the user set wins; what is no number of threads is named once, in words of ours. */
@@ -21,6 +22,30 @@ final class OpenMpSettingsTest {
                 .isEmpty();
         assertThat(OpenMpSettings.of(Map.of("OMP_WAIT_POLICY", "active"), 2).changes())
                 .isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "GOMP_SPINCOUNT, abc, a number or INFINITE",
+        "GOMP_SPINCOUNT, -1, a number or INFINITE",
+        "GOMP_SPINCOUNT, '', a number or INFINITE",
+        "OMP_WAIT_POLICY, sleepy, ACTIVE or PASSIVE"
+    })
+    void waysToWaitThatAreNone_countAsNotSet(String name, String value, String rule) {
+        OpenMpSettings settings = OpenMpSettings.of(Map.of(name, value), 2);
+        assertThat(settings.changes()).containsEntry("GOMP_SPINCOUNT", OpenMpSettings.SPIN_COUNT);
+        assertThat(settings.changes().getOrDefault("OMP_WAIT_POLICY", null)).isNull();
+        assertThat(settings.spinsBriefly()).isTrue();
+        assertThat(settings.warnings(2, 2))
+                .containsExactly("%s must be %s, but is '%s': it counts as not set".formatted(name, rule, value));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1", "' 7 ', 7", "0, 64", "-1, 64", "abc, 64", "'', 64", "99999999999, 64"})
+    void limitOfThreads_isOne_orNone(String value, int limit) {
+        Map<String, String> environment = Map.of("OMP_THREAD_LIMIT", value);
+        assertThat(OpenMpSettings.limit(environment, 64)).isEqualTo(limit);
+        assertThat(OpenMpSettings.of(environment, 2).changes()).containsEntry("OMP_THREAD_LIMIT", null);
     }
 
     @ParameterizedTest

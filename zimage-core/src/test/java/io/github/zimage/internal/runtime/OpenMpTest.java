@@ -102,6 +102,27 @@ final class OpenMpTest {
         assertThat(runtimeSays("OMP_NUM_THREADS", "3")).contains("threads 3");
     }
 
+    // The runtime would give fewer than LibTorch asks for, and oneDNN leaves undone what those would have done that are
+    // missing: embeddings
+    // were not finite. So the limit is kept by asking for no more.
+    @Test
+    void limitOfThreads_isKept_byComputingWithNoMore() throws IOException, InterruptedException {
+        Map<String, String> limited = Map.of("OMP_THREAD_LIMIT", "2", "OMP_NUM_THREADS", "3", "OMP_DYNAMIC", "true");
+        assertThat(run(limited)).contains("threads 2");
+        assertThat(runtimeSays("OMP_THREAD_LIMIT", "1"))
+                .contains("threads 1", "OMP_DYNAMIC = 'FALSE'")
+                .doesNotContain("OMP_THREAD_LIMIT = '1'");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"})
+    void waysToWaitThatAreNone_countAsNotSet(String name) throws IOException, InterruptedException {
+        assertThat(run(Map.of(name, "abc")).lines().filter(line -> !line.startsWith("SLF4J")))
+                .as("libgomp says nothing of it")
+                .hasSize(1);
+        assertThat(runtimeSays(name, "abc")).contains("GOMP_SPINCOUNT = '" + OpenMpSettings.SPIN_COUNT + "'");
+    }
+
     // A thousand on two processors take a second for an operation, so they must not be there when LibTorch is loaded.
     @Test
     void farMoreThreadsThanProcessors_areNotMade() throws IOException, InterruptedException {
