@@ -27,7 +27,7 @@ info = get_info.sync(client=client)
 check(is_ready.sync(client=client).status == "ok", "ready")
 check(list_models.sync(client=client).data[0].id == info.model, "the model")
 check("poster" in list_templates.sync(client=client).templates.to_dict(), "templates")
-findings = lint_prompt.sync(client=client, body=m.LintRequest(prompt="a fox, masterpiece")).findings
+findings = lint_prompt.sync(client=client, body=m.LintRequest(prompt="a fox, masterpiece, best quality, 8k")).findings
 check(findings[0].code == "QUALITY_PILE", "findings")
 
 size = info.qualities["draft"]

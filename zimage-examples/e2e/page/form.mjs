@@ -167,3 +167,39 @@ export async function errors(visit) {
   await page.unroute("**/api/jobs");
   visit.expected.length = 0;
 }
+
+export async function key(visit) {
+  const { page } = visit;
+  visit.expected.push("401");
+  await page.route("**/api/**", route => route.request().headers().authorization === "Bearer 0123456789abcdef" ? route.continue()
+    : route.fulfill({ status: 401, contentType: "application/json", body: JSON.stringify({ error: { message: "send the API key", code: "invalid_api_key" } }) }));
+  await page.goto(visit.url);
+  await page.waitForSelector("#keybox:not([hidden])");
+  equal(await visit.problem(), await visit.word("wrong"), "that a key is wanted");
+  await visit.barriers("key");
+  await page.fill("#key", "0123456789abcdef");
+  await page.press("#key", "Tab");
+  await page.waitForSelector("#ratios input", { state: "attached" });
+  equal(await visit.problem(), "", "what is wrong with the key");
+  await visit.reload();
+  equal(await page.inputValue("#key"), "0123456789abcdef", "the key after a reload");
+  await page.unroute("**/api/**");
+  await page.fill("#key", "");
+  await page.press("#key", "Tab");
+  await visit.reload();
+  visit.expected.length = 0;
+}
+
+export async function unreachable(visit) {
+  const { page } = visit;
+  visit.expected.push("net::");
+  await page.route("**/api/info", route => route.abort());
+  await page.goto(visit.url);
+  await visit.wait(word => document.querySelector("#problem").textContent === word, await visit.word("lost"));
+  await page.unroute("**/api/info");
+  await page.fill("#prompt", "a fox");
+  await page.click("#draw");
+  await visit.loaded();
+  equal(await visit.problem(), "", "what is wrong once the server is there");
+  visit.expected.length = 0;
+}

@@ -52,6 +52,17 @@ export async function strength(visit) {
   await page.keyboard.press("Escape");
 }
 
+export async function edges(visit) {
+  const { page } = visit;
+  await page.click("#inputs summary");
+  await page.fill("#extend-right", "32");
+  equal(await page.evaluate(() => inputs.image.change), 0.2, "the strength that was chosen");
+  const body = await visit.draw(), { width, height } = await visit.pixels("#gallery .tile img");
+  equal(body.extend, [0, 0, 32, 0], "what is drawn beyond the edges");
+  equal([width, height], [96 + 32, 64], "the size of a picture with more on its right");
+  await page.fill("#extend-right", "0");
+}
+
 export async function mask(visit) {
   const { page } = visit, had = await page.evaluate(() => inputs.image.source?.key);
   await page.click("#gallery .tile:nth-child(3) .under button:nth-child(2)");
@@ -61,7 +72,15 @@ export async function mask(visit) {
   await page.waitForSelector("#mask[open]");
   await visit.barriers("painting");
   const box = await page.locator("#mask-canvas").boundingBox(), painted = () => page.evaluate(() => maskEditor.snapshot().getContext("2d").getImageData(0, 0, $("mask-canvas").width, $("mask-canvas").height).data.filter((_, i) => i % 4 === 3).filter(each => each > 127).length);
+  const finger = visit.width < 500 && await page.context().newCDPSession(page);
   const stroke = async (from, to) => {
+    if (finger) {
+      const touch = (type, points) => finger.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([x, y]) => ({ x: box.x + box.width * x, y: box.y + box.height * y })) });
+      await touch("touchStart", [from]);
+      for (let i = 1; i <= 6; i++) await touch("touchMove", [[from[0] + (to[0] - from[0]) * i / 6, from[1] + (to[1] - from[1]) * i / 6]]);
+      await touch("touchEnd", []);
+      return;
+    }
     await page.mouse.move(box.x + box.width * from[0], box.y + box.height * from[1]);
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * to[0], box.y + box.height * to[1], { steps: 6 });

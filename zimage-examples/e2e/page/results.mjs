@@ -168,5 +168,16 @@ export async function files(visit) {
   await visit.draw();
   equal(await visit.pictures(), before + 1, "pictures");
   equal((await visit.pixels("#gallery .tile:nth-child(1) img")).rgba, (await visit.pixels("#gallery .tile:nth-child(2) img")).rgba, "what a dropped picture's settings draw");
+  // What the form has no field for is kept, said, and can be left out.
+  const { data } = await visit.post("v1/images/generations", { prompt: "a fox", size: "64x64", steps: 2, seed: 5, shift: 5, cfg_truncation: 0.5 });
+  await visit.give("drop", Buffer.from(data[0].b64_json, "base64"), "image/png");
+  await visit.wait(() => document.querySelector("#rest").textContent.includes("shift 5"));
+  const body = await visit.draw();
+  equal([body.shift, body.cfg_truncation, body.width, body.steps, body.seed], [5, 0.5, 64, 2, 5], "settings that the form has no field for");
+  await page.click("#rest-off");
+  equal((await visit.draw()).shift, undefined, "what was left out");
+  await page.click("#reset");
+  await visit.choose("ratio", "1:1");
+  await visit.choose("tier", "draft");
   return bytes;
 }

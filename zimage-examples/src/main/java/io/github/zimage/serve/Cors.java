@@ -3,6 +3,7 @@ package io.github.zimage.serve;
 import io.vertx.core.http.HttpMethod;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -35,6 +36,32 @@ final class Cors {
     private boolean isAllowed(Exchange exchange) {
         String origin = exchange.header("Origin");
         return origin != null && origins.contains(origin);
+    }
+
+    /**
+     * Looks at what browsers let pages of other sites send without asking: a form. JSON they ask about first.
+     *
+     * @throws ApiException if it comes from such a page
+     */
+    void requireOwnForms(Exchange exchange) {
+        String origin = exchange.header("Origin");
+        String type = exchange.header("Content-Type");
+        boolean isForm = type != null && type.strip().toLowerCase(Locale.ROOT).startsWith("multipart/");
+        if (isForm
+                && origin != null
+                && !isAllowed(exchange)
+                && !authority(origin).equals(authority(exchange.view().base()))) {
+            exchange.closeAfterwards();
+            throw new ApiException(
+                    403,
+                    "other_site",
+                    "a page of %s may not send forms here: start the server with --cors-origin if it shall"
+                            .formatted(JsonFields.shown(origin, 100)));
+        }
+    }
+
+    private static String authority(String url) {
+        return url.replaceFirst("^[a-z]+://", "").replaceFirst("/.*", "").toLowerCase(Locale.ROOT);
     }
 
     /** Adds what a browser asks before it sends a request. It shows no key yet. */

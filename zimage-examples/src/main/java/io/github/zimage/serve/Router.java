@@ -127,6 +127,7 @@ final class Router {
         String host = access.requireHost(exchange, target);
         exchange.setView(access.view(exchange, host));
         cors.allow(exchange);
+        cors.requireOwnForms(exchange);
         requireExpectation(exchange);
         if (!full.equals(target) && target.segments().isEmpty() && !target.endsWithSlash()) {
             exchange.redirect(options.publicUrl() + "/"); // else the page's relative addresses lead elsewhere

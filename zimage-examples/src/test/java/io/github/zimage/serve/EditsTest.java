@@ -215,6 +215,19 @@ final class EditsTest {
         assertThat(kept.image().sha256()).isEqualTo(SourceImage.of(IMAGE).sha256());
     }
 
+    @ParameterizedTest
+    @CsvSource({"https://evil.example, 403", "null, 403", "http://127.0.0.1:1, 403", "http://127.0.0.1:PORT, 200"})
+    void formsOfOtherSites_areRefused(String origin, int status) throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + EDITS))
+                .header("Content-Type", "multipart/form-data; boundary=X7")
+                .header("Origin", origin.replace("PORT", Integer.toString(port)))
+                .POST(HttpRequest.BodyPublishers.ofByteArray(form("image", IMAGE, "prompt", "fox")))
+                .build();
+        assertThat(client.send(request, HttpResponse.BodyHandlers.ofString()).statusCode())
+                .isEqualTo(status);
+        assertThat(backends.get(0).works).hasSize(status == 200 ? 1 : 0);
+    }
+
     // A form is one of the things that a page of another site can send without being asked.
     @Test
     void jobs_takeNoForms() throws Exception {

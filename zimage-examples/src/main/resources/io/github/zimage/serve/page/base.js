@@ -73,12 +73,14 @@ async function call(path, { body, ...options } = {}) {
   if (!answer.ok) throw new Refused((await answer.json().catch(() => null))?.error ?? { message: answer.statusText });
   return answer;
 }
-async function* events(answer) {
+/** Reads server-sent events, and tells of all that comes, beats between them too. */
+async function* events(answer, heard) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    heard();
     text += value;
     for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
       const name = text.slice(0, end).match(/^event: (.*)$/m), data = text.slice(0, end).match(/^data: (.*)$/m);

@@ -1,6 +1,10 @@
 /** The form: what it holds, how it is kept, and the request that it makes. */
-const standard = { prompt: "", ratio: "1:1", tier: "publish", width: "", height: "", count: 1, seed: "", negative: "", guidance: 0, nag: 1, steps: 8, sampler: "", schedule: "", loras: [], more: false };
+const standard = { prompt: "", ratio: "1:1", tier: "publish", width: "", height: "", count: 1, seed: "", negative: "", guidance: 0, nag: 1, steps: 8, sampler: "", schedule: "", loras: [], more: false, rest: {} };
 const plain = ["prompt", "width", "height", "count", "seed", "negative", "guidance", "nag", "steps", "sampler", "schedule"];
+/** What a request may say beside that; the form only keeps it from a picture, so that its settings draw the same. */
+const others = ["shift", "cfg_normalization", "cfg_truncation", "guidance_method", "guidance_rescale", "cfg_zero_steps", "apg_momentum", "apg_threshold", "apg_eta", "nag_tau", "nag_alpha", "sigmas", "hires", "noise_reduction", "fit", "strength_mode", "mask_mode", "mask_cells", "mask_padding"];
+const ofPictures = ["fit", "strength_mode", "mask_mode", "mask_cells", "mask_padding"];
+const usual = { cfg_normalization: 0, cfg_truncation: 1 };
 const ratios = ["1:1", "4:3", "3:2", "16:9", "own", "3:4", "2:3", "9:16"];
 const samplerNames = { euler: "Euler", euler_ancestral: "Euler a", heun: "Heun", dpmpp_2m: "DPM++ 2M", dpmpp_sde: "DPM++ SDE", res_multistep: "RES multistep", uni_pc: "UniPC", lcm: "LCM", simple: "Simple", dynamic: "Dynamic", sgm_uniform: "SGM uniform", normal: "Normal", beta: "Beta", karras: "Karras", exponential: "Exponential", kl_optimal: "KL optimal" };
 let settings = { ...standard, ...kept.read("form", {}) };
@@ -65,6 +69,8 @@ function showSizes() {
   if (focused) document.querySelector(`[name=${focused.name}][value="${focused.value}"]`)?.focus();
 }
 function showNotes() {
+  const rest = Object.entries(settings.rest).map(([name, value]) => `${name} ${value}`).join(", ");
+  $("rest-note").hidden = !rest; $("rest").textContent = rest;
   $("negative-note").hidden = !$("negative").value.trim() || Number($("guidance").value) > 0 || Number($("nag").value) > 1;
 }
 function fillChoices() {
@@ -133,6 +139,7 @@ function request() {
   if ($("sampler").value) body.sampler = $("sampler").value;
   if ($("schedule").value) body.schedule = $("schedule").value;
   if (loras().length) body.loras = loras();
+  for (const [name, value] of Object.entries(settings.rest)) if (inputs.image.source || !ofPictures.includes(name)) body[name] = value;
   return body;
 }
 /** Takes the settings of a picture, by the names of the API, into the form. */
@@ -141,7 +148,8 @@ function take(body) {
   next.loras = (body.loras ?? []).map(each => typeof each === "string" ? { name: each, weight: 1 } : { name: each.name, weight: each.weight ?? 1 });
   if (body.width) Object.assign(next, named(body) ?? { ratio: "own", width: body.width, height: body.height });
   else if (inputs.image.source) next.ratio = "picture";
-  next.more ||= Boolean(next.negative || next.sampler || next.schedule) || next.guidance > 0 || next.nag > 1 || next.steps !== 8;
+  next.rest = Object.fromEntries(others.filter(name => body[name] !== undefined && body[name] !== usual[name]).map(name => [name, body[name]]));
+  next.more ||= Object.keys(next.rest).length > 0 || Boolean(next.negative || next.sampler || next.schedule) || next.guidance > 0 || next.nag > 1 || next.steps !== 8;
   settings = next;
   keep(); problem(""); fillForm();
 }
@@ -161,5 +169,6 @@ $("form").onsubmit = event => event.preventDefault();
 $("form").addEventListener("keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
 $("more").addEventListener("toggle", read);
 $("nag-on").onclick = () => { $("nag").value = 2; read(); showNotes(); $("nag").focus(); };
+$("rest-off").onclick = () => { settings.rest = {}; keep(); showNotes(); $("steps").focus(); };
 $("reset").onclick = () => { settings = { ...standard, prompt: $("prompt").value, loras: loras(), more: true }; keep(); fillForm(); };
 onLanguage.push(fillChoices, showSizes);

@@ -28,6 +28,7 @@ const gallery = {
     $("nothing").hidden = !this.onlyFavourites || all.length > 0;
     document.querySelector(".bar").hidden = this.pictures.length + jobs.length === 0;
     $("show-all").setAttribute("aria-pressed", !this.onlyFavourites); $("show-favourites").setAttribute("aria-pressed", this.onlyFavourites);
+    document.title = "zimage";
     waiting.forEach(job => this.update(job));
   },
   reveal() {
@@ -50,8 +51,10 @@ const gallery = {
     shot.append(bar);
     return tile;
   },
-  /** Shows how a job gets on. */
+  /** Shows how a job gets on, the first also in the window's title. */
   update(job) {
+    const first = jobs.find(isActive);
+    document.title = first ? `${stateOf(first)} · zimage` : "zimage";
     const tile = this.tiles.get(job.key);
     if (!tile?.matches(".job")) return;
     const shot = tile.querySelector(".shot"), state = tile.querySelector(".state"), bar = tile.querySelector("progress"), tools = tile.querySelector(".under span");

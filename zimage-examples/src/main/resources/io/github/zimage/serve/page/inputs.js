@@ -64,7 +64,6 @@ function addressOf(held) {
   if (!addresses.has(held.key)) addresses.set(held.key, URL.createObjectURL(held.blob));
   return addresses.get(held.key);
 }
-function forgetAddress(key) { URL.revokeObjectURL(addresses.get(key)); addresses.delete(key); }
 
 /** Returns a picture as the server reads it: PNG and JPEG as they are, all else, and what is very large, drawn anew. */
 async function readable(file) {

@@ -76,7 +76,7 @@ async function failed(job, e) {
   await new Promise(done => setTimeout(done, 2000));
 }
 async function follow(job) {
-  for await (const [name, data] of events(await call(`api/jobs/${job.id}/events`))) {
+  for await (const [name, data] of events(await call(`api/jobs/${job.id}/events`), askAfterOthers)) {
     job.note = null;
     if (name === "state") heard(job, data);
     else if (name === "step") { job.state = "running"; job.step = data.step; }
@@ -100,14 +100,18 @@ async function ended(job, data) {
   drop(job);
   announce(t("done", (data.drawn_ms / 1000).toFixed(1)));
 }
-setInterval(() => {
-  for (const job of jobs.filter(each => each.id && isActive(each)).slice(1)) {
-    call("api/jobs/" + job.id).then(async answer => {
-      const data = parse(await answer.text());
-      if (["succeeded", "failed", "cancelled"].includes(data.state)) { if (!job.ending) { job.ending = true; await ended(job, data); } } else { heard(job, data); gallery.update(job); }
-    }).catch(e => { if (e.code === "not_found" && isActive(job)) { job.state = "gone"; gallery.update(job); } });
-  }
-}, 2500);
+let asked = 0;
+/** The server cancels what nobody asks after for a minute. In a hidden page timers hardly run, so that events count, too. */
+function askAfterOthers() {
+  if (Date.now() - asked < 2000) return;
+  asked = Date.now();
+  for (const job of jobs.filter(each => each.id && isActive(each)).slice(1)) askAfter(job).catch(e => { if (e.code === "not_found" && isActive(job)) { job.state = "gone"; gallery.update(job); } });
+}
+async function askAfter(job) {
+  const data = parse(await (await call("api/jobs/" + job.id)).text());
+  if (!["succeeded", "failed", "cancelled"].includes(data.state)) { heard(job, data); gallery.update(job); } else if (!job.ending) { job.ending = true; await ended(job, data); }
+}
+setInterval(askAfterOthers, 2500);
 async function cancel(job) {
   if (!job.id) return;
   try { await call("api/jobs/" + job.id, { method: "DELETE" }); } catch (e) { problem(why(e)); }
