@@ -35,10 +35,10 @@ export async function queue(visit) {
   check((await places.jsonValue()).length === 4, "each says how it stands");
   while (await visit.count("#gallery .job") > 1) {
     const left = await visit.count("#gallery .job");
-    await page.click("#gallery .job:first-child .under button");
+    await page.locator("#gallery .job").last().locator(".under button").click();
     await visit.wait(n => document.querySelectorAll("#gallery .job").length < n, left);
   }
-  // The last one, begun before, is found again by its id.
+  // The one that is left is found again by its id.
   const id = await page.evaluate(() => jobs[0].id), sent = visit.bodies.length;
   await visit.reload();
   await page.waitForSelector("#gallery .job");

@@ -16,7 +16,7 @@ const gallery = {
   },
   tiles: new Map(),
   show() {
-    const waiting = this.onlyFavourites ? [] : [...jobs].reverse(), all = [...waiting, ...this.shown], focused = document.activeElement;
+    const waiting = this.onlyFavourites ? [] : jobs, all = [...waiting, ...this.shown], focused = document.activeElement;
     for (const key of this.tiles.keys()) if (!all.some(each => each.key === key)) this.tiles.delete(key);
     $("gallery").replaceChildren(...all.map(each => {
       if (!this.tiles.has(each.key)) this.tiles.set(each.key, each.blob ? this.tile(each) : this.jobTile(each));
@@ -60,7 +60,7 @@ const gallery = {
     const shot = tile.querySelector(".shot"), state = tile.querySelector(".state"), bar = tile.querySelector("progress"), tools = tile.querySelector(".under span");
     this.shape(tile, shot, job);
     state.textContent = stateOf(job); state.classList.toggle("bad", ["failed", "gone"].includes(job.state));
-    bar.hidden = job.state !== "running"; bar.value = job.step / (job.steps + 1);
+    bar.hidden = !isActive(job) || job.step === 0; bar.value = job.step / (job.steps + 1);
     shot.classList.toggle("pulse", isActive(job) && !job.preview);
     if (job.preview && isActive(job)) {
       const image = shot.querySelector("img") ?? shot.insertBefore(el("img"), bar);
