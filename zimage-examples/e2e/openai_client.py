@@ -22,6 +22,16 @@ assert seen[-1] == "image_generation.completed", seen
 assert base64.b64decode(event.b64_json) == pictures[0]
 assert seen.count("image_generation.partial_image") == 2, seen
 
+picture = ("fox.png", pictures[0], "image/png")
+answer = client.images.edit(model=model, image=picture, prompt="a fox on a red background", extra_body={"strength": 0.4})
+assert base64.b64decode(answer.data[0].b64_json).startswith(b"\x89PNG")
+answer = client.images.edit(model=model, image=picture, mask=picture, prompt="a cat", size="128x128", n=2)
+assert len(answer.data) == 2
+seen = [event.type for event in client.images.edit(model=model, image=picture, prompt="a fox", stream=True)]
+assert seen[-1] == "image_edit.completed", seen
+answer = client.images.create_variation(model=model, image=picture, n=2, size="128x128")
+assert len(answer.data) == 2 and base64.b64decode(answer.data[0].b64_json).startswith(b"\x89PNG")
+
 for wrong, error in [
     ({"model": "dall-e-3"}, openai.NotFoundError),
     ({"size": "100x100"}, openai.BadRequestError),

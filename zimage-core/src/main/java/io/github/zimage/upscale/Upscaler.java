@@ -53,7 +53,12 @@ public final class Upscaler implements AutoCloseable {
      * @throws ModelLoadException if the file has changed or cannot be read
      */
     public static Upscaler load(UpscalerModel model) {
-        Device device = Devices.automatic();
+        return load(model, Devices.automatic());
+    }
+
+    /** Loads an upscaler onto a device, in BF16 on a graphics card, in FP32 on the CPU; as {@link #load(UpscalerModel, Device, Precision)}. */
+    public static Upscaler load(UpscalerModel model, Device device) {
+        Given.value(device, "device");
         return load(model, device, device.kind() == Device.Kind.CPU ? Precision.FP32 : Precision.BF16);
     }
 

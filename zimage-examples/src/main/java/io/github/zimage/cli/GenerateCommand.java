@@ -61,6 +61,9 @@ final class GenerateCommand implements Callable<Integer> {
     private ImageToImageOptions imageToImage;
 
     @Mixin
+    private UpscalerOption upscaler;
+
+    @Mixin
     private ComputeOptions compute;
 
     @Mixin
@@ -101,10 +104,10 @@ final class GenerateCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         LoraTags tags = promptLoras ? LoraTags.of(given) : new LoraTags(given, List.of());
         String prompt = prompts.lint(tags.prompt(), words -> opened.get().countTokens(words), err);
-        GenerationRequest request = loras.applied(
+        GenerationRequest request = upscaler.applied(loras.applied(
                 options.request(prompt, prompts.negative(), imageToImage.read(), model.defaultSize(), err),
                 tags.loras(),
-                err);
+                err));
         builder.planFor(request);
         if (planOnly) {
             MemoryPlan plan = builder.model(opened.get()).plan();

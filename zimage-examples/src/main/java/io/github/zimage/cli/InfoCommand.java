@@ -11,6 +11,7 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.upscale.UpscalerModel;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,8 +37,8 @@ final class InfoCommand implements Runnable {
     private CommandSpec spec;
 
     @Parameters(
-            paramLabel = "DIR|FILE.png|FILE.safetensors",
-            description = "Folder of a checkpoint, a PNG file, or a LoRA.")
+            paramLabel = "DIR|FILE.png|FILE.safetensors|FILE.pth",
+            description = "Folder of a checkpoint, a PNG file, a LoRA, or an upscaler.")
     private Path path;
 
     @Mixin
@@ -52,8 +53,11 @@ final class InfoCommand implements Runnable {
             }
         } else if (Files.exists(path) && variant.name() != null) {
             throw new IllegalArgumentException("--variant is for checkpoint folders, but %s is a file".formatted(path));
+        } else if (isPyTorch()) {
+            out.println(describe(UpscalerModel.read(path)));
         } else if (isSafetensors()) {
-            out.println(ShownText.lines(describeLora()));
+            Optional<UpscalerModel> upscaler = upscaler();
+            out.println(upscaler.isPresent() ? describe(upscaler.get()) : ShownText.lines(describeLora()));
         } else if (Files.exists(path)) {
             out.print(describePicture());
             out.flush();
@@ -66,6 +70,25 @@ final class InfoCommand implements Runnable {
 
     private boolean isSafetensors() {
         return Files.exists(path) && path.toString().toLowerCase(Locale.ROOT).endsWith(".safetensors");
+    }
+
+    private boolean isPyTorch() {
+        String name = path.toString().toLowerCase(Locale.ROOT);
+        return Files.exists(path) && (name.endsWith(".pth") || name.endsWith(".pt"));
+    }
+
+    /** What is none is taken for a LoRA. */
+    private Optional<UpscalerModel> upscaler() {
+        try {
+            return Optional.of(UpscalerModel.read(path));
+        } catch (ModelLoadException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static String describe(UpscalerModel upscaler) {
+        return "%s: an upscaler (RRDBNet) that makes pictures %d times as wide and high; SHA-256 %s"
+                .formatted(upscaler.name(), upscaler.scale(), upscaler.sha256());
     }
 
     private String describeLora() {

@@ -50,6 +50,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             ServeCommand.class,
             SynthCommand.class,
             TuneCommand.class,
+            UpscaleCommand.class,
             HelpCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",

@@ -17,14 +17,17 @@ import picocli.CommandLine.TypeConversionException;
 /** The options that say where weights are, and what is computed there how. */
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class PlacementOptions {
-    private static final Map<String, Component> NAMES =
-            Map.of("text", Component.TEXT_ENCODER, "transformer", Component.TRANSFORMER, "vae", Component.VAE);
+    private static final Map<String, Component> NAMES = Map.of(
+            "text", Component.TEXT_ENCODER,
+            "transformer", Component.TRANSFORMER,
+            "vae", Component.VAE,
+            "upscaler", Component.UPSCALER);
 
     @Option(
             names = "--place",
             paramLabel = "PART=WHERE",
             description =
-                    "Where the weights of text, transformer or vae are: cpu, cuda:N, disk (read whole for each use),"
+                    "Where the weights of text, transformer, vae or upscaler are: cpu, cuda:N, disk (read whole for each use),"
                             + " stream:disk or stream:cpu (read block by block; on a CPU the two are the same), park:cpu (beside a"
                             + " card). Can be repeated. What is not placed is where the memory suffices.",
             converter = PlaceConverter.class)
@@ -84,7 +87,7 @@ final class PlacementOptions {
                     equals < 0 ? null : NAMES.get(text.substring(0, equals).toLowerCase(Locale.ROOT));
             if (component == null) {
                 throw new TypeConversionException(
-                        "must be text=, transformer= or vae= and a place, but was '" + text + "'");
+                        "must be text=, transformer=, vae= or upscaler= and a place, but was '" + text + "'");
             }
             try {
                 return new Place(

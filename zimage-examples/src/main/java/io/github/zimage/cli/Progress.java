@@ -102,6 +102,16 @@ final class Progress implements GenerationListener, AutoCloseable {
         }
     }
 
+    @Override
+    public synchronized void onUpscale(int index, int count, Duration elapsed) {
+        log(Duration.ZERO, "picture %d of %d enlarged in %s".formatted(index, count, Times.seconds(elapsed)));
+        show("upscale", count, false);
+        advance(index, "");
+        if (index == count) {
+            end();
+        }
+    }
+
     private void show(String task, long total, boolean bytes) {
         if (line == null) {
             return;

@@ -152,6 +152,12 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private ReadOptions reading;
 
+    @Option(
+            names = "--upscaler-dir",
+            paramLabel = "DIR",
+            description = "Folder of upscalers that requests can name by their files' names without endings.")
+    private @Nullable Path upscalers;
+
     @Override
     public Integer call() throws Exception {
         System.setProperty("zimage.log.date", "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ");
@@ -168,6 +174,7 @@ final class ServeCommand implements Callable<Integer> {
                 .maxSteps(maxSteps)
                 .drain(DRAIN)
                 .loraFolder(loras.folder())
+                .upscalerFolder(upscalers)
                 .build();
         PipelineBuilder builder = builder(largest);
         AtomicReference<@Nullable ZImageModel> first = new AtomicReference<>(model.open());

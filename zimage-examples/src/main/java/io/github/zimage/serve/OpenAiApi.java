@@ -91,6 +91,23 @@ final class OpenAiApi {
         });
     }
 
+    /** {@code POST /v1/images/variations}: pictures like one, without a prompt, as a form or as JSON. */
+    void variations(Exchange exchange) {
+        EditBody.read(exchange, worker, body -> {
+            for (String name : List.of("prompt", "prompts", "mask")) {
+                if (body.fields().has(name) || (name.equals("mask") && isMasked(body.imageToImage()))) {
+                    throw ApiException.badParameter(
+                            name, "variations have no %s: use /v1/images/edits".formatted(name));
+                }
+            }
+            draw(exchange, body.fields(), body.imageToImage());
+        });
+    }
+
+    private static boolean isMasked(@Nullable ImageToImage imageToImage) {
+        return imageToImage != null && imageToImage.mask() != null;
+    }
+
     private void draw(Exchange exchange, JsonFields fields, @Nullable ImageToImage imageToImage) {
         requireModel(fields.text("model", 200));
         String quality = fields.choice("quality", "auto", QUALITIES);

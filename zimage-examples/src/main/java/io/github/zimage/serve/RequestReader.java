@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageToImage;
 import io.github.zimage.SourceImage;
+import io.github.zimage.upscale.UpscalerModel;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Matcher;
@@ -20,6 +21,10 @@ final class RequestReader {
     /** How wide a picture is, beside the usual. */
     static final Map<String, Double> QUALITIES = Map.of("draft", 0.75, "publish", 1.0, "print", 1.25);
 
+    /** The strength of a picture that is varied without a prompt: things stay where they are, and change in their details. */
+    static final double VARIATION = 0.5;
+
+    private static final int MOST_UPSCALING = 4;
     private static final Pattern SIZE = Pattern.compile("([0-9]{1,5})x([0-9]{1,5})");
     private static final int MULTIPLE = ServerOptions.MULTIPLE;
 
@@ -68,13 +73,31 @@ final class RequestReader {
         if (!fields.has("steps") && !fields.has("sigmas")) {
             builder.steps(Math.min(GenerationRequest.DEFAULT_STEPS, options.maxSteps()));
         }
-        if (!fields.has("prompt") && !fields.has("prompts")) {
+        boolean prompted = fields.has("prompt") || fields.has("prompts");
+        if (!prompted && isVaried(imageToImage)) {
+            builder.prompt("");
+            builder.imageToImage(from -> from.strength(VARIATION));
+        } else if (!prompted) {
             throw ApiException.badParameter("prompt", "prompt must say what to draw, but was missing");
         }
         GenerationRequest request =
-                names.explaining(() -> builder.json(values.toString()).build());
-        requireLimits(request, names);
+                names.explaining(() -> found(builder.json(values.toString()).build()));
+        requireLimits(request, prompted, names);
         return request.withSeed();
+    }
+
+    /** Returns the request with the file of the upscaler that it names. */
+    private GenerationRequest found(GenerationRequest request) {
+        UpscalerModel named = request.upscaler();
+        if (named == null) {
+            return request;
+        }
+        UpscalerModel upscaler = new UpscalerFolder(options.upscalerFolder()).find(named);
+        if (request.hires() <= 1 && upscaler.scale() > MOST_UPSCALING) {
+            throw ApiException.badParameter(
+                    "upscaler", "pictures are enlarged %d times at most here".formatted(MOST_UPSCALING));
+        }
+        return request.toBuilder().upscaler(upscaler).build();
     }
 
     /** What an interface calls otherwise is not to be given twice. */
@@ -86,6 +109,13 @@ final class RequestReader {
         if (size && (values.hasNonNull("width") || values.hasNonNull("height"))) {
             throw ApiException.badParameter("size", "size is width and height in one: give it or them");
         }
+    }
+
+    /** What to draw instead of a part of a picture, nobody can guess. */
+    private static boolean isVaried(@Nullable ImageToImage imageToImage) {
+        return imageToImage != null
+                && imageToImage.mask() == null
+                && imageToImage.extension().isNone();
     }
 
     /** Draws smaller than the picture is where that is more than the server allows. */
@@ -115,11 +145,11 @@ final class RequestReader {
         builder.size(Integer.parseInt(matcher.group(1)), Integer.parseInt(matcher.group(2)));
     }
 
-    private void requireLimits(GenerationRequest request, ParameterNames names) {
+    private void requireLimits(GenerationRequest request, boolean prompted, ParameterNames names) {
         String name = names.of("prompt");
         for (String prompt : request.prompts()) {
             requireText(name, prompt);
-            if (prompt.isBlank()) {
+            if (prompted && prompt.isBlank()) {
                 String problem = "%s must say what to draw, but %s empty";
                 throw ApiException.badParameter(
                         name, problem.formatted(name, request.prompts().size() == 1 ? "was" : "one was"));

@@ -29,8 +29,6 @@ final class Router {
             "/api/jobs/{id}/events", JOB_EVENTS,
             "/api/jobs/{id}/images/{number}.png", JOB_PICTURE);
 
-    private static final Set<String> NOT_YET = Set.of("/v1/images/variations");
-
     private final ServerOptions options;
     private final Exchange.Http http;
     private final Access access;
@@ -74,6 +72,8 @@ final class Router {
                 Map.of(HttpMethod.POST, openAi::generations),
                 "/v1/images/edits",
                 Map.of(HttpMethod.POST, openAi::edits),
+                "/v1/images/variations",
+                Map.of(HttpMethod.POST, openAi::variations),
                 "/v1/models",
                 get(openAi::models),
                 JobsApi.PATH,
@@ -218,10 +218,6 @@ final class Router {
             methods.put(HttpMethod.GET, exchange -> jobs.show(exchange, job.group(1)));
             methods.put(HttpMethod.DELETE, exchange -> jobs.cancel(exchange, job.group(1)));
             return methods;
-        }
-        if (NOT_YET.contains(path)) {
-            throw new ApiException(
-                    404, "not_found", "there are no variations without a prompt here: use /v1/images/edits");
         }
         throw new ApiException(404, "not_found", "there is nothing at this address");
     }

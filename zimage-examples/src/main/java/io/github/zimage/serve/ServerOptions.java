@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param trustedProxies the addresses or networks of proxies that may say how clients reached them
  * @param corsOrigins the sites whose pages may call, each as a browser names it
  * @param loraFolder where the LoRAs are that requests can name, or null
+ * @param upscalerFolder likewise of upscalers
  */
 public record ServerOptions(
         String host,
@@ -44,7 +45,8 @@ public record ServerOptions(
         @Nullable URI publicUrl,
         List<String> trustedProxies,
         List<String> corsOrigins,
-        @Nullable Path loraFolder) {
+        @Nullable Path loraFolder,
+        @Nullable Path upscalerFolder) {
 
     /** Width and height are multiples of it. */
     static final int MULTIPLE = 16;
@@ -144,6 +146,7 @@ public record ServerOptions(
         private List<String> trustedProxies = List.of();
         private List<String> corsOrigins = List.of();
         private @Nullable Path loraFolder;
+        private @Nullable Path upscalerFolder;
 
         private Builder() {}
 
@@ -227,6 +230,11 @@ public record ServerOptions(
             return this;
         }
 
+        public Builder upscalerFolder(@Nullable Path folder) {
+            this.upscalerFolder = folder;
+            return this;
+        }
+
         /**
          * Returns the options.
          *
@@ -249,7 +257,8 @@ public record ServerOptions(
                     publicUrl,
                     trustedProxies,
                     corsOrigins,
-                    loraFolder);
+                    loraFolder,
+                    upscalerFolder);
         }
     }
 }

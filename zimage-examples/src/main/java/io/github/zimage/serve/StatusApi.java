@@ -88,6 +88,8 @@ final class StatusApi {
         if (folder != null) {
             LoraCatalog.names(folder).forEach(loras::add);
         }
+        ArrayNode upscalers = root.putArray("upscalers");
+        new UpscalerFolder(options.upscalerFolder()).names().forEach(upscalers::add);
         ArrayNode samplers = root.putArray("samplers");
         List.of(Sampling.Sampler.values()).forEach(each -> samplers.add(each.id()));
         ArrayNode schedules = root.putArray("schedules");

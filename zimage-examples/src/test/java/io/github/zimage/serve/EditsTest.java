@@ -176,6 +176,38 @@ final class EditsTest {
         assertThat(imageToImage.maskMode()).isEqualTo(ImageToImage.MaskMode.SOFT);
     }
 
+    // Without a prompt, things stay where they are; who asks for more has to say what.
+    @Test
+    void variations_areDrawnWithoutAPrompt() throws Exception {
+        String variations = "/v1/images/variations";
+        String type = "multipart/form-data; boundary=X7";
+        HttpResponse<String> answer = send(variations, type, form("image", IMAGE, "n", "2", "size", "64x48"));
+        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
+        assertThat(JSON.readTree(answer.body()).path("data").size()).isEqualTo(2);
+        assertThat(drawn().prompts()).containsExactly("");
+        assertThat(drawn().imageToImage().strength()).isEqualTo(0.5);
+        assertThat(List.of(drawn().width(), drawn().height())).containsExactly(64, 48);
+        assertThat(send(variations, type, form("image", IMAGE, "strength", "0.2"))
+                        .statusCode())
+                .isEqualTo(200);
+        assertThat(backends.get(0).works.get(1).request().imageToImage().strength())
+                .isEqualTo(0.2);
+        String url = "data:image/png;base64," + Base64.getEncoder().encodeToString(IMAGE);
+        assertThat(send(JobsApi.PATH, "application/json", text("{\"image\": \"%s\"}".formatted(url)))
+                        .statusCode())
+                .isEqualTo(202);
+        HttpResponse<String> prompted = send(variations, type, form("image", IMAGE, "prompt", "fox"));
+        assertThat(prompted.statusCode()).isEqualTo(400);
+        assertThat(prompted.body()).contains("variations have no prompt: use /v1/images/edits");
+        HttpResponse<String> masked = send(variations, type, form("image", IMAGE, "mask", IMAGE));
+        assertThat(masked.body()).contains("variations have no mask");
+        HttpResponse<String> nothing = send(variations, type, form("n", "1"));
+        assertThat(nothing.statusCode()).isEqualTo(400);
+        assertThat(nothing.body()).contains("there must be one image to start from");
+        HttpResponse<String> part = send(EDITS, type, form("image", IMAGE, "mask", IMAGE));
+        assertThat(part.body()).contains("prompt must say what to draw, but was missing");
+    }
+
     @Test
     void json_hasPicturesAsDataUrls() throws Exception {
         String url = "data:image/png;base64," + Base64.getEncoder().encodeToString(IMAGE);

@@ -372,13 +372,6 @@ final class HttpRulesTest {
     }
 
     @Test
-    void variations_areElsewhere() throws Exception {
-        Wire.Answer answer = server.post("/v1/images/variations", "", FOX);
-        assertThat(answer.status()).isEqualTo(404);
-        assertThat(answer.text()).contains("use /v1/images/edits");
-    }
-
-    @Test
     void severalRequestsAtOnce_areAnsweredInOrder() throws Exception {
         try (Wire wire = server.connect()) {
             wire.write(postOf(GENERATIONS, JSON_TYPE, FOX)
