@@ -33,8 +33,10 @@ public final class GeneratedImage {
      * @param denoise all steps together
      * @param decode turning the latents of this picture into pixels
      * @param steps each step by itself, in order
+     * @param forwards how often the whole transformer was evaluated for this picture, not counting guidance; less often than the request
+     *     says where a {@linkplain Sampling.StepCache step cache} found out only then that it could be
      */
-    public record Timings(Duration encode, Duration denoise, Duration decode, List<Duration> steps) {
+    public record Timings(Duration encode, Duration denoise, Duration decode, List<Duration> steps, int forwards) {
 
         /** Copies the list of steps. */
         public Timings {
@@ -104,7 +106,7 @@ public final class GeneratedImage {
     public byte[] toPng() {
         Map<String, String> texts = new LinkedHashMap<>();
         if (parameters != null) {
-            texts.put(PictureText.TEXT_KEYWORD, parameters.toText());
+            texts.put(PictureText.TEXT_KEYWORD, parameters.toText(timings.forwards()));
             texts.put(PictureText.JSON_KEYWORD, parameters.toJson());
         }
         return PngEncoder.encode(width, height, rgb, texts);

@@ -113,10 +113,10 @@ public final class GenerationRequest {
         return values.sampling;
     }
 
-    /** Returns how often the transformer is evaluated for a picture, not counting guidance: once a step by most samplers. */
+    /** Returns how often the transformer is evaluated for a picture, not counting guidance: {@link Sampling#evaluations}. */
     public int evaluations() {
-        int small = sampling().sampler().evaluations(steps());
-        return hires() > 1 ? small + sampling().sampler().evaluations(refiningSteps()) : small;
+        int small = sampling().evaluations(steps());
+        return hires() > 1 ? small + sampling().evaluations(refiningSteps()) : small;
     }
 
     /** Returns how many times as wide and high as drawn first pictures come out; 1 unless they are drawn in two passes. */

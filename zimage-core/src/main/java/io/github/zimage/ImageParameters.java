@@ -53,9 +53,13 @@ public record ImageParameters(GenerationRequest request, String model, Precision
         return new ImageParameters(request.toBuilder().upscaler(upscaler).buildRead(), model, precision, vaePrecision);
     }
 
-    /** Returns the text that other programs read. */
-    String toText() {
-        return PictureText.toText(request, model, PictureText.PROGRAM);
+    /**
+     * Returns the text that other programs read.
+     *
+     * @param forwards how often the transformer was evaluated
+     */
+    String toText(int forwards) {
+        return PictureText.toText(request, forwards, model, PictureText.PROGRAM);
     }
 
     /** Returns the text that {@link #read} reads. */

@@ -146,8 +146,8 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Reads a file that {@code zimage tune} wrote and sets what is in it: the precision of each component and the attention
-     * backend. What is set afterwards takes the place of that.
+     * Reads a file that {@code zimage tune} wrote and sets what is in it: the precision of each component, the attention backend, and
+     * the step cache of requests that name none and can have it. What is set afterwards takes the place of that.
      *
      * @throws IllegalArgumentException if the file is missing or not a profile
      */
@@ -380,7 +380,7 @@ public final class PipelineBuilder {
 
     private PipelineSettings settings() {
         return new PipelineSettings(
-                profile == null ? null : profile.modelKey(),
+                profile,
                 precisions.resolved(),
                 attention,
                 vaeTiling,

@@ -1,6 +1,7 @@
 package io.github.zimage;
 
 import io.github.zimage.internal.request.RequestFields;
+import io.github.zimage.internal.request.StepCacheRule;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -43,6 +44,7 @@ final class RequestRules {
         RequestFields.check(request, this::problem);
         checkSigmas();
         checkSchedule();
+        checkStepCache();
         checkNoise();
         checkLatents();
         checkImageToImage();
@@ -95,6 +97,14 @@ final class RequestRules {
         }
         if (sampling.shift() != null && schedule == Sampling.Schedule.DYNAMIC) {
             problem("shift", "the schedule dynamic chooses the shift itself, but shift was " + sampling.shift());
+        }
+    }
+
+    private void checkStepCache() {
+        Sampling.StepCache cache = request.sampling().stepCache();
+        String refusal = cache == null ? null : StepCacheRule.refusal(cache, request.sampling(), request.steps());
+        if (refusal != null && !fields.contains("steps")) {
+            problem("stepCache", "stepCache %s %s".formatted(cache, refusal));
         }
     }
 

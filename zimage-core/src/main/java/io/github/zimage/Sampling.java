@@ -2,6 +2,7 @@ package io.github.zimage;
 
 import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.internal.request.StepMasks;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Function;
@@ -9,22 +10,32 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How pictures get from noise to what they show: the method that takes the steps, and the noise levels between them.
+ * How pictures get from noise to what they show: the method that takes the steps, the noise levels between them, and which evaluations of the
+ * transformer are left out.
  *
  * @param sampler the method
  * @param schedule how the levels are spread over the steps
  * @param shift how far the levels are pushed towards noise, above 0 and at most 100: {@code shift * u / (1 + (shift - 1) * u)} of an even
  *     level u; null for the checkpoint's own, which is 3 for Z-Image-Turbo
+ * @param stepCache which evaluations are left out; null for what the pipeline's profile says where that can be, and else none
  */
 public record Sampling(
-        Sampler sampler, Schedule schedule, @Nullable Double shift) {
+        Sampler sampler,
+        Schedule schedule,
+        @Nullable Double shift,
+        @Nullable StepCache stepCache) {
     /** The model's own. */
-    public static final Sampling DEFAULT = new Sampling(Sampler.EULER, Schedule.SIMPLE, null);
+    public static final Sampling DEFAULT = new Sampling(Sampler.EULER, Schedule.SIMPLE, null, null);
 
     /** Checks that there is a sampler and a schedule. */
     public Sampling {
         Given.value(sampler, "sampler");
         Given.value(schedule, "schedule");
+    }
+
+    /** Returns a sampler and a schedule without a step cache of their own. */
+    public Sampling(Sampler sampler, Schedule schedule, @Nullable Double shift) {
+        this(sampler, schedule, shift, null);
     }
 
     /** Returns a sampler with the model's own noise levels. */
@@ -34,17 +45,40 @@ public record Sampling(
 
     /** Returns the same with another sampler. */
     public Sampling withSampler(Sampler other) {
-        return new Sampling(other, schedule, shift);
+        return new Sampling(other, schedule, shift, stepCache);
     }
 
     /** Returns the same with another schedule. */
     public Sampling withSchedule(Schedule other) {
-        return new Sampling(sampler, other, shift);
+        return new Sampling(sampler, other, shift, stepCache);
     }
 
     /** Returns the same with another shift, above 0 and at most 100. */
     public Sampling withShift(double other) {
-        return new Sampling(sampler, schedule, other);
+        return new Sampling(sampler, schedule, other, stepCache);
+    }
+
+    /** Returns the same with another step cache. */
+    public Sampling withStepCache(StepCache other) {
+        return new Sampling(sampler, schedule, shift, Given.value(other, "stepCache"));
+    }
+
+    /**
+     * Returns how often the transformer is evaluated for a picture, not counting guidance, which doubles it. Of {@link StepCache.Kind#FIRST_BLOCK} that
+     * is known only afterwards: all are counted.
+     *
+     * @param steps at least 1
+     */
+    public int evaluations(int steps) {
+        if (stepCache == null) {
+            return sampler.evaluations(steps);
+        }
+        int count = 0;
+        for (int step = 0; step < steps; step++) {
+            int own = step + 1 < steps ? sampler.evaluationsPerStep : 1;
+            count += stepCache.computes(step, steps) ? own : 0;
+        }
+        return count;
     }
 
     /**
@@ -222,6 +256,124 @@ public record Sampling(
         @Override
         public String toString() {
             return id;
+        }
+    }
+
+    /**
+     * Which evaluations of the transformer are left out, or left early, since little changes from one to the next. For models of many steps, such
+     * as Z-Image's base model; pictures come out nearly the same.
+     *
+     * @param kind how that is decided
+     * @param mask for {@link Kind#MASK}: {@code slow}, {@code medium} or {@code fast}, which compute 19, 16 and 13 of 28 steps, or for each step a 1 if it is computed and a 0 if
+     *     not, where the first and the last are computed; otherwise empty
+     * @param threshold for {@link Kind#FIRST_BLOCK}: the change below which blocks are left out, from 0 (never) to 1; otherwise 0
+     */
+    public record StepCache(Kind kind, String mask, double threshold) {
+        /** All steps are computed. */
+        public static final StepCache OFF = new StepCache(Kind.OFF, "", 0);
+
+        /** With fewer steps than these, nothing is left out. */
+        public static final int LEAST_STEPS = 12;
+
+        private static final String RULE =
+                "off, mask=slow, mask=medium, mask=fast, mask= with a 1 (computed) or 0 (not) for each step, first and last 1,"
+                        + " or fb= with a threshold from 0 to 1";
+
+        /** How it is decided what is left out. */
+        public enum Kind {
+            /** Nothing is left out. */
+            OFF("off"),
+
+            /**
+             * A mask says it, known before: whole evaluations, whose velocities are extrapolated, to first order in the noise level, from the two
+             * before. Works with streamed and with recorded weights.
+             */
+            MASK("mask"),
+
+            /**
+             * First block cache: all but the first main block are left out where that block's residual has changed by less than a threshold, in
+             * mean magnitude, and what they added before is added again. Only where the transformer's weights stay and it is not compiled.
+             */
+            FIRST_BLOCK("fb");
+
+            private final String id;
+
+            Kind(String id) {
+                this.id = id;
+            }
+        }
+
+        /**
+         * Checks the values.
+         *
+         * @throws IllegalArgumentException if the mask is none, or the threshold not from 0 to 1
+         */
+        public StepCache {
+            Given.value(kind, "kind");
+            Given.value(mask, "mask");
+            boolean fits = kind == Kind.MASK ? StepMasks.isMask(mask) : mask.isEmpty();
+            if (!fits || !(threshold >= 0 && threshold <= 1) || (threshold > 0 && kind != Kind.FIRST_BLOCK)) {
+                throw wrong(text(kind, mask, threshold));
+            }
+        }
+
+        /** Returns one by a mask; see {@link #mask()}. */
+        public static StepCache mask(String mask) {
+            return new StepCache(Kind.MASK, mask, 0);
+        }
+
+        /** Returns one by the first block's residual. */
+        public static StepCache firstBlock(double threshold) {
+            return new StepCache(Kind.FIRST_BLOCK, "", threshold);
+        }
+
+        /**
+         * Reads what {@link #toString} writes: {@code off}, {@code mask=medium}, {@code fb=0.1}.
+         *
+         * @throws IllegalArgumentException if it is no such text; the message tells the rule
+         */
+        public static StepCache of(String text) {
+            String given = Given.value(text, "stepCache").strip();
+            if (given.equals(Kind.OFF.id)) {
+                return OFF;
+            }
+            int value = given.indexOf('=') + 1;
+            try {
+                if (given.startsWith("mask=")) {
+                    return mask(given.substring(value));
+                }
+                if (given.startsWith("fb=")) {
+                    return firstBlock(Double.parseDouble(given.substring(value)));
+                }
+            } catch (NumberFormatException e) {
+                throw wrong(text);
+            }
+            throw wrong(text);
+        }
+
+        private static IllegalArgumentException wrong(String text) {
+            return new IllegalArgumentException(
+                    "stepCache must be %s, but was %s".formatted(RULE, ShownText.quoted(text)));
+        }
+
+        /**
+         * Returns whether a step is computed, as far as that is known before. In fewer than {@link #LEAST_STEPS} all are.
+         *
+         * @param step from 0
+         * @param steps how many there are
+         */
+        public boolean computes(int step, int steps) {
+            return kind != Kind.MASK || steps < LEAST_STEPS || StepMasks.computes(mask, step, steps);
+        }
+
+        private static String text(Kind kind, String mask, double threshold) {
+            return kind == Kind.OFF ? kind.id : kind.id + "=" + (kind == Kind.MASK ? mask : Double.toString(threshold));
+        }
+
+        /** Returns it as on the command line, such as {@code mask=medium}. */
+        @Override
+        public String toString() {
+            return text(kind, mask, threshold);
         }
     }
 

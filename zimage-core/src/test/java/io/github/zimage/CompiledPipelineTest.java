@@ -335,4 +335,35 @@ final class CompiledPipelineTest {
             assertThat(actual.get(i).rgb()).isEqualTo(expected.get(i).rgb());
         });
     }
+
+    // The first block cache decides while the transformer computes; a mask is known before.
+    @Test
+    void firstBlockCache_isRefusedByName_andAMaskIsReplayed() {
+        GenerationRequest.Builder builder = TinyModel.request().steps(12);
+        GenerationRequest mask = builder.sampling(s -> s.withStepCache(Sampling.StepCache.mask("medium")))
+                .build();
+        GenerationRequest first = builder.sampling(s -> s.withStepCache(Sampling.StepCache.firstBlock(0.1)))
+                .build();
+        float[] expected;
+        try (ZImagePipeline eager = TinyModel.pipeline(folder).build()) {
+            expected = eager.generate(mask).latents().values();
+            assertThat(eager.generate(first).timings().forwards()).isPositive();
+        }
+        try (ZImagePipeline pipeline = compiled().build()) {
+            assertThat(pipeline.generate(mask).latents().values()).isEqualTo(expected);
+            assertThat(recorder.replays).hasValue(mask.evaluations() - 1);
+            assertThatThrownBy(() -> pipeline.generate(first))
+                    .isInstanceOf(InvalidRequestException.class)
+                    .hasMessage("stepCache fb=0.1 decides while the transformer computes, which does not do where it is"
+                            + " compiled: take mask=medium, which is known before");
+        }
+        try (ZImagePipeline pipeline = TinyModel.pipeline(folder)
+                .place(Component.TRANSFORMER, Placement.streamedFromDisk())
+                .build()) {
+            assertThat(pipeline.generate(mask).latents().values()).isEqualTo(expected);
+            assertThatThrownBy(() -> pipeline.check(first))
+                    .isInstanceOf(InvalidRequestException.class)
+                    .hasMessageContaining("which does not do where its blocks are streamed: take mask=medium");
+        }
+    }
 }

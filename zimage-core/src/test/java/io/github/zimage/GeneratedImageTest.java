@@ -261,7 +261,7 @@ final class GeneratedImageTest {
 
     private static GeneratedImage image(int width, int height, byte[] rgb, @Nullable ImageParameters parameters) {
         GeneratedImage.Timings timings =
-                new GeneratedImage.Timings(Duration.ZERO, Duration.ZERO, Duration.ZERO, List.of());
+                new GeneratedImage.Timings(Duration.ZERO, Duration.ZERO, Duration.ZERO, List.of(), 8);
         return new GeneratedImage(width, height, rgb, Latents.of(1, 1, 1, new float[1]), parameters, timings);
     }
 

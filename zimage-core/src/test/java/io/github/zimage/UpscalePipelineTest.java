@@ -144,7 +144,7 @@ final class UpscalePipelineTest {
                 .satisfies(each -> assertThat(
                                 pipeline.generate(each.toBuilder().size(64, 64).build())
                                         .parameters()
-                                        .toText())
+                                        .toText(3))
                         .contains("Hires upscaler: basicsr-x4-ema, Hires steps: 1"));
     }
 

@@ -6,6 +6,7 @@ import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.config.ConfigFile;
 import io.github.zimage.internal.io.AtomicFile;
 import java.io.IOException;
@@ -31,15 +32,21 @@ import java.util.stream.Collectors;
  * @param modelKey stands for the model, see {@link io.github.zimage.ZImageModel#profileKey}
  * @param precisions the precision of each component that does not have the pipeline's own
  * @param attention the attention backend
+ * @param stepCache the step cache of requests that name none and can have it: of enough steps, with a sampler that adds no noise
  */
-public record Profile(String modelKey, Map<Component, Precision> precisions, AttentionBackend attention) {
+public record Profile(
+        String modelKey, Map<Component, Precision> precisions, AttentionBackend attention, StepCache stepCache) {
     private static final String VERSION_KEY = "zimageProfile";
     private static final int VERSION = 1;
     private static final String MODEL_KEY = "model";
     private static final String PRECISION_KEY = "precision";
     private static final String ATTENTION_KEY = "attention";
 
-    private static final Set<String> KEYS = Set.of(VERSION_KEY, MODEL_KEY, PRECISION_KEY, ATTENTION_KEY);
+    private static final String STEP_CACHE_KEY = "stepCache";
+
+    private static final Set<String> REQUIRED = Set.of(VERSION_KEY, MODEL_KEY, PRECISION_KEY, ATTENTION_KEY);
+    private static final Set<String> KEYS =
+            Set.of(VERSION_KEY, MODEL_KEY, PRECISION_KEY, ATTENTION_KEY, STEP_CACHE_KEY);
     private static final Pattern HASH = Pattern.compile("[0-9a-f]{32}");
 
     /**
@@ -50,11 +57,17 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
     public Profile {
         Objects.requireNonNull(modelKey, "modelKey must not be null");
         Objects.requireNonNull(attention, "attention must not be null");
+        Objects.requireNonNull(stepCache, "stepCache must not be null");
         precisions = Map.copyOf(precisions);
         Precision vae = precisions.get(Component.VAE);
         if (vae != null && vae.isEightBit()) {
             throw new IllegalArgumentException("the VAE's precision must be FP32 or BF16, but was " + vae);
         }
+    }
+
+    /** Returns a profile without a step cache. */
+    public Profile(String modelKey, Map<Component, Precision> precisions, AttentionBackend attention) {
+        this(modelKey, precisions, attention, StepCache.OFF);
     }
 
     /**
@@ -86,6 +99,9 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
                 .forEach(each ->
                         formats.put(each.getKey().id(), each.getValue().name().toLowerCase(Locale.ROOT)));
         json.put(ATTENTION_KEY, attention.name());
+        if (stepCache.kind() != StepCache.Kind.OFF) {
+            json.put(STEP_CACHE_KEY, stepCache.toString());
+        }
         try {
             AtomicFile.write(file, (json.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
@@ -95,7 +111,7 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
 
     private static Profile of(ConfigFile json) {
         onlyKeys(json, KEYS);
-        require(json, KEYS);
+        require(json, REQUIRED);
         json.integer(VERSION_KEY, VERSION, VERSION, VERSION);
         String model = json.text(MODEL_KEY, "");
         if (!HASH.matcher(model).matches()) {
@@ -109,7 +125,18 @@ public record Profile(String modelKey, Map<Component, Precision> precisions, Att
         if (formats == null) {
             throw json.wrong(PRECISION_KEY, "must be an object");
         }
-        return new Profile(model, precisions(formats), new AttentionBackend(attention));
+        return new Profile(model, precisions(formats), new AttentionBackend(attention), stepCache(json));
+    }
+
+    private static StepCache stepCache(ConfigFile json) {
+        if (!json.has(STEP_CACHE_KEY)) {
+            return StepCache.OFF;
+        }
+        try {
+            return StepCache.of(json.text(STEP_CACHE_KEY, ""));
+        } catch (IllegalArgumentException e) {
+            throw json.wrong(STEP_CACHE_KEY, "must be a step cache, such as mask=medium");
+        }
     }
 
     private static Map<Component, Precision> precisions(ConfigFile formats) {

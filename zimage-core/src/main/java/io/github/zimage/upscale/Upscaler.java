@@ -138,7 +138,8 @@ public final class Upscaler implements AutoCloseable {
         }
         boolean first = known.request().upscaler() == null && known.request().hires() <= 1;
         ImageParameters whole = first ? known.upscaledBy(model) : known;
-        String text = PictureText.toText(whole.request(), whole.model(), PictureText.PROGRAM);
+        String text =
+                PictureText.toText(whole.request(), whole.request().evaluations(), whole.model(), PictureText.PROGRAM);
         texts.put(PictureText.TEXT_KEYWORD, first ? text : text + ", " + PictureText.upscaled(model));
         texts.put(
                 PictureText.JSON_KEYWORD,

@@ -6,10 +6,13 @@ import static org.assertj.core.api.Assertions.tuple;
 
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
+import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageParameters;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.demo.SyntheticModel;
@@ -18,6 +21,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -67,6 +71,34 @@ class ProfileTest {
         Path file = folder.resolve("profile.json");
         profile.write(file);
         assertThat(Profile.read(file)).isEqualTo(profile);
+    }
+
+    @Test
+    void stepCacheOfAProfile_isThatOfRequestsThatNameNoneAndCanHaveIt() throws IOException {
+        Path model = models.resolve("tiny");
+        Profile written = new Profile(modelKey(model), Map.of(), AttentionBackend.MATH, StepCache.mask("medium"));
+        Path file = folder.resolve("profile.json");
+        written.write(file);
+        assertThat(Profile.read(file)).isEqualTo(written);
+        GenerationRequest.Builder request =
+                GenerationRequest.builder().prompt("a").size(32, 32).steps(28).seed(1);
+        try (ZImagePipeline pipeline =
+                ZImagePipeline.builder().profile(file).model(model).build()) {
+            GeneratedImage cached = pipeline.generate(request.build());
+            assertThat(cached.timings().forwards()).isEqualTo(16);
+            assertThat(cached.parameters().request().sampling().stepCache()).isEqualTo(StepCache.mask("medium"));
+            assertThat(pipeline.generate(cached.parameters().request()).rgb()).isEqualTo(cached.rgb());
+            for (GenerationRequest without : List.of(
+                    request.sampling(s -> s.withStepCache(StepCache.OFF)).build(),
+                    request.sampling(Sampling.of(Sampling.Sampler.LCM)).build(),
+                    request.sampling(Sampling.DEFAULT).steps(8).build())) {
+                assertThat(pipeline.generate(without).timings().forwards()).isEqualTo(without.steps());
+            }
+        }
+        Files.writeString(file, Files.readString(file).replace("mask=medium", "mask=quick"));
+        assertThatThrownBy(() -> Profile.read(file))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("stepCache must be a step cache, such as mask=medium");
     }
 
     // A model with more components needs no new profile, nor one with fewer.
@@ -151,7 +183,7 @@ class ProfileTest {
             value = {
                 "\"math\"                       | \"\"        | attention must be the name of an attention backend, but was",
                 "\"math\"                       | 7           | attention must be a text, but was 7",
-                "\"attention\"                  | \"atention\" | atention is not a setting; those are attention, model, precision, zimageProfile",
+                "\"attention\"                  | \"atention\" | atention is not a setting; those are attention, model, precision, stepCache, zimageProfile",
                 "\"fp32\"                       | \"fp4\"     | precision.transformer must be one of",
                 "\"vae\": \"bf16\"              | \"vae\": \"int8\" | precision.vae must be one of bf16, fp32, but was",
                 "\"vae\"                        | \"vea\"     | precision.vea is not a setting; those are text_encoder, transformer, vae",

@@ -3,6 +3,7 @@ package io.github.zimage.cli;
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.PipelineBuilder;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.placement.MemoryPlan;
@@ -11,6 +12,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -147,7 +149,7 @@ final class GenerateCommand implements Callable<Integer> {
             long start = System.nanoTime();
             try (ZImagePipeline pipeline = builder.build()) {
                 Duration load = Duration.ofNanos(System.nanoTime() - start);
-                progress.startGeneration(request.steps());
+                progress.startGeneration(request.steps(), cache(request));
                 List<GeneratedImage> images = pipeline.generateAll(request, progress);
                 progress.end();
                 output.print(out, images, output.save(images, files, options.namesSeeds()));
@@ -155,6 +157,10 @@ final class GenerateCommand implements Callable<Integer> {
                         + Times.summary(images.get(images.size() - 1).timings()) + "; " + memory(pipeline, request));
             }
         }
+    }
+
+    private static StepCache cache(GenerationRequest request) {
+        return Objects.requireNonNullElse(request.sampling().stepCache(), StepCache.OFF);
     }
 
     /** Returns what was in use at the peak beside what was predicted, in a few words. */

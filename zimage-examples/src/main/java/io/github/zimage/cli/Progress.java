@@ -2,8 +2,10 @@ package io.github.zimage.cli;
 
 import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
+import io.github.zimage.Sampling.StepCache;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -12,8 +14,11 @@ import org.slf4j.LoggerFactory;
 final class Progress implements GenerationListener, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
 
+    private static final String STEPS = "steps";
+
     private final @Nullable ProgressLine line;
     private int steps;
+    private StepCache cache = StepCache.OFF;
 
     private Progress(@Nullable ProgressLine line) {
         this.line = line;
@@ -31,7 +36,17 @@ final class Progress implements GenerationListener, AutoCloseable {
 
     /** Shows the parts of a generation, beginning with the first. */
     synchronized void startGeneration(int steps) {
+        startGeneration(steps, StepCache.OFF);
+    }
+
+    /**
+     * Shows the parts of a generation, beginning with the first. Steps that are left out, which take no time, are not counted.
+     *
+     * @param cache says which are
+     */
+    synchronized void startGeneration(int steps, StepCache cache) {
         this.steps = steps;
+        this.cache = cache;
         log(Duration.ZERO, "loaded");
         show("text", 0, false);
     }
@@ -76,7 +91,13 @@ final class Progress implements GenerationListener, AutoCloseable {
     @Override
     public synchronized void onEncode(Duration elapsed) {
         log(Duration.ZERO, "prompts encoded in " + Times.seconds(elapsed));
-        show("steps", steps, false);
+        show(STEPS, computed(steps, steps), false);
+    }
+
+    private int computed(int first, int steps) {
+        return (int) IntStream.range(0, first)
+                .filter(step -> cache.computes(step, steps))
+                .count();
     }
 
     @Override
@@ -85,8 +106,8 @@ final class Progress implements GenerationListener, AutoCloseable {
             log(elapsed, "the first step began");
         }
         log(Duration.ZERO, "step %d of %d done in %s".formatted(step, steps, Times.seconds(elapsed)));
-        show("steps", steps, false);
-        advance(step, Times.seconds(elapsed) + "/step");
+        show(STEPS, computed(steps, steps), false);
+        advance(computed(step, steps), Times.seconds(elapsed) + "/step");
         if (step == steps) {
             show("decode", 0, false);
         }

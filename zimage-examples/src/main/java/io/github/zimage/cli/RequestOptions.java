@@ -85,6 +85,17 @@ final class RequestOptions {
     private @Nullable Double shift;
 
     @Option(
+            names = "--step-cache",
+            paramLabel = "CACHE",
+            converter = StepCacheConverter.class,
+            description =
+                    "What is left out, for models of many steps: mask=slow, mask=medium, mask=fast or mask=ultra leave out a third,"
+                            + " a half, two thirds or three quarters of the later steps; mask= and a 1 or 0 for each step says which are"
+                            + " computed; fb=0.1 leaves out where the first block's output has changed by less than that"
+                            + " (default: what --profile says, or off).")
+    private Sampling.@Nullable StepCache stepCache;
+
+    @Option(
             names = {"-s", "--seed"},
             paramLabel = "N",
             converter = SeedConverter.class,
@@ -233,7 +244,7 @@ final class RequestOptions {
         GenerationRequest.Builder builder = GenerationRequest.builder()
                 .prompt(prompt)
                 .sigmas(sigmas)
-                .sampling(new Sampling(sampler, schedule, shift))
+                .sampling(new Sampling(sampler, schedule, shift, stepCache))
                 .guidance(guidance)
                 .cfgNormalization(cfgNormalization)
                 .cfgTruncation(cfgTruncation)
@@ -324,6 +335,18 @@ final class RequestOptions {
         public Sampling.Sampler convert(String text) {
             try {
                 return Sampling.Sampler.of(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** Reads a step cache. */
+    static final class StepCacheConverter implements ITypeConverter<Sampling.StepCache> {
+        @Override
+        public Sampling.StepCache convert(String text) {
+            try {
+                return Sampling.StepCache.of(text);
             } catch (IllegalArgumentException e) {
                 throw new TypeConversionException(e.getMessage());
             }

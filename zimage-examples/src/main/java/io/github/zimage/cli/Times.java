@@ -19,6 +19,9 @@ final class Times {
         String each = steps < 2
                 ? ""
                 : " (%s each)".formatted(seconds(timings.denoise().dividedBy(steps)));
+        if (timings.forwards() < steps) {
+            each = " (%d evaluated)".formatted(timings.forwards());
+        }
         return "text %s, %d %s %s%s, decode %s"
                 .formatted(
                         seconds(timings.encode()),

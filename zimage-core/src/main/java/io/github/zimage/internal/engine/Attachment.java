@@ -12,7 +12,7 @@ public interface Attachment {
      *
      * @return what to go on with
      */
-    default Attachment prepared(Session session) {
+    default Attachment prepare(Session session) {
         return this;
     }
 

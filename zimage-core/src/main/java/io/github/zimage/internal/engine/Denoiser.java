@@ -49,6 +49,9 @@ public interface Denoiser extends AutoCloseable {
      */
     List<Tensor> velocities(List<TransformerInput> pictures, Evaluation at, boolean last);
 
+    /** Returns how many of its evaluations so far were not, or hardly, computed for a picture. */
+    int leftOut(TransformerInput picture);
+
     /** Lets the transformer rest. */
     @Override
     void close();

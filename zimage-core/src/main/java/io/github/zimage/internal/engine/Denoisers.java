@@ -1,6 +1,7 @@
 package io.github.zimage.internal.engine;
 
 import io.github.zimage.Component;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.lora.AdapterUse;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.transformer.ZImageTransformer2DModel;
@@ -14,10 +15,24 @@ public final class Denoisers {
      * Leases the transformer for a schedule, in the phase for that.
      *
      * @param evaluations all that will be asked for, in order
+     * @param cache which of them are left out
      * @param attachments what joins in between its blocks, in order
      * @param adapters what is added to its weights; they stay until others are asked for
      */
     public static Denoiser lease(
+            Session session,
+            List<Evaluation> evaluations,
+            StepCache cache,
+            List<Attachment> attachments,
+            AdapterSets adapters) {
+        List<Evaluation> computed = evaluations.stream()
+                .filter(each -> cache.computes(each.step().index(), each.step().count()))
+                .toList();
+        Denoiser computing = computing(session, computed, attachments, adapters);
+        return computed.size() == evaluations.size() ? computing : new MaskedDenoiser(computing, computed);
+    }
+
+    private static Denoiser computing(
             Session session, List<Evaluation> evaluations, List<Attachment> attachments, AdapterSets adapters) {
         Lease<ZImageTransformer2DModel> lease = session.use(TransformerLoader.INSTANCE);
         EagerDenoiser eager = eager(session, lease, evaluations, adapters);

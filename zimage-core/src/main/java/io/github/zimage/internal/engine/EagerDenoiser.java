@@ -156,12 +156,17 @@ final class EagerDenoiser implements Denoiser {
     /** As {@link #velocities}, with what the hooks do. */
     List<Tensor> forward(List<TransformerInput> pictures, Evaluation at, boolean last, List<BlockHook.Pass> passes) {
         lease.requireUntouched();
-        boolean runsAgain = !last || !at.isLast();
+        boolean runsAgain = !last || !at.equals(evaluations.get(evaluations.size() - 1));
         try {
             return transformer.forward(pictures, picture -> modulation(picture, at), runsAgain, cancellation, passes);
         } finally {
             passes.forEach(BlockHook.Pass::close);
         }
+    }
+
+    @Override
+    public int leftOut(TransformerInput picture) {
+        return hooks.stream().mapToInt(each -> each.leftOut(picture)).sum();
     }
 
     @Override

@@ -81,6 +81,11 @@ final class RecordedDenoiser implements Denoiser {
     }
 
     @Override
+    public int leftOut(TransformerInput picture) {
+        return eager.leftOut(picture);
+    }
+
+    @Override
     public void close() {
         eager.close();
     }

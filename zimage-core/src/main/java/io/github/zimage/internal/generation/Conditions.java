@@ -80,6 +80,11 @@ final class Conditions {
         return new Conditions(pictures, positive, List.of());
     }
 
+    /** Returns for each picture what it shall show. */
+    List<TransformerInput> positive() {
+        return positive;
+    }
+
     /**
      * Returns the pictures in groups that go through the transformer together.
      *

@@ -26,14 +26,14 @@ final class Decoding {
      * Decodes, in the phase for that.
      *
      * @param latents [C, h, w] fp32 each
-     * @param sofar where the time went before
+     * @param sofar for each where the time went before
      */
-    List<DrawnImage> images(List<Tensor> latents, GeneratedImage.Timings sofar) {
+    List<DrawnImage> images(List<Tensor> latents, List<GeneratedImage.Timings> sofar) {
         try (Lease<PictureDecoder> decoder = session.use(VaeDecoderLoader.INSTANCE)) {
             List<DrawnImage> images = new ArrayList<>();
             for (Tensor each : latents) {
                 decoder.requireUntouched();
-                DrawnImage image = image(decoder.model(), each, sofar);
+                DrawnImage image = image(decoder.model(), each, sofar.get(images.size()));
                 images.add(image);
                 session.listener()
                         .onDecode(images.size(), latents.size(), image.timings().decode());
@@ -61,7 +61,8 @@ final class Decoding {
                     height,
                     rgb,
                     kept,
-                    new GeneratedImage.Timings(sofar.encode(), sofar.denoise(), decode, sofar.steps()));
+                    new GeneratedImage.Timings(
+                            sofar.encode(), sofar.denoise(), decode, sofar.steps(), sofar.forwards()));
         }
     }
 }

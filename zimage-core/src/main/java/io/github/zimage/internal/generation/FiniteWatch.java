@@ -44,7 +44,7 @@ final class FiniteWatch {
     }
 
     /** A picture starts here. */
-    void started(Picture picture) {
+    void onStart(Picture picture) {
         note(
                 picture.latents(),
                 () -> new ZImageException("picture %d starts from latents that are not finite: start it from others"
@@ -57,7 +57,7 @@ final class FiniteWatch {
      * @param pictures those that they are for, as often as there are velocities for them: first with what they shall show, then with what they
      *     shall not
      */
-    void predicted(Evaluation at, List<Picture> pictures, List<Tensor> velocities) {
+    void onVelocities(Evaluation at, List<Picture> pictures, List<Tensor> velocities) {
         for (int i = 0; i < velocities.size(); i++) {
             int picture = pictures.get(i % pictures.size()).index() + 1;
             String prompt = i < pictures.size() ? "" : ", with its negative prompt";
@@ -72,7 +72,7 @@ final class FiniteWatch {
     }
 
     /** A picture has moved. */
-    void moved(Evaluation at, Picture picture) {
+    void onAdvance(Evaluation at, Picture picture) {
         note(
                 picture.latents(),
                 () -> new ZImageException(

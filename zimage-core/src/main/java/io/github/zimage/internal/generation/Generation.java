@@ -5,6 +5,7 @@ import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Sampling;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.config.SchedulerConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.Attachment;
@@ -23,6 +24,7 @@ import io.github.zimage.internal.weights.UpscalerFile;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
@@ -42,6 +44,8 @@ public final class Generation {
     private Duration encode = Duration.ZERO;
     private Duration denoise = Duration.ZERO;
     private List<Duration> steps = List.of();
+    /** How often the transformer was evaluated for each picture. */
+    private List<Integer> forwards = List.of();
 
     private Generation(Order order, Session session) {
         this.order = order;
@@ -76,18 +80,20 @@ public final class Generation {
     private List<DrawnImage> run() {
         // 1. Prompts to embeddings, and what starts and attachments need
         Embeddings text = session.run(Phase.TEXT, () -> Embeddings.of(order, session));
-        InitialLatents begin = order.start().prepared(session);
+        InitialLatents begin = order.start().prepare(session);
         List<Attachment> attachments =
-                order.attachments().stream().map(each -> each.prepared(session)).toList();
+                order.attachments().stream().map(each -> each.prepare(session)).toList();
 
         // 2. to 6. Schedule, latents, conditions, steps
         List<Tensor> latents =
                 session.run(Phase.DENOISE, () -> Tensors.allScoped(() -> denoised(text, begin, attachments)));
 
         // 7. Latents to pictures
-        GeneratedImage.Timings timings = new GeneratedImage.Timings(encode, denoise, Duration.ZERO, steps);
+        List<GeneratedImage.Timings> timings = forwards.stream()
+                .map(each -> new GeneratedImage.Timings(encode, denoise, Duration.ZERO, steps, each))
+                .toList();
         List<DrawnImage> images = session.run(Phase.DECODE, () -> new Decoding(session).images(latents, timings));
-        List<DrawnImage> finished = images.stream().map(begin::finished).toList();
+        List<DrawnImage> finished = images.stream().map(begin::finish).toList();
 
         // 8. Pictures to larger ones
         UpscalerFile upscaler = order.upscaler();
@@ -101,7 +107,8 @@ public final class Generation {
 
         // 3. Noise, given latents, or a picture with noise
         List<Picture> pictures = pictures(begin, schedule);
-        try (Denoiser denoiser = Denoisers.lease(session, evaluations, attachments, order.adapters())) {
+        StepCache cache = Objects.requireNonNullElse(request.sampling().stepCache(), StepCache.OFF);
+        try (Denoiser denoiser = Denoisers.lease(session, evaluations, cache, attachments, order.adapters())) {
             // 4. Captions and rotary embeddings
             Conditions conditions = Conditions.of(denoiser, text, request.nag(), pictures);
             encode = since(start);
@@ -113,6 +120,9 @@ public final class Generation {
                 denoise(denoiser, conditions, guidance, schedule, evaluations, watch(pictures, evaluations));
             }
             denoise = since(begun);
+            forwards = conditions.positive().stream()
+                    .map(each -> evaluations.size() - denoiser.leftOut(each))
+                    .toList();
         }
         return pictures.stream().map(Picture::latents).toList();
     }
@@ -123,7 +133,7 @@ public final class Generation {
                 session.model().options().precision(Component.TRANSFORMER),
                 session.model().place(),
                 evaluations.size());
-        pictures.forEach(watch::started);
+        pictures.forEach(watch::onStart);
         return watch;
     }
 
@@ -158,12 +168,12 @@ public final class Generation {
                         Picture picture = group.pictures().get(i);
                         previews.show(at, picture.index(), picture.latents(), velocities.get(i));
                         picture.advance(at, velocities.get(i));
-                        watch.moved(at, picture);
+                        watch.onAdvance(at, picture);
                     }
                 }
             }
             if (at.endsStep()) {
-                clock.ordered(); // 6. On a GPU, told one step later
+                clock.onOrdered(); // 6. On a GPU, told one step later
             }
             if (session.model().place().isCpu()) {
                 watch.require(); // elsewhere that would wait

@@ -47,13 +47,13 @@ final class Guidance implements AutoCloseable {
     List<Tensor> velocities(Denoiser denoiser, Conditions.Group group, Evaluation at, FiniteWatch watch) {
         if (!actsAt(at.timestep())) {
             List<Tensor> velocities = denoiser.velocities(group.positive(), at, group.isLast());
-            watch.predicted(at, group.pictures(), velocities);
+            watch.onVelocities(at, group.pictures(), velocities);
             return velocities;
         }
         List<TransformerInput> both = new ArrayList<>(group.positive());
         both.addAll(group.negative());
         List<Tensor> predicted = denoiser.velocities(both, at, group.isLast());
-        watch.predicted(at, group.pictures(), predicted);
+        watch.onVelocities(at, group.pictures(), predicted);
         int pictures = group.positive().size();
         List<Tensor> guided = new ArrayList<>();
         for (int i = 0; i < pictures; i++) {

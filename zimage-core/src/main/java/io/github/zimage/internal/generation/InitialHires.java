@@ -35,7 +35,7 @@ record InitialHires(
     private static final double STRENGTH = 0.35;
 
     @Override
-    public InitialLatents prepared(Session session) {
+    public InitialLatents prepare(Session session) {
         List<DrawnImage> drawn = Generation.run(session.hearing(pass(session.listener(), false)), small);
         List<DrawnImage> enlarged = upscaler == null ? drawn : Upscaling.run(session, upscaler, drawn);
         VaeConfig vae = session.model().checkpoint().vae();
@@ -66,7 +66,7 @@ record InitialHires(
 
     @Override
     public Start begin(int picture, NoiseSchedule schedule, NoiseSource noise, TensorPlace place) {
-        throw new IllegalStateException("prepared() comes first");
+        throw new IllegalStateException("prepare() comes first");
     }
 
     /**

@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.Tensor;
 /** Where the pictures of a request start on a schedule. */
 public interface InitialLatents {
     /** Does what has to be done before denoising, such as encoding pictures, in phases of its own; returns what to go on with. */
-    default InitialLatents prepared(Session session) {
+    default InitialLatents prepare(Session session) {
         return this;
     }
 
@@ -49,7 +49,7 @@ public interface InitialLatents {
     Start begin(int picture, NoiseSchedule schedule, NoiseSource noise, TensorPlace place);
 
     /** Returns a picture as it is handed out, such as put back into the one that it started from. */
-    default DrawnImage finished(DrawnImage drawn) {
+    default DrawnImage finish(DrawnImage drawn) {
         return drawn;
     }
 

@@ -53,7 +53,7 @@ final class InitialPicture implements InitialLatents {
     }
 
     @Override
-    public InitialLatents prepared(Session session) {
+    public InitialLatents prepare(Session session) {
         VaeConfig vae = session.model().checkpoint().vae();
         Pixels picture = canvas.picture();
         return session.run(Phase.ENCODE, () -> {
@@ -96,7 +96,7 @@ final class InitialPicture implements InitialLatents {
 
     @Override
     public Start begin(int picture, NoiseSchedule schedule, NoiseSource noise, TensorPlace place) {
-        Encoded known = Objects.requireNonNull(encoded, "prepared() comes first");
+        Encoded known = Objects.requireNonNull(encoded, "prepare() comes first");
         Tensor original = known.moments().sample(known.vae(), noise.next(), place);
         Tensor own = noise.next();
         float first = schedule.steps().get(0).sigma();
@@ -114,7 +114,7 @@ final class InitialPicture implements InitialLatents {
     }
 
     @Override
-    public DrawnImage finished(DrawnImage drawn) {
+    public DrawnImage finish(DrawnImage drawn) {
         Overlay overlay = canvas.overlay();
         if (overlay == null) {
             return drawn;

@@ -24,8 +24,8 @@ record LaterPictures(InitialLatents all, int first) implements InitialLatents {
     }
 
     @Override
-    public InitialLatents prepared(Session session) {
-        return new LaterPictures(all.prepared(session), first);
+    public InitialLatents prepare(Session session) {
+        return new LaterPictures(all.prepare(session), first);
     }
 
     @Override
@@ -44,8 +44,8 @@ record LaterPictures(InitialLatents all, int first) implements InitialLatents {
     }
 
     @Override
-    public DrawnImage finished(DrawnImage drawn) {
-        return all.finished(drawn);
+    public DrawnImage finish(DrawnImage drawn) {
+        return all.finish(drawn);
     }
 
     @Override

@@ -2,8 +2,10 @@ package io.github.zimage.internal.generation;
 
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageToImage;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.Attachment;
+import io.github.zimage.internal.engine.FirstBlockCache;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.schedule.Sampler;
 import io.github.zimage.internal.schedule.Samplers;
@@ -53,7 +55,7 @@ public record Order(
     }
 
     /**
-     * Returns the order of a request that starts and takes steps as it says and has nothing attached.
+     * Returns the order of a request that starts and takes steps as it says, with its step cache if that needs something attached.
      *
      * @param request names a seed
      */
@@ -68,7 +70,7 @@ public record Order(
                 negativePrompt,
                 start(request),
                 Samplers.of(request.sampling().sampler()),
-                List.of(),
+                attachments(request),
                 AdapterSets.NONE,
                 null);
     }
@@ -80,6 +82,13 @@ public record Order(
             return InitialPicture.of(request, imageToImage);
         }
         return request.latents().isEmpty() ? new InitialNoise() : new GivenLatents(request.latents());
+    }
+
+    private static List<Attachment> attachments(GenerationRequest request) {
+        StepCache cache = request.sampling().stepCache();
+        return cache != null && cache.kind() == StepCache.Kind.FIRST_BLOCK
+                ? List.of(new FirstBlockCache(cache.threshold()))
+                : List.of();
     }
 
     /**

@@ -5,12 +5,15 @@ import io.github.zimage.ImageToImage;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.Sampling;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.SourceImage;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.lora.LoraCatalog;
 import io.github.zimage.internal.lora.ModelShapes;
+import io.github.zimage.internal.request.StepCacheRule;
 import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -30,8 +33,9 @@ import org.jspecify.annotations.Nullable;
  * @param checkpoint the model
  * @param prompts what its prompts may be
  * @param loras the LoRAs that requests can name
+ * @param stepCache that of requests which name none and can have it
  */
-public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatalog loras) {
+public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatalog loras, StepCache stepCache) {
     private static final String PROMPT = "prompt";
     private static final String NEGATIVE_PROMPT = "negativePrompt";
 
@@ -40,7 +44,8 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
         this(
                 checkpoint,
                 prompts,
-                new LoraCatalog(ModelShapes.of(checkpoint.transformer(), checkpoint.textEncoder()), List.of(), null));
+                new LoraCatalog(ModelShapes.of(checkpoint.transformer(), checkpoint.textEncoder()), List.of(), null),
+                StepCache.OFF);
     }
 
     /**
@@ -154,9 +159,10 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
         }
         String negative = negativePrompt(request);
         LoraCatalog.Resolved adapters = loras.resolve(request);
+        GenerationRequest cached = cached(request);
         GenerationRequest resolved = adapters.described().isEmpty()
-                ? request
-                : request.toBuilder().loras(adapters.described()).build();
+                ? cached
+                : cached.toBuilder().loras(adapters.described()).build();
         Order order = Order.of(
                         resolved.withSeed(),
                         positive,
@@ -170,6 +176,18 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
             return enlarged(order, upscaler);
         }
         return upscaler == null ? order : order.upscaledBy(upscaler);
+    }
+
+    private GenerationRequest cached(GenerationRequest request) {
+        Sampling sampling = request.sampling();
+        boolean applies = stepCache.kind() != StepCache.Kind.OFF
+                && sampling.stepCache() == null
+                && StepCacheRule.refusal(stepCache, sampling, request.steps()) == null;
+        return applies
+                ? request.toBuilder()
+                        .sampling(sampling.withStepCache(stepCache))
+                        .build()
+                : request;
     }
 
     /** Returns an order for the same pictures that draws them small first. */

@@ -41,7 +41,7 @@ final class StepClock {
     }
 
     /** All work of a step has been ordered. */
-    void ordered() {
+    void onOrdered() {
         marks.add(device.mark());
         while (marks.size() > ahead) {
             await();

@@ -5,6 +5,7 @@ import io.github.zimage.ConversionCache;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.conversion.ConvertedCheck;
 import io.github.zimage.internal.conversion.WeightConversion;
 import io.github.zimage.internal.device.Devices;
@@ -22,6 +23,7 @@ import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.placement.Device;
 import io.github.zimage.placement.MemoryPlan;
 import io.github.zimage.placement.MemorySize;
+import io.github.zimage.tuning.Profile;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -48,7 +50,7 @@ public final class Assembly {
      * @throws IllegalArgumentException if the settings come from a profile for another model
      */
     public Assembly(OpenModel model, PipelineSettings settings) {
-        requireProfiled(model.checkpoint(), settings.profiledModel());
+        requireProfiled(model.checkpoint(), settings.profile());
         this.model = model;
         this.checkpoint = settings.readWeights() ? model.checkpoint().read() : model.checkpoint();
         this.settings = settings;
@@ -58,15 +60,15 @@ public final class Assembly {
                 settings.loras().folder());
     }
 
-    private static void requireProfiled(Checkpoint checkpoint, @Nullable String profiled) {
-        if (profiled == null) {
+    private static void requireProfiled(Checkpoint checkpoint, @Nullable Profile profile) {
+        if (profile == null) {
             return;
         }
         String key = ModelKey.of(checkpoint);
-        if (!profiled.equals(key)) {
+        if (!profile.modelKey().equals(key)) {
             throw new IllegalArgumentException(
                     "the profile was made for another model than %s: it says %s, but this model is %s; make one with zimage tune"
-                            .formatted(checkpoint.name(), profiled, key));
+                            .formatted(checkpoint.name(), profile.modelKey(), key));
         }
     }
 
@@ -145,7 +147,8 @@ public final class Assembly {
         return new RequestCheck(
                 checkpoint,
                 new PromptLimit(model.tokens(), settings.maxPromptTokens(), settings.truncatePrompts()),
-                loras);
+                loras,
+                settings.profile() == null ? StepCache.OFF : settings.profile().stepCache());
     }
 
     private Planning planning() {

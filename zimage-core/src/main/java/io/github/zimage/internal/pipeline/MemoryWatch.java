@@ -31,7 +31,7 @@ final class MemoryWatch {
     }
 
     /** Runs a generation while the memory is watched, and says afterwards what it had beside what was predicted. */
-    <T> T watched(
+    <T> T watch(
             GenerationRequest request,
             GenerationListener listener,
             Function<GenerationListener, T> generation,

@@ -12,6 +12,7 @@ import io.github.zimage.placement.Device;
 import io.github.zimage.placement.MemorySize;
 import io.github.zimage.placement.Placement;
 import io.github.zimage.placement.VaeTiling;
+import io.github.zimage.tuning.Profile;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * How a pipeline shall be.
  *
- * @param profiledModel the key of the model that a profile was made for, if one was given
+ * @param profile the profile that was given, if one was, for its model and its step cache; the rest of it is in the other settings
  * @param precisions each component's precision
  * @param attention how attention is computed
  * @param vaeTiling whether pictures are decoded in tiles
@@ -39,7 +40,7 @@ import org.jspecify.annotations.Nullable;
  * @param listener hears how loading gets on
  */
 public record PipelineSettings(
-        @Nullable String profiledModel,
+        @Nullable Profile profile,
         Map<Component, Precision> precisions,
         AttentionBackend attention,
         VaeTiling vaeTiling,

@@ -2,6 +2,8 @@ package io.github.zimage.internal.pipeline;
 
 import io.github.zimage.Component;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.InvalidRequestException;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.engine.EngineOptions;
 import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.Plan;
@@ -160,8 +162,9 @@ final class PlanKeeper {
         }
     }
 
-    /** Refuses a request that does not fit into the budget, if one was set. */
+    /** Refuses a request that does not fit into the budget, if one was set, or whose step cache needs weights that stay. */
     void check(GenerationRequest request) {
+        checkStepCache(request);
         if (!enforced) {
             return;
         }
@@ -174,6 +177,23 @@ final class PlanKeeper {
                                             new MemorySize(needed.peak()),
                                             new MemorySize(needed.machine().limit()))
                             + " planFor(the largest request), or draw less at once");
+        }
+    }
+
+    private void checkStepCache(GenerationRequest request) {
+        StepCache cache = request.sampling().stepCache();
+        if (cache == null || cache.kind() != StepCache.Kind.FIRST_BLOCK) {
+            return;
+        }
+        Residence transformer = plan.residences().get(Component.TRANSFORMER);
+        String reason = transformer != null && transformer.kind() == Residence.Kind.STREAMED
+                ? "its blocks are streamed"
+                : planner.isRecording() ? "it is compiled" : null;
+        if (reason != null) {
+            throw new InvalidRequestException(
+                    List.of("stepCache"),
+                    "stepCache %s decides while the transformer computes, which does not do where %s: take mask=medium, which is known before"
+                            .formatted(cache, reason));
         }
     }
 }

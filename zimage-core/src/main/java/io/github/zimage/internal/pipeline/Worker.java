@@ -132,7 +132,7 @@ final class Worker {
         String outcome = "failed";
         try {
             listener.onStart();
-            List<GeneratedImage> drawn = watch.watched(
+            List<GeneratedImage> drawn = watch.watch(
                     request,
                     listener,
                     watched -> described(

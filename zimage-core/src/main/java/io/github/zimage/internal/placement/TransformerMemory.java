@@ -36,7 +36,16 @@ record TransformerMemory(RequestMemory request, Precision precision, WeightSizes
 
     private long steps(Workload work) {
         long group = (long) Math.min(work.pictures(), work.picturesAtOnce()) * (work.guided() ? 2 : 1);
-        return group * stream(work) + block(tokens(work), work.avoiding()) + weights.largestWithCopies(precision);
+        return group * stream(work)
+                + keptStreams(work, group)
+                + block(tokens(work), work.avoiding())
+                + weights.largestWithCopies(precision);
+    }
+
+    /** Of a first block cache: for each input what two parts of the blocks added, and while it runs where it was and what the first adds. */
+    private long keptStreams(Workload work, long group) {
+        long inputs = (long) work.pictures() * (work.guided() ? 2 : 1);
+        return work.keepsStreams() ? 2 * (inputs + group) * FLOAT * tokens(work) * config().dim() : 0;
     }
 
     /** What is kept of the timesteps of schedules: the norms of all blocks for each step; and LoRAs, which most files have in two bytes a number. */

@@ -3,6 +3,7 @@ package io.github.zimage.internal.placement;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Lora;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.config.RrdbNetConfig;
 import io.github.zimage.internal.lora.LoraFile;
 import io.github.zimage.internal.weights.UpscalerFile;
@@ -52,15 +53,17 @@ public record Workload(
      * @param fromPicture whether pictures start from another picture instead of from noise alone
      * @param adapterBytes the sizes of the files of its LoRAs
      * @param avoiding whether a negative prompt goes through the transformer with each picture
+     * @param keepsStreams whether streams between blocks are kept from one evaluation to the next
      * @param upscaling how pictures are enlarged, or null if they are not
      */
     public record Extras(
             boolean fromPicture,
             long adapterBytes,
             boolean avoiding,
+            boolean keepsStreams,
             @Nullable Upscaling upscaling) {
         /** Nothing. */
-        public static final Extras NONE = new Extras(false, 0, false, null);
+        public static final Extras NONE = new Extras(false, 0, false, false, null);
     }
 
     /**
@@ -113,7 +116,12 @@ public record Workload(
                         request.imageToImage() != null || request.hires() > 1,
                         adapterBytes(request),
                         request.nag().isOn(),
+                        keepsStreams(request.sampling().stepCache()),
                         Upscaling.of(request)));
+    }
+
+    private static boolean keepsStreams(@Nullable StepCache cache) {
+        return cache != null && cache.kind() == StepCache.Kind.FIRST_BLOCK;
     }
 
     private static long adapterBytes(GenerationRequest request) {
@@ -138,6 +146,11 @@ public record Workload(
         return extras.avoiding();
     }
 
+    /** Returns whether streams between blocks are kept from one evaluation to the next. */
+    public boolean keepsStreams() {
+        return extras.keepsStreams();
+    }
+
     /** Returns how pictures are enlarged, or null if they are not. */
     public @Nullable Upscaling upscaling() {
         return extras.upscaling();
@@ -145,12 +158,12 @@ public record Workload(
 
     /** Returns the same work for pictures that start from another picture. */
     public Workload startingFromPicture() {
-        return with(new Extras(true, adapterBytes(), avoiding(), upscaling()));
+        return with(new Extras(true, adapterBytes(), avoiding(), keepsStreams(), upscaling()));
     }
 
     /** Returns the same work for pictures that are enlarged. */
     Workload upscaledBy(Upscaling upscaling) {
-        return with(new Extras(fromPicture(), adapterBytes(), avoiding(), upscaling));
+        return with(new Extras(fromPicture(), adapterBytes(), avoiding(), keepsStreams(), upscaling));
     }
 
     private Workload with(Extras others) {

@@ -43,6 +43,27 @@ record FieldType<T>(String what, Predicate<JsonNode> fits, Function<JsonNode, T>
             JsonNode::bigIntegerValue,
             NODES::numberNode);
 
+    /**
+     * Returns the type of values that stand there as texts.
+     *
+     * @param of reads one; throws {@link IllegalArgumentException} if it is none
+     */
+    static <E> FieldType<E> text(String what, Function<String, E> of, Function<E, String> written) {
+        return new FieldType<>(
+                what,
+                node -> node.isTextual() && reads(of, node.textValue()),
+                node -> of.apply(node.textValue()),
+                value -> NODES.textNode(written.apply(value)));
+    }
+
+    private static boolean reads(Function<String, ?> of, String text) {
+        try {
+            return of.apply(text) != null;
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+    }
+
     /** Returns the type of choices, which stand there by their names. */
     static <E> FieldType<E> choice(Function<E, String> name, List<E> all) {
         List<String> names = all.stream().map(name).toList();

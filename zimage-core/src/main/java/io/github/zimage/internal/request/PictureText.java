@@ -9,6 +9,7 @@ import io.github.zimage.ImageToImage;
 import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Lora;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.upscale.UpscalerModel;
 import java.io.IOException;
 import java.io.InputStream;
@@ -60,10 +61,11 @@ public final class PictureText {
      * Returns the text in the web UI's format.
      *
      * @param request that for the picture alone
+     * @param forwards how often the transformer was evaluated for it
      * @param model the checkpoint's name
      * @param version the program's name and version
      */
-    public static String toText(GenerationRequest request, String model, String version) {
+    public static String toText(GenerationRequest request, int forwards, String model, String version) {
         StringBuilder text = new StringBuilder();
         String loras = loras(request);
         for (String prompt : request.prompts()) {
@@ -109,6 +111,10 @@ public final class PictureText {
             text.append(", NAG scale: ").append(plain(request.nag().scale()));
             text.append(", NAG tau: ").append(plain(request.nag().tau()));
             text.append(", NAG alpha: ").append(plain(request.nag().alpha()));
+        }
+        StepCache cache = request.sampling().stepCache();
+        if (cache != null && cache.kind() != StepCache.Kind.OFF) {
+            text.append(", Step cache: ").append(cache).append(", Forwards: ").append(forwards);
         }
         text.append(", Model: ").append(quoted(model));
         text.append(", Version: ").append(quoted(version));

@@ -17,6 +17,7 @@ import io.github.zimage.Nag;
 import io.github.zimage.Sampling;
 import io.github.zimage.Sampling.Sampler;
 import io.github.zimage.Sampling.Schedule;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.upscale.UpscalerModel;
 import java.math.BigInteger;
@@ -48,6 +49,11 @@ public final class RequestFields {
             node -> node.isTextual() && UpscalerModel.isName(node.textValue()),
             node -> UpscalerModel.named(node.textValue()),
             upscaler -> TEXT.write().apply(upscaler.toString()));
+
+    private static final FieldType<StepCache> STEP_CACHE = FieldType.text(
+            "off, mask=slow, mask=medium, mask=fast, mask= with a 1 or 0 for each step, or fb= with a threshold",
+            StepCache::of,
+            StepCache::toString);
 
     private static final List<RequestField<?>> OWN = List.of(
             new RequestField<>(
@@ -92,6 +98,12 @@ public final class RequestFields {
                     SHIFT,
                     request -> request.sampling().shift(),
                     (builder, shift) -> builder.sampling(each -> each.withShift(shift))),
+            new RequestField<>(
+                    "stepCache",
+                    STEP_CACHE,
+                    ANY,
+                    request -> request.sampling().stepCache(),
+                    (builder, cache) -> builder.sampling(each -> each.withStepCache(cache))),
             new RequestField<>(
                     "guidance",
                     NUMBER,

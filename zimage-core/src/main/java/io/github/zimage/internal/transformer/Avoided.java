@@ -17,7 +17,8 @@ public record Avoided(Caption caption, Nag nag, float lastTimestep) {
         return new Avoided(caption, nag, (float) (1 - Nag.LEAST_SIGMA));
     }
 
-    boolean actsAt(StepModulation step) {
-        return step.timestep() <= lastTimestep;
+    /** Returns whether it acts at a timestep, from 0 (noise) to 1 (picture). */
+    public boolean actsAt(float timestep) {
+        return timestep <= lastTimestep;
     }
 }

@@ -23,6 +23,11 @@ public interface BlockHook extends AutoCloseable {
     @Nullable
     Pass begin(Evaluation at, List<TransformerInput> pictures);
 
+    /** Returns in how many evaluations so far it had most blocks left out for a picture. */
+    default int leftOut(TransformerInput picture) {
+        return 0;
+    }
+
     /** Frees what is kept. */
     @Override
     default void close() {}

@@ -24,6 +24,6 @@ public record TransformerInput(
 
     /** Returns what a timestep's evaluation avoids, if anything. */
     public @Nullable Avoided avoidedAt(StepModulation step) {
-        return avoided != null && avoided.actsAt(step) ? avoided : null;
+        return avoided != null && avoided.actsAt(step.timestep()) ? avoided : null;
     }
 }

@@ -278,10 +278,10 @@ final class FiniteWatchTest {
             Arrays.fill(values, 1e30f);
             try (PointerScope scope = new PointerScope()) {
                 FiniteWatch watch = new FiniteWatch(SeamModel.request().build(), Precision.FP32, TensorPlace.CPU, 1);
-                watch.started(picture(TensorPlace.CPU.of(values, shape[0], shape[1], shape[2])));
+                watch.onStart(picture(TensorPlace.CPU.of(values, shape[0], shape[1], shape[2])));
                 assertThatCode(watch::require).doesNotThrowAnyException();
                 values[place] = value;
-                watch.started(picture(TensorPlace.CPU.of(values, shape[0], shape[1], shape[2])));
+                watch.onStart(picture(TensorPlace.CPU.of(values, shape[0], shape[1], shape[2])));
                 assertThatThrownBy(watch::require).as("at %s", place).hasMessageContaining("picture 1 starts from");
             }
         }
@@ -300,10 +300,10 @@ final class FiniteWatchTest {
             Tensor latents = nowhere.empty(ScalarType.Float, 4, 6, 8);
             Picture picture = picture(latents);
             FiniteWatch watch = new FiniteWatch(SeamModel.request().build(), Precision.FP32, nowhere, 1);
-            watch.started(picture);
+            watch.onStart(picture);
             Evaluation at = new Evaluation(new Step(0, 1, 1, 0, 0), 0, 1, 1, 0);
-            watch.predicted(at, List.of(picture), List.of(latents, latents));
-            watch.moved(at, picture);
+            watch.onVelocities(at, List.of(picture), List.of(latents, latents));
+            watch.onAdvance(at, picture);
             assertThatThrownBy(watch::require).as("now it is").isInstanceOf(RuntimeException.class);
         }
     }

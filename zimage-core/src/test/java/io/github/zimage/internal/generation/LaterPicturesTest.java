@@ -19,7 +19,7 @@ final class LaterPicturesTest {
         List<Method> said = Arrays.stream(InitialLatents.class.getDeclaredMethods())
                 .filter(method -> !Modifier.isStatic(method.getModifiers()) && !method.isSynthetic())
                 .toList();
-        assertThat(said).extracting(Method::getName).contains("prepared", "schedule", "begin");
+        assertThat(said).extracting(Method::getName).contains("prepare", "schedule", "begin");
         for (Method each : said) {
             assertThatCode(() -> LaterPictures.class.getDeclaredMethod(each.getName(), each.getParameterTypes()))
                     .as("%s of %s", each.getName(), LaterPictures.class.getSimpleName())

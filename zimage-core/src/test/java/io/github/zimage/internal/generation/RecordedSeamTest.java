@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
+import io.github.zimage.GenerationRequest;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.device.FakeAccelerator;
 import io.github.zimage.internal.device.FakeRecorder;
 import io.github.zimage.internal.engine.Attachment;
@@ -151,5 +153,27 @@ final class RecordedSeamTest {
             assertThat(draw(compiled, MIDPOINT, List.of())).isEqualTo(plain);
             assertThat(recorder.replays).hasValue(2 * STEPS - 3 + 2 * STEPS);
         }
+    }
+
+    // A mask is known before the run: what it computes is recorded and replayed.
+    @Test
+    void mask_isReplayedInWhatItComputes() {
+        GenerationRequest request = SeamModel.request()
+                .steps(12)
+                .sampling(s -> s.withStepCache(StepCache.mask("110110010011")))
+                .build();
+        float[] expected;
+        try (TestEngine eager = open(false)) {
+            expected = latents(eager, request);
+        }
+        try (TestEngine compiled = open(true)) {
+            assertThat(latents(compiled, request)).isEqualTo(expected);
+            assertThat(List.of(recorder.rehearsals.get(), recorder.recordings.get(), recorder.replays.get()))
+                    .containsExactly(1, 1, 6);
+        }
+    }
+
+    private static float[] latents(TestEngine engine, GenerationRequest request) {
+        return engine.generate(engine.order(request, 7)).get(0).latents().values();
     }
 }

@@ -200,7 +200,7 @@ final class StartSeamTest {
         }
 
         @Override
-        public InitialLatents prepared(Session session) {
+        public InitialLatents prepare(Session session) {
             prepared[0]++;
             List<Latents> found = new ArrayList<>();
             for (DrawnImage each :
@@ -245,7 +245,7 @@ final class StartSeamTest {
             float[] expected = engine.generate(order).get(0).latents().values();
             InitialLatents failing = new InitialLatents() {
                 @Override
-                public InitialLatents prepared(Session session) {
+                public InitialLatents prepare(Session session) {
                     return session.run(Phase.TEXT, () -> {
                         throw new IllegalStateException("no such picture");
                     });

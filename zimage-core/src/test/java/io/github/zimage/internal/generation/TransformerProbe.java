@@ -3,6 +3,7 @@ package io.github.zimage.internal.generation;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.Latents;
 import io.github.zimage.PromptEmbeddings;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.engine.AdapterSets;
 import io.github.zimage.internal.engine.Denoiser;
 import io.github.zimage.internal.engine.Denoisers;
@@ -44,7 +45,8 @@ final class TransformerProbe {
         Evaluation at = new Evaluation(step, 0, 1, sigma, 1 - sigma);
         float[] velocity = session.run(Phase.DENOISE, () -> {
             try (PointerScope scope = new PointerScope();
-                    Denoiser denoiser = Denoisers.lease(session, List.of(at), List.of(), AdapterSets.NONE)) {
+                    Denoiser denoiser =
+                            Denoisers.lease(session, List.of(at), StepCache.OFF, List.of(), AdapterSets.NONE)) {
                 Caption caption = denoiser.captions(List.of(prompt)).get(0);
                 denoiser.prepare();
                 TransformerInput input = new TransformerInput(

@@ -200,7 +200,7 @@ final class ComponentSeamTest {
         }
 
         @Override
-        public InitialLatents prepared(Session session) {
+        public InitialLatents prepare(Session session) {
             Latents found = session.run(ENCODE, () -> {
                 try (PointerScope scope = new PointerScope();
                         Lease<Encoder> encoder = session.use(EncoderLoader.INSTANCE)) {

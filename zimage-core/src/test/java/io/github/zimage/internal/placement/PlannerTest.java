@@ -8,6 +8,7 @@ import io.github.zimage.Component;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.Nag;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.placement.Device;
 import io.github.zimage.placement.MemorySize;
 import io.github.zimage.placement.Placement;
@@ -148,6 +149,26 @@ class PlannerTest {
                 .toArray();
         // What 4096 + 2 * 512 rows have more than 4096 + 512, at least one copy of queries, keys and values in BF16.
         assertThat(peaks[1] - peaks[0]).isBetween(3L * 4608 * 3840 * 2 / 2, 1L << 30);
+    }
+
+    // Both inputs of a guided picture keep two streams of 4096 + 512 rows in FP32, and have two more while they run.
+    @Test
+    void firstBlockCache_needsRoomForStreams_andAMaskReadsLess() {
+        GenerationRequest.Builder request =
+                GenerationRequest.builder().prompt("a fox").steps(28).guidance(4);
+        Planner planner = planner(Models.turbo(Precision.BF16), Map.of());
+        List<Plan> plans = Stream.of("off", "fb=0.1", "mask=medium")
+                .map(cache -> planner.plan(
+                        Machine.card(80L << 30),
+                        Workload.of(
+                                request.sampling(s -> s.withStepCache(StepCache.of(cache)))
+                                        .build(),
+                                512)))
+                .toList();
+        assertThat(plans.get(1).peak(Phase.DENOISE) - plans.get(0).peak(Phase.DENOISE))
+                .isEqualTo(2L * 2 * 2 * 4608 * 3840 * Float.BYTES);
+        assertThat(plans.get(2).peak(Phase.DENOISE)).isEqualTo(plans.get(0).peak(Phase.DENOISE));
+        assertThat(plans.get(2).work().steps()).isEqualTo(16);
     }
 
     private static Machine machine(boolean card, long bytes) {

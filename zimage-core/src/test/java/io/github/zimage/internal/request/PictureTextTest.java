@@ -8,6 +8,7 @@ import io.github.zimage.ImageParameters;
 import io.github.zimage.Nag;
 import io.github.zimage.Precision;
 import io.github.zimage.Sampling;
+import io.github.zimage.Sampling.StepCache;
 import java.math.BigInteger;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -28,7 +29,7 @@ public final class PictureTextTest {
             Precision.BF16);
 
     private static String toText(ImageParameters picture, String version) {
-        return PictureText.toText(picture.request(), picture.model(), version);
+        return PictureText.toText(picture.request(), picture.request().evaluations(), picture.model(), version);
     }
 
     /** Returns the JSON of a picture's parameters. */
@@ -176,5 +177,13 @@ public final class PictureTextTest {
 
     private static ImageParameters parameters(GenerationRequest.Builder request) {
         return new ImageParameters(request.build(), "m", Precision.BF16, Precision.BF16);
+    }
+
+    @Test
+    void stepCache_isSaidWithTheForwardsThatWereMade() {
+        ImageParameters parameters =
+                parameters(request("a").steps(28).sampling(s -> s.withStepCache(StepCache.mask("fast"))));
+        assertThat(toText(parameters, "v")).contains(", Step cache: mask=fast, Forwards: 13, ");
+        assertThat(toText(TURBO, "v")).doesNotContain("Forwards");
     }
 }
