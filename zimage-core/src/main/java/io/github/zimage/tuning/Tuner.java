@@ -11,6 +11,7 @@ import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.ZImageException;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.internal.placement.MachineMemory;
@@ -28,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds the settings that draw a model's pictures fastest on this machine, without a loss that can be seen: draws one picture in every
- * precision, and then in the best of them with every attention backend of the CPU.
+ * precision, and then in the best of them with every attention backend of the CPU. Where there are enough steps for that, step caches are measured in what was best.
  *
  * <pre>{@code
  * Tuner tuner = Tuner.builder().model(Path.of("Z-Image-Turbo")).size(ImageSize.square(1024)).build();
@@ -58,6 +59,8 @@ public final class Tuner {
                 .prompt(PROMPT)
                 .size(builder.size.width(), builder.size.height())
                 .steps(builder.steps)
+                .guidance(builder.guidance)
+                .sampling(sampling -> sampling.withStepCache(StepCache.OFF))
                 .seed(1)
                 .build();
         settings = builder.settings;
@@ -96,6 +99,9 @@ public final class Tuner {
                 session.measure(best.precision(), backend);
             }
         }
+        if (request.steps() >= StepCache.LEAST_STEPS) {
+            session.measureCaches();
+        }
         return session.result();
     }
 
@@ -123,6 +129,7 @@ public final class Tuner {
     private final class Session {
         private final ZImageModel model;
         private final List<CandidateRun> runs = new ArrayList<>();
+        private final List<TuningResult.CacheMeasurement> caches = new ArrayList<>();
         private final ProcessorWatch watch =
                 ProcessorWatch.start(new AllowedProcessors(SystemFiles.ofThisMachine()).count());
 
@@ -139,7 +146,16 @@ public final class Tuner {
                     model.profileKey(),
                     request.steps(),
                     runs.stream().map(run -> run.measurement(reference)).toList(),
+                    caches,
                     disturbance());
+        }
+
+        void measureCaches() {
+            Measurement best = result().best();
+            PipelineBuilder builder =
+                    pipeline(model).attention(best.attention()).listener(pictureListener);
+            TuningResult.formats(best.precision()).forEach(builder::precision);
+            caches.addAll(StepCacheTrial.of(builder, request, listener, pictureListener));
         }
 
         private String disturbance() {
@@ -176,6 +192,7 @@ public final class Tuner {
         private @Nullable String variant;
         private ImageSize size = ImageSize.square(512);
         private int steps = GenerationRequest.DEFAULT_STEPS;
+        private double guidance;
         private Consumer<PipelineBuilder> settings = builder -> {};
         private TuningListener listener = new TuningListener() {};
         private GenerationListener pictureListener = new GenerationListener() {};
@@ -210,6 +227,13 @@ public final class Tuner {
             return this;
         }
 
+        /** Sets the guidance of the pictures to tune for: 0 by default; the base model's are drawn with 3 to 5. */
+        @CanIgnoreReturnValue
+        public Builder guidance(double guidance) {
+            this.guidance = guidance;
+            return this;
+        }
+
         /**
          * Sets what is done to the builder of each candidate's pipeline: threads, memory, cache and whatever else shall be as it will be
          * used. The model is set already; precision, attention and listener are set afterwards. Called once for each candidate, and once before them.
@@ -237,7 +261,7 @@ public final class Tuner {
         /**
          * Returns the tuner. Reads nothing yet.
          *
-         * @throws IllegalArgumentException if size or steps are out of range
+         * @throws IllegalArgumentException if size, steps or guidance are out of range
          */
         public Tuner build() {
             return new Tuner(this);

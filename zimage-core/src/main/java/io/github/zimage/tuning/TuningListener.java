@@ -18,6 +18,9 @@ public interface TuningListener {
     /** The candidate has been measured. */
     default void onMeasured(TuningResult.Measurement measurement) {}
 
+    /** A step cache, or none, has been measured. */
+    default void onStepCache(TuningResult.CacheMeasurement measurement) {}
+
     /**
      * A candidate is not measured, or no longer.
      *

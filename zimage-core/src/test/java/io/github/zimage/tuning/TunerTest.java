@@ -12,6 +12,7 @@ import io.github.zimage.ImageSize;
 import io.github.zimage.NativeLeakExtension;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.placement.MemorySize;
@@ -105,7 +106,7 @@ final class TunerTest {
         Measurement exact = measurement(Precision.FP32, 40, 99);
         Measurement good = measurement(Precision.BF16, 20, 45);
         Measurement visible = measurement(Precision.INT8, 5, 29.9);
-        TuningResult result = new TuningResult("key", 8, List.of(exact, good, visible), "");
+        TuningResult result = new TuningResult("key", 8, List.of(exact, good, visible), List.of(), "");
         assertThat(result.best()).isEqualTo(good);
         assertThat(result.profile())
                 .isEqualTo(new Profile("key", TuningResult.formats(Precision.BF16), AttentionBackend.SDPA));
@@ -113,10 +114,58 @@ final class TunerTest {
         assertThat(good.picture(8)).isEqualTo(MILLISECOND.multipliedBy(8 * 20 + 1));
     }
 
+    // A cache that saves nothing is none, and one whose pictures can be told from those without is not taken.
+    @Test
+    void stepCache_isTheFastestThatLooksTheSame() {
+        TuningResult.CacheMeasurement off = cache("off", 28, 40, 99);
+        TuningResult.CacheMeasurement medium = cache("mask=medium", 16, 25, 36);
+        TuningResult.CacheMeasurement fast = cache("mask=fast", 13, 20, 29);
+        assertThat(withCaches(off, medium, fast).profile().stepCache()).isEqualTo(medium.cache());
+        assertThat(withCaches(off, fast).profile().stepCache()).isEqualTo(StepCache.OFF);
+        assertThat(withCaches(off, cache("mask=slow", 19, 41, 50)).stepCache()).isEqualTo(StepCache.OFF);
+        assertThat(withCaches().stepCache()).isEqualTo(StepCache.OFF);
+    }
+
+    private static TuningResult withCaches(TuningResult.CacheMeasurement... caches) {
+        return new TuningResult("key", 28, List.of(measurement(Precision.FP32, 40, 99)), List.of(caches), "");
+    }
+
+    private static TuningResult.CacheMeasurement cache(String cache, int forwards, int millis, double decibels) {
+        return new TuningResult.CacheMeasurement(
+                StepCache.of(cache), forwards, MILLISECOND.multipliedBy(millis), decibels);
+    }
+
+    @Test
+    void stepsEnough_measureStepCaches() {
+        List<TuningResult.CacheMeasurement> heard = new ArrayList<>();
+        TuningResult result = tuner().steps(28)
+                .guidance(1)
+                .size(ImageSize.square(32))
+                .listener(new TuningListener() {
+                    @Override
+                    public void onStepCache(TuningResult.CacheMeasurement measurement) {
+                        heard.add(measurement);
+                    }
+                })
+                .build()
+                .tune();
+        assertThat(heard).isEqualTo(result.caches());
+        assertThat(heard)
+                .extracting(each -> each.cache() + " " + each.forwards())
+                .containsExactly("off 28", "mask=slow 19", "mask=medium 16", "mask=fast 13");
+        assertThat(heard.get(0).decibels()).isEqualTo(99);
+        assertThat(heard).extracting(TuningResult.CacheMeasurement::picture).allMatch(each -> !each.isZero());
+        assertThat(result.profile().stepCache()).isEqualTo(result.stepCache());
+    }
+
     @Test
     void vaeOfEightBits_isBf16() {
         TuningResult result = new TuningResult(
-                "key", 8, List.of(measurement(Precision.FP32, 40, 99), measurement(Precision.INT8, 5, 40)), "");
+                "key",
+                8,
+                List.of(measurement(Precision.FP32, 40, 99), measurement(Precision.INT8, 5, 40)),
+                List.of(),
+                "");
         assertThat(result.profile().precisions())
                 .containsEntry(Component.VAE, Precision.BF16)
                 .containsEntry(Component.TRANSFORMER, Precision.INT8);
@@ -124,7 +173,7 @@ final class TunerTest {
 
     @Test
     void nothingMeasured_isNoResult() {
-        assertThatIllegalArgumentException().isThrownBy(() -> new TuningResult("key", 8, List.of(), ""));
+        assertThatIllegalArgumentException().isThrownBy(() -> new TuningResult("key", 8, List.of(), List.of(), ""));
     }
 
     @Test

@@ -3,11 +3,13 @@ package io.github.zimage.cli;
 import io.github.zimage.AttentionBackend;
 import io.github.zimage.ImageSize;
 import io.github.zimage.Precision;
+import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.tuning.Profile;
 import io.github.zimage.tuning.Tuner;
 import io.github.zimage.tuning.TuningListener;
 import io.github.zimage.tuning.TuningResult;
+import io.github.zimage.tuning.TuningResult.CacheMeasurement;
 import io.github.zimage.tuning.TuningResult.Measurement;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -38,6 +40,7 @@ import picocli.CommandLine.Spec;
 final class TuneCommand implements Callable<Integer> {
     private static final Path DEFAULT = Path.of("profile.json");
     private static final String ROW = "%-6s %-10s %9s %9s %9s %12s %10s%n";
+    private static final String CACHE_ROW = "%-12s %9s %12s %10s%n";
 
     @ParentCommand
     private Main main;
@@ -59,8 +62,17 @@ final class TuneCommand implements Callable<Integer> {
             names = "--steps",
             paramLabel = "N",
             defaultValue = "8",
-            description = "Steps of the pictures to tune for (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Steps of the pictures to tune for; from 12 on, step caches are measured too (default: ${DEFAULT-VALUE}).")
     private int steps;
+
+    @Option(
+            names = "--guidance",
+            paramLabel = "G",
+            defaultValue = "0",
+            description =
+                    "Guidance of the pictures to tune for; 3 to 5 for the base model (default: ${DEFAULT-VALUE}).")
+    private double guidance;
 
     @Mixin
     private ThreadOptions threads;
@@ -98,6 +110,7 @@ final class TuneCommand implements Callable<Integer> {
             checkpoint.apply(tuner);
             result = tuner.size(new ImageSize(size, size))
                     .steps(steps)
+                    .guidance(guidance)
                     .settings(builder -> {
                         threads.apply(builder);
                         memory.apply(builder);
@@ -175,8 +188,24 @@ final class TuneCommand implements Callable<Integer> {
                     Times.seconds(each.step()),
                     Times.seconds(each.decode()),
                     Times.seconds(each.picture(steps)),
-                    first ? "reference" : decibels(each));
+                    first ? "reference" : decibels(each.decibels()));
             first = false;
+        }
+
+        @Override
+        public void onStepCache(CacheMeasurement each) {
+            progress.end();
+            boolean none = each.cache().kind() == StepCache.Kind.OFF;
+            if (none) {
+                out.println();
+                out.printf(CACHE_ROW, "step cache", "forwards", "picture", "fidelity");
+            }
+            out.printf(
+                    CACHE_ROW,
+                    each.cache(),
+                    each.forwards(),
+                    Times.seconds(each.picture()),
+                    none ? "reference" : decibels(each.decibels()));
         }
 
         @Override
@@ -198,7 +227,7 @@ final class TuneCommand implements Callable<Integer> {
                             (double) reference.picture(steps).toNanos()
                                     / best.picture(steps).toNanos(),
                             name(reference),
-                            decibels(best));
+                            decibels(best.decibels()));
         }
         stdout.println();
         stdout.println(words);
@@ -206,8 +235,13 @@ final class TuneCommand implements Callable<Integer> {
             if (!each.isFaithful()) {
                 stdout.printf(
                         "%s is not taken: its picture is %s from that of %s, and below %.0f dB it can be seen.%n",
-                        name(each), decibels(each), name(reference), TuningResult.LEAST_DECIBELS);
+                        name(each), decibels(each.decibels()), name(reference), TuningResult.LEAST_DECIBELS);
             }
+        }
+        if (!result.caches().isEmpty()) {
+            stdout.printf(
+                    "Step cache %s: the fastest whose pictures are at least %.0f dB from those without one.%n",
+                    result.stepCache(), TuningResult.LEAST_DECIBELS);
         }
         if (file != null) {
             stdout.printf("%s  use it with zimage generate --profile, or ZImagePipeline.builder().profile%n", file);
@@ -218,8 +252,8 @@ final class TuneCommand implements Callable<Integer> {
         return lowerCase(each.precision()) + " with " + each.attention().name();
     }
 
-    private static String decibels(Measurement each) {
-        return String.format(Locale.ROOT, "%.1f dB", each.decibels());
+    private static String decibels(double decibels) {
+        return String.format(Locale.ROOT, "%.1f dB", decibels);
     }
 
     private static String lowerCase(Precision precision) {
