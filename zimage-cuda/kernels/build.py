@@ -27,7 +27,7 @@ FP8_FROM = 90  # conversions to e4m3 in hardware start with 89
 
 F32, BF16, I32, I8, FP8 = "*fp32", "*bf16", "*i32", "*i8", "*fp8e4nv"
 # Pointers and the dimensions named here are multiples of 16 (bytes, elements): the launcher sees to it, so loads are vectors.
-ALIGNED = {"dim", "stride", "row_stride", "head_stride"}
+ALIGNED = {"dim", "stride", "row_stride", "head_stride", "inner_stride", "ranks", "gate_ranks", "up_ranks"}
 
 
 def variants():
@@ -40,6 +40,13 @@ def variants():
     yield ("qk_norm_rope", kernels.qk_norm_rope, [BF16, F32, F32, BF16, "i32", "i32", "i32", "i32", "i32", "i32", "fp32"],
            dict(ROWS=32, DIM=128), 8, 80)  # fmt: skip
     yield "swiglu", kernels.swiglu, [BF16, BF16, BF16, "i32", "i32"], dict(BLOCK=2048), 8, 80
+    for rank in (32, 64):
+        yield (f"qk_norm_rope_added_{rank}", kernels.qk_norm_rope_added,
+               [BF16, BF16, BF16, F32, F32, BF16, "i32", "i32", "i32", "i32", "i32", "i32", "i32", "fp32"],
+               dict(ROWS=64, DIM=128, RANK=rank), 4, 80)  # fmt: skip
+        yield (f"swiglu_added_{rank}", kernels.swiglu_added,
+               [BF16, BF16, BF16, BF16, "i32", BF16, BF16, "i32", BF16, "i32", "i32", "i32", "i32"],
+               dict(ROWS=64, COLUMNS=64, RANK=rank), 4, 80)  # fmt: skip
     for kind, out, fp8, capability in (("int8", I8, False, 80), ("fp8", FP8, True, FP8_FROM)):
         yield f"quantise_{kind}", kernels.quantise, [BF16, out, F32, "i32", "i32"], dict(FP8=fp8, BLOCK=4096), 8, capability
         yield (f"norm_scale_quantise_{kind}", kernels.norm_scale_quantise, [F32, F32, out, F32, "i32", "fp32"],
@@ -65,6 +72,11 @@ def variants():
                dict(shape, SILU=True, BLOCK=block), 4, 80)  # fmt: skip
 
 
+def capabilities(name, lowest):
+    """Triton makes of a product, for 9.0, instructions that no later card has; so kernels with one are for 8.0, which all later ones run."""
+    return [c for c in CAPABILITIES if c >= lowest and (c == lowest or "_added" not in name)]
+
+
 def compiled(function, types, constants, warps, capability):
     names = [n for n in function.arg_names if n not in constants]
     if len(names) != len(types):
@@ -80,7 +92,9 @@ def assemble():
     tools = Path(triton.__file__).parent / "backends/nvidia/bin"
     refused, tried = [], 0
     for file in sorted(TARGET.glob("*.ptx")):
-        for card in CARDS[int(file.stem.rsplit("_", 1)[1])]:
+        built = int(file.stem.rsplit("_", 1)[1])
+        newer = [] if file.with_name(file.name.replace("sm_80", "sm_90")).exists() else CARDS[90]
+        for card in {*CARDS[built], *newer}:
             ptxas = tools / ("ptxas-blackwell" if card >= 100 and (tools / "ptxas-blackwell").exists() else "ptxas")
             done = subprocess.run([ptxas, f"-arch=sm_{card}", file, "-o", "/dev/null"], capture_output=True, text=True)
             tried += 1
@@ -101,7 +115,7 @@ def main():
     files, entries = {}, []
     for name, function, types, constants, warps, lowest in variants():
         shared, parameters = {}, None
-        for capability in (c for c in CAPABILITIES if c >= lowest):
+        for capability in capabilities(name, lowest):
             binary, names = compiled(function, types, constants, warps, capability)
             # line numbers and paths would change the file with every edit of a comment
             ptx = re.sub(r"^\s*\.(loc|file)\b.*$|//.*$", "", binary.asm["ptx"], flags=re.M)

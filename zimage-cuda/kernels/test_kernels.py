@@ -16,6 +16,16 @@ import triton  # noqa: E402
 
 import zimage_kernels as k  # noqa: E402
 
+if DEVICE == "cpu":
+    from triton.runtime import interpreter
+
+    def create_dot(self, a, b, d, input_precision, max_num_imprecise_acc):
+        """The interpreter keeps BF16 as 16 bits, and multiplies them as integers."""
+        left, right = ((x.data.astype("uint32") << 16).view("float32") if x.dtype.scalar == triton.language.bfloat16 else x.data for x in (a, b))
+        return interpreter.TensorHandle(left @ right + d.data, d.dtype.scalar)
+
+    interpreter.InterpreterBuilder.create_dot = create_dot
+
 # FP32 sums of some thousand terms stay below 1e-5 relative. The last place of BF16 is 2^-8 .. 2^-7 of a number: the GPU rounds to the
 # nearest, half of that; the interpreter cuts off.
 RELATIVE = {torch.float32: 1e-5, torch.bfloat16: 2.0**-7 if DEVICE == "cpu" else 1.01 * 2.0**-8}
@@ -86,6 +96,44 @@ class KernelTest(unittest.TestCase):
                     strides = h * d + gap, out.stride(0), out.stride(1)
                     k.qk_norm_rope[(triton.cdiv(s * h, 32),)](x, w, rotations, out, s * h, h, d, *strides, EPS, ROWS=32, DIM=128)
                     self.close(out, torch.view_as_real(turned).flatten(2), 1e-5)
+
+    def low_rank(self, s, d, ranks, gap):
+        """Two narrow matrices, the rows of the first of which lie further apart than they are long, and their product."""
+        inner, up = randn(s, ranks + gap, dtype=torch.bfloat16)[:, :ranks], randn(d, ranks, dtype=torch.bfloat16)
+        return inner, up, inner.double() @ up.double().T
+
+    def test_qk_norm_rope_added(self):
+        for s, h, d, ranks, gap in [(1, 1, 16, 16, 0), (3, 2, 32, 32, 16), (70, 3, 128, 16, 64), (2, 2, 128, 64, 0)]:
+            wide = randn(s, h * d + 5, dtype=torch.bfloat16, factor=2)
+            x, w, angle = wide[:, : h * d], randn(d), randn(s, d // 2, factor=3)
+            inner, up, product = self.low_rank(s, h * d, ranks, gap)
+            rotations = torch.stack([angle.cos(), angle.sin()], -1).contiguous() * 0.3
+            normed = rms((x.double() + product).reshape(s, h, d)) * w.double()
+            turned = torch.view_as_complex(normed.unflatten(-1, (-1, 2)).contiguous()) * torch.view_as_complex(rotations.double())[:, None]
+            for dtype in TYPES:
+                out = torch.empty(s, h, d, dtype=dtype, device=DEVICE)
+                strides = out.stride(0), out.stride(1)
+                k.qk_norm_rope_added[(triton.cdiv(s, 64), h)](
+                    x, inner, up, w, rotations, out, s, d, wide.stride(0), inner.stride(0), ranks, *strides, EPS, ROWS=64, DIM=128, RANK=64
+                )
+                # what one turn takes away from the other is up to as large as both
+                self.close(out, torch.view_as_real(turned).flatten(2), 1e-5)
+
+    def test_swiglu_added(self):
+        for s, d, first, second, gap in [(1, 16, 16, 16, 0), (3, 100, 16, 32, 32), (70, 130, 64, 16, 48)]:
+            both = randn(s, 2 * d, dtype=torch.bfloat16, factor=4)
+            inner, up, product = self.low_rank(s, d, first, gap + second)
+            inner2, up2, product2 = self.low_rank(s, d, second, gap + first)
+            gate, other = both.double().chunk(2, 1)
+            expected = torch.nn.functional.silu(gate + product) * (other + product2)
+            for dtype in TYPES:
+                out = torch.empty(s, d, dtype=dtype, device=DEVICE)
+                grid = triton.cdiv(s, 64), triton.cdiv(d, 64)
+                k.swiglu_added[grid](
+                    both, both[:, d:], inner, up, first, inner2, up2, second, out, s, d, 2 * d, inner.stride(0), ROWS=64, COLUMNS=64, RANK=64
+                )
+                # sums of 64 products of up to some tens: 1e-5 of that
+                self.close(out, expected, 1e-3)
 
     def test_swiglu(self):
         for s, d in [(1, 1), (3, 1000), (2, 10240), (4, 1025)]:

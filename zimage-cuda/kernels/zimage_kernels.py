@@ -98,6 +98,63 @@ def swiglu(gate, up, out, dim, stride, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def _low_rank(inner, up, row, column, present, inside, stride, ranks, RANK: tl.constexpr):
+    """inner up^T, of the rows and columns that are there. inner: rows of ranks bf16, stride elements apart; up: [columns, ranks] bf16; ranks <= RANK."""
+    rank = tl.arange(0, RANK)
+    there = rank < ranks
+    left = tl.load(inner + row[:, None] * stride + rank[None, :], mask=present[:, None] & there[None, :], other=0.0)
+    right = tl.load(up + column[None, :] * ranks + rank[:, None], mask=inside[None, :] & there[:, None], other=0.0)
+    return tl.dot(left, right)
+
+
+@triton.jit
+def qk_norm_rope_added(
+    x, inner, up, scale, rotations, out, rows, dim, stride, inner_stride, ranks, row_stride, head_stride, eps,
+    ROWS: tl.constexpr, DIM: tl.constexpr, RANK: tl.constexpr,
+):  # fmt: skip
+    """As qk_norm_rope, of x + inner up^T. inner: rows of ranks bf16, inner_stride elements apart; up [heads * dim, ranks] bf16; ranks <= RANK.
+
+    Grid: ceil(rows / ROWS), heads.
+    """
+    row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)).to(tl.int64)
+    head = tl.program_id(1).to(tl.int64)
+    feature = tl.arange(0, DIM)
+    present = row < rows
+    features = feature < dim
+    inside = present[:, None] & features[None, :]
+    y = tl.load(x + row[:, None] * stride + head * dim + feature[None, :], mask=inside, other=0.0).to(tl.float32)
+    y += _low_rank(inner, up + head * dim * ranks, row, feature, present, features, inner_stride, ranks, RANK)
+    y *= tl.rsqrt(tl.sum(y * y, axis=1) / dim + eps)[:, None] * tl.load(scale + feature, mask=features, other=0.0)[None, :]
+    even, odd = tl.split(tl.reshape(y, (ROWS, DIM // 2, 2)))
+    turn = tl.load(rotations + row[:, None] * dim + feature[None, :], mask=inside, other=0.0)
+    cosine, sine = tl.split(tl.reshape(turn, (ROWS, DIM // 2, 2)))
+    turned = tl.reshape(tl.join(even * cosine - odd * sine, even * sine + odd * cosine), (ROWS, DIM))
+    tl.store(out + (row * row_stride + head * head_stride)[:, None] + feature[None, :], turned.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def swiglu_added(
+    gate, up, gate_inner, gate_up, gate_ranks, up_inner, up_up, up_ranks, out, rows, dim, stride, inner_stride,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, RANK: tl.constexpr,
+):  # fmt: skip
+    """As swiglu, of gate + gate_inner gate_up^T and up + up_inner up_up^T. Grid: ceil(rows / ROWS), ceil(dim / COLUMNS).
+
+    gate_inner: rows of gate_ranks bf16, inner_stride elements apart; gate_up [dim, gate_ranks] bf16; the other two likewise; ranks <= RANK.
+    """
+    row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)).to(tl.int64)
+    column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    present = row < rows
+    columns = column < dim
+    inside = present[:, None] & columns[None, :]
+    at = row[:, None] * stride + column[None, :]
+    g = tl.load(gate + at, mask=inside, other=0.0).to(tl.float32)
+    g += _low_rank(gate_inner, gate_up, row, column, present, columns, inner_stride, gate_ranks, RANK)
+    u = tl.load(up + at, mask=inside, other=0.0).to(tl.float32)
+    u += _low_rank(up_inner, up_up, row, column, present, columns, inner_stride, up_ranks, RANK)
+    tl.store(out + row[:, None] * dim + column[None, :], (_silu(g) * u).to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
 def _unit(largest, FP8: tl.constexpr):
     """The number that each of 8 bits' values counts for. A row of zeros counts for 1e-12 / limit, not 0."""
     return tl.maximum(largest, 1e-12) / (448.0 if FP8 else 127.0)

@@ -119,10 +119,11 @@ final class LoraPart {
     /** Times steps with and without a LoRA of rank 32 on all matrices of blocks, in turns, and what the first request with it takes more. */
     void time() {
         Lora lora = lora(options.model(), RANK);
-        for (Precision precision : List.of(Precision.BF16, Precision.FP8, Precision.INT8)) {
-            if (Devices.has(options.device(), precision)) {
-                time(lora, precision, false);
-                time(lora, precision, true);
+        for (boolean compiled : List.of(false, true)) {
+            for (Precision precision : List.of(Precision.BF16, Precision.FP8, Precision.INT8)) {
+                if (Devices.has(options.device(), precision)) {
+                    time(lora, precision, compiled);
+                }
             }
         }
     }
@@ -141,6 +142,7 @@ final class LoraPart {
             GeneratedImage first = pipeline.generate(request(size, List.of(lora)));
             line.put("first_s", seconds(Duration.ofNanos(System.nanoTime() - begun)));
             line.put("first_encode_s", seconds(first.timings().encode()));
+            line.put("swap_s", seconds(swap(pipeline, lora, size)));
             List<Duration> without = new ArrayList<>();
             List<Duration> with = new ArrayList<>();
             for (int run = 0; run < RUNS; run++) {
@@ -158,6 +160,21 @@ final class LoraPart {
             line.put("error", String.valueOf(e.getMessage()));
         }
         findings.report(line);
+    }
+
+    /** Returns what a picture takes more if another LoRA comes with it than if it was there before; prompts are encoded already. */
+    private Duration swap(ZImagePipeline pipeline, Lora lora, int size) {
+        List<Duration> more = new ArrayList<>();
+        for (double weight : List.of(0.9, 0.8, 0.7)) {
+            GenerationRequest request = request(size, List.of(lora.weight(weight)));
+            pipeline.generate(request(size, List.of()));
+            long begun = System.nanoTime();
+            pipeline.generate(request);
+            long between = System.nanoTime();
+            pipeline.generate(request);
+            more.add(Duration.ofNanos(2 * between - begun - System.nanoTime()));
+        }
+        return median(more);
     }
 
     /** The first steps of a picture are of other kinds: the first orders more than the card has done. */

@@ -1,5 +1,7 @@
 package io.github.zimage.bench;
 
+import io.github.zimage.internal.nn.Addition;
+import io.github.zimage.internal.nn.Factors;
 import io.github.zimage.internal.nn.Heads;
 import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Kernels;
@@ -14,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** Kernels that do what others do, and note how long each of their operations takes, without those that it calls. */
 final class TimedKernels extends Kernels {
@@ -87,18 +90,56 @@ final class TimedKernels extends Kernels {
     }
 
     private Projection timed(TensorSource weights, String name, Projection projection) {
-        double perRow = operations(weights, name, 1);
-        return x -> time("product " + shortName(name), perRow * x.count(), () -> projection.forward(x));
+        return timed("product " + shortName(name), operations(weights, name, 1), projection);
+    }
+
+    private Projection timed(String shown, double perRow, Projection projection) {
+        return new Projection() {
+            @Override
+            public Rows forward(Rows x) {
+                return time(shown, perRow * x.count(), () -> projection.forward(x));
+            }
+
+            @Override
+            public Projection with(@Nullable Addition addition) {
+                return addition == null ? this : timed(shown + " and what is added", perRow, projection.with(addition));
+            }
+        };
     }
 
     @Override
     public JointProjection jointProjection(TensorSource weights, List<String> names, boolean bias) {
-        JointProjection projection = target.jointProjection(weights, names, bias);
         double perRow =
                 names.stream().mapToDouble(name -> operations(weights, name, 1)).sum();
         String shown = "product "
                 + String.join(", ", names.stream().map(TimedKernels::shortName).toList());
-        return x -> time(shown, perRow * x.count(), () -> projection.forward(x));
+        return timedJoint(shown, perRow, target.jointProjection(weights, names, bias));
+    }
+
+    private JointProjection timedJoint(String shown, double perRow, JointProjection projection) {
+        return new JointProjection() {
+            @Override
+            public List<Rows> forward(Rows x) {
+                return time(shown, perRow * x.count(), () -> projection.forward(x));
+            }
+
+            @Override
+            public JointProjection with(@Nullable Addition addition) {
+                return addition == null
+                        ? this
+                        : timedJoint(shown + " and what is added", perRow, projection.with(addition));
+            }
+        };
+    }
+
+    @Override
+    public Factors factors() {
+        return target.factors();
+    }
+
+    @Override
+    public Factors downFactors() {
+        return target.downFactors();
     }
 
     @Override

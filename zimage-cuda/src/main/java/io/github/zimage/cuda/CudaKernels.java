@@ -1,15 +1,14 @@
 package io.github.zimage.cuda;
 
 import io.github.zimage.Precision;
-import io.github.zimage.internal.nn.Addition;
 import io.github.zimage.internal.nn.AtenKernels;
+import io.github.zimage.internal.nn.Factors;
 import io.github.zimage.internal.nn.JointProjection;
 import io.github.zimage.internal.nn.Projection;
 import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -59,13 +58,17 @@ final class CudaKernels extends AtenKernels {
     }
 
     @Override
-    public @Nullable Addition downAddition(WeightStore adapters, String name) {
+    public Factors factors() {
+        return new CudaFactors(type(), eightBits, null);
+    }
+
+    @Override
+    public Factors downFactors() {
         return eightBits == null || !eightBits.integers()
-                ? super.downAddition(adapters, name)
-                : Addition.load(
-                        adapters,
-                        name,
+                ? factors()
+                : new CudaFactors(
                         type(),
+                        eightBits,
                         rows -> eightBits.rotation(rows.size(1)).turnExactly(rows));
     }
 
@@ -162,8 +165,21 @@ final class CudaKernels extends AtenKernels {
             return super.qkNormRope(x, norm, eps, rotation);
         }
         long heads = values.size(1) / dim;
-        long count = values.size(0) * heads;
         Tensor out = place().empty(ScalarType.BFloat16, values.size(0), heads, dim);
+        Rows.Added added = x.added();
+        String kernel = added == null ? null : AddedKernels.name(launcher, "qk_norm_rope_added_", added);
+        if (added != null && kernel != null) {
+            AddedKernels.qkNormRope(launcher, kernel, values, added, norm, rotation, out, eps);
+            return out;
+        }
+        qkNormRope(x.settled().values(), norm, eps, rotation, out);
+        return out;
+    }
+
+    private void qkNormRope(Tensor values, Tensor norm, double eps, Tensor rotation, Tensor out) {
+        long heads = out.size(1);
+        long dim = out.size(2);
+        long count = values.size(0) * heads;
         launcher.launch(
                 "qk_norm_rope",
                 blocks(count, HEADS_BLOCK),
@@ -179,13 +195,24 @@ final class CudaKernels extends AtenKernels {
                         .integer(heads * dim)
                         .integer(dim)
                         .real(eps));
-        return out;
     }
 
     @Override
     public Rows swiglu(Rows gate, Rows up) {
+        if (gate.added() != null && up.added() != null && canSwiglu(gate.values(), up.values()) && isBf16()) {
+            String kernel = AddedKernels.name(launcher, "swiglu_added_", gate.added(), up.added());
+            if (kernel != null) {
+                Tensor product = AddedKernels.swiglu(launcher, place(), kernel, gate, up);
+                return eightBits == null ? Rows.of(product) : eightBits.afterSwiglu(product);
+            }
+        }
+        return plainSwiglu(gate.settled(), up.settled());
+    }
+
+    private Rows plainSwiglu(Rows gate, Rows up) {
         if (eightBits != null) {
-            return eightBits.swiglu(gate.values(), up.values());
+            return eightBits.swiglu(
+                    Tensors.cast(gate.values(), ScalarType.BFloat16), Tensors.cast(up.values(), ScalarType.BFloat16));
         }
         return canSwiglu(gate.values(), up.values()) && isBf16()
                 ? Rows.of(swiglu(launcher, place(), gate.values(), up.values()))
@@ -306,7 +333,7 @@ final class CudaKernels extends AtenKernels {
     }
 
     private static boolean isDense(Rows y) {
-        return y.scale() == null && isBf16(y.values()) && y.values().is_contiguous();
+        return y.isPlain() && isBf16(y.values()) && y.values().is_contiguous();
     }
 
     static long blocks(long count, long block) {

@@ -10,7 +10,6 @@ import io.github.zimage.internal.runtime.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.Tensor;
@@ -91,6 +90,11 @@ final class EightBitLinear {
         return shape;
     }
 
+    /** Returns a layer of rows that are rounded already. */
+    static EightBitLinear of(EightBits eightBits, Tensor weight, Tensor units) {
+        return new EightBitLinear(eightBits, weight, units, null, new long[] {weight.size(0)});
+    }
+
     /** Returns the layer as one that gives all columns. */
     Projection projection() {
         return new Projection() {
@@ -100,10 +104,18 @@ final class EightBitLinear {
             }
 
             @Override
-            public Projection with(@Nullable Addition addition) {
-                return addition == null
-                        ? this
-                        : x -> added(x, Arrays.asList(addition)).get(0);
+            public @Nullable Tensor bias() {
+                return bias;
+            }
+
+            @Override
+            public Rows wide(Rows x) {
+                return EightBits.widened(x);
+            }
+
+            @Override
+            public Rows forward(Rows x, Addition.Part added) {
+                return Projection.super.forward(x, added).settled();
             }
         };
     }
@@ -117,8 +129,14 @@ final class EightBitLinear {
             }
 
             @Override
-            public JointProjection with(List<? extends @Nullable Addition> additions) {
-                return additions.stream().noneMatch(Objects::nonNull) ? this : x -> added(x, additions);
+            public @Nullable Tensor bias(int layer) {
+                long first = Arrays.stream(widths).limit(layer).sum();
+                return bias == null ? null : bias.narrow(0, first, widths[layer]);
+            }
+
+            @Override
+            public Rows wide(Rows x) {
+                return EightBits.widened(x);
             }
         };
     }
@@ -133,23 +151,8 @@ final class EightBitLinear {
         return parts;
     }
 
-    /** Returns the layers' products with what adapters add to them. */
-    private List<Rows> added(Rows x, List<? extends @Nullable Addition> additions) {
-        List<Rows> parts = parts(product(x));
-        Rows wide = EightBits.widened(x);
-        long first = 0;
-        for (int i = 0; i < widths.length; i++) {
-            Addition addition = additions.get(i);
-            if (addition != null) {
-                addition.addTo(parts.get(i).values(), wide, bias == null ? null : bias.narrow(0, first, widths[i]));
-            }
-            first += widths[i];
-        }
-        return parts;
-    }
-
     /** Returns [S, out] bf16. */
-    private Tensor product(Rows x) {
+    Tensor product(Rows x) {
         return eightBits.integers() ? integerProduct(x) : floatProduct(x);
     }
 

@@ -167,7 +167,7 @@ final class EightBits {
             Tensor product = vectors && launcher.has("swiglu")
                     ? CudaKernels.swiglu(launcher, place, gate, up)
                     : torch.silu(gate).mul_(up);
-            return rows(integers ? rotation(features).turn(product) : product);
+            return afterSwiglu(product);
         }
         Rows result = room(gate.size(0), features);
         launcher.launch(
@@ -181,6 +181,11 @@ final class EightBits {
                         .integer(features)
                         .integer(gate.stride(0)));
         return result;
+    }
+
+    /** Rounds what {@link #swiglu} computes, [S, features] bf16. */
+    Rows afterSwiglu(Tensor product) {
+        return rows(integers ? rotation(product.size(1)).turn(product) : product);
     }
 
     private static boolean isVector(Tensor x) {

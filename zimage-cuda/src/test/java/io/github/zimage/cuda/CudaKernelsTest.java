@@ -10,6 +10,7 @@ import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.nn.Rows;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.TensorPlace;
+import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -110,6 +111,38 @@ final class CudaKernelsTest {
         Rows up = Rows.of(both.narrow(1, 1040, 1040));
         same(kernels.swiglu(gate, up).values(), aten.swiglu(gate, up).values());
         assertThat(interpreted.launched).containsExactly("swiglu");
+    }
+
+    // Readers add what adapters add, by a kernel for as many ranks as there are, or in place where there is none.
+    @Test
+    void lowRankAdditions_areReadByKernels() {
+        Tensor x = torch.randn(70, 48);
+        Tensor norm = torch.randn(48);
+        Tensor rotation = torch.view_as_complex(torch.randn(70, 1, 16, 2));
+        Heads.Recipe recipe = new Heads.Recipe(2, torch.randn(32), torch.randn(32), EPS, rotation, rotation);
+        for (int ranks : List.of(16, 64, 80)) {
+            interpreted.launched.clear();
+            Tensor all = bf16(70, 5 * 64);
+            Tensor inner = bf16(70, 5L * ranks);
+            List<Rows> rows = new ArrayList<>();
+            for (int i = 0; i < 5; i++) {
+                Rows.Added added = new Rows.Added(inner.narrow(1, (long) i * ranks, ranks), bf16(64, ranks));
+                rows.add(new Rows(all.narrow(1, 64L * i, 64), null, added));
+            }
+            List<Rows> plain = rows.stream().map(each -> Rows.of(each.floats())).toList();
+
+            same(
+                    kernels.swiglu(rows.get(3), rows.get(4)).values().to(ScalarType.Float),
+                    aten.swiglu(plain.get(3), plain.get(4)).values().to(ScalarType.Float));
+            Heads actual = kernels.heads(x, norm, EPS, each -> rows.subList(0, 3), recipe);
+            Heads expected = aten.heads(x, norm, EPS, each -> plain.subList(0, 3), recipe);
+            same(actual.query(), expected.query());
+            same(actual.key(), expected.key());
+            same(actual.value(), expected.value());
+            String ending = ranks > 64 ? "" : ranks > 32 ? "_added_64" : "_added_32";
+            String heads = "qk_norm_rope" + ending;
+            assertThat(interpreted.launched).containsExactly("swiglu" + ending, "norm_scale", heads, heads);
+        }
     }
 
     @Test

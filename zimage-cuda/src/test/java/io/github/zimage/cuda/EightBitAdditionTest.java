@@ -19,7 +19,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -78,7 +77,7 @@ final class EightBitAdditionTest {
                         down,
                         up);
                 List<Rows> joint = kernels.jointProjection(weights, List.of("a", "a"), false)
-                        .with(Arrays.asList(null, addition))
+                        .with(kernels.addition(adapters, "b", "a"))
                         .forward(rows);
                 requireAdded(joint.get(0).floats(), joint.get(1).floats(), x, down, up);
 

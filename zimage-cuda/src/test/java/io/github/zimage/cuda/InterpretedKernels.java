@@ -69,6 +69,46 @@ final class InterpretedKernels implements Launcher {
                     }
                 }
             }
+            case "qk_norm_rope_added_32", "qk_norm_rope_added_64" -> {
+                int dim = a.integer(7);
+                for (long row = 0; row < a.integer(6); row++) {
+                    for (long head = 0; head < gridY; head++) {
+                        double[] y = new double[dim];
+                        double squares = 0;
+                        for (int i = 0; i < dim; i++) {
+                            long column = head * dim + i;
+                            y[i] = a.bf16(0, row * a.integer(8) + column)
+                                    + a.product(1, row * a.integer(9), 2, column, a.integer(10));
+                            squares += y[i] * y[i];
+                        }
+                        double factor = 1 / Math.sqrt(squares / dim + a.real(13));
+                        long to = row * a.integer(11) + head * a.integer(12);
+                        for (int i = 0; i < dim; i += 2) {
+                            double even = y[i] * factor * a.fp32(3, i);
+                            double odd = y[i + 1] * factor * a.fp32(3, i + 1);
+                            double cosine = a.fp32(4, row * dim + i);
+                            double sine = a.fp32(4, row * dim + i + 1);
+                            a.bf16(5, to + i, even * cosine - odd * sine);
+                            a.bf16(5, to + i + 1, even * sine + odd * cosine);
+                        }
+                    }
+                }
+                if (gridX != (a.integer(6) + 63) / 64) {
+                    throw new AssertionError("grid " + gridX);
+                }
+            }
+            case "swiglu_added_32", "swiglu_added_64" -> {
+                int dim = a.integer(10);
+                for (long row = 0; row < a.integer(9) && row < gridX * 64; row++) {
+                    for (int i = 0; i < dim && i < gridY * 64; i++) {
+                        long at = row * a.integer(11) + i;
+                        long inner = row * a.integer(12);
+                        double gate = a.bf16(0, at) + a.product(2, inner, 3, i, a.integer(4));
+                        double up = a.bf16(1, at) + a.product(5, inner, 6, i, a.integer(7));
+                        a.bf16(8, row * dim + i, gate / (1 + Math.exp(-gate)) * up);
+                    }
+                }
+            }
             case "qk_norm_rope" -> {
                 int heads = a.integer(5);
                 int dim = a.integer(6);
@@ -214,6 +254,15 @@ final class InterpretedKernels implements Launcher {
                 new BytePointer(memory(argument)).put(row * dim + i, (byte) Math.rint(numbers[i] / unit));
             }
             fp32(units, row, unit);
+        }
+
+        /** Returns a number of a product of two narrow matrices. */
+        double product(int inner, long from, int up, long column, int ranks) {
+            double sum = 0;
+            for (int rank = 0; rank < ranks; rank++) {
+                sum += bf16(inner, from + rank) * bf16(up, column * ranks + rank);
+            }
+            return sum;
         }
 
         double rms(int argument, long row, int dim, int i, double eps) {

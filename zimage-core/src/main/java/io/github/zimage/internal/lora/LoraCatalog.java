@@ -181,9 +181,10 @@ public final class LoraCatalog {
         return new InvalidRequestException(List.of(FIELD), message);
     }
 
-    private synchronized Read read(Path file) {
+    /** Requests that name other files do not wait while this one is read; two that come at once with the same new file read it twice. */
+    private Read read(Path file) {
         try {
-            Read before = known.get(file);
+            Read before = known(file);
             if (before != null && before.isAs(file)) {
                 return before;
             }
@@ -195,12 +196,27 @@ public final class LoraCatalog {
             if (!read.isAs(file)) {
                 throw new ModelLoadException(ModelFile.name(file) + ": the file changes while it is read");
             }
-            known.put(file, read);
-            log(adapter.report());
-            return read;
+            return remembered(file, read);
         } catch (IOException e) {
             throw ModelFile.unreadable(file, e);
         }
+    }
+
+    private synchronized @Nullable Read known(Path file) {
+        return known.get(file);
+    }
+
+    /** Returns what another thread has read of the same file meanwhile, if there is any, so that all have the same. */
+    private synchronized Read remembered(Path file, Read read) {
+        Read other = known.get(file);
+        if (other != null
+                && other.sha256().equals(read.sha256())
+                && other.modified().equals(read.modified())) {
+            return other;
+        }
+        known.put(file, read);
+        log(read.adapter().report());
+        return read;
     }
 
     private static void log(LoraReport report) {

@@ -6,285 +6,110 @@ import io.github.zimage.internal.weights.LowRank;
 import io.github.zimage.internal.weights.WeightStore;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What adapters add to what a linear layer gives, computed beside it, so that the layer's weight stays as it is, whatever it is stored in.
- * Adding it to the weight instead would round most of it away: what an adapter changes is a hundredth of a weight, and BF16 holds two digits.
+ * What adapters add to what a linear layer gives, or several layers that take the same rows, computed beside it, so that the layers' weights stay
+ * as they are, whatever they are stored in. Adding it to a weight instead would round most of it away: what an adapter changes is a hundredth of a
+ * weight, and BF16 holds two digits.
  */
 public final class Addition {
-    private final ScalarType type;
-    /** [ranks, in] and [out, ranks] of the type. */
-    private final @Nullable Pair lowRank;
+    private final List<@Nullable LayerAddition> layers;
+    private final @Nullable Down down;
 
-    private final List<Pair> kronecker;
-    /** [out, in] of the type. */
-    private final @Nullable Tensor difference;
-    /** [out] fp32: what is added to what the layer gives, times that. */
-    private final @Nullable Tensor gain;
-    /** [out] fp32. */
-    private final @Nullable Tensor bias;
+    private Addition(List<@Nullable LayerAddition> layers, @Nullable Down down) {
+        this.layers = layers;
+        this.down = down;
+    }
 
-    /** Two factors. */
-    private record Pair(Tensor first, Tensor second) {}
-
-    private Addition(
-            ScalarType type,
-            @Nullable Pair lowRank,
-            List<Pair> kronecker,
-            @Nullable Tensor difference,
-            @Nullable Tensor gain,
-            @Nullable Tensor bias) {
-        this.type = type;
-        this.lowRank = lowRank;
-        this.kronecker = kronecker;
-        this.difference = difference;
-        this.gain = gain;
-        this.bias = bias;
+    /** As the other one, for one layer whose factors are kept as they are. */
+    public static @Nullable Addition load(WeightStore adapters, String layer, ScalarType type) {
+        return load(adapters, List.of(layer), new Factors(type, null));
     }
 
     /**
-     * Takes what is added to a layer from a store, to which it belongs; returns null if nothing is.
+     * Takes what is added to layers from a store, to which it belongs; returns null if nothing is.
      *
      * @param adapters named as {@link AdapterTensors} says
-     * @param layer the layer's name, without {@code .weight}
-     * @param type what the layer computes in, FP32 or BF16
+     * @param layers the layers' names, without {@code .weight}
      */
-    public static @Nullable Addition load(WeightStore adapters, String layer, ScalarType type) {
-        return load(adapters, layer, type, null);
-    }
-
-    /**
-     * As the other one, for a layer whose input comes turned.
-     *
-     * @param turn turns rows [n, in] fp32 as the input's; null if they are not turned
-     */
-    public static @Nullable Addition load(
-            WeightStore adapters, String layer, ScalarType type, @Nullable UnaryOperator<Tensor> turn) {
-        Loader loader = new Loader(adapters, layer + ".weight", type, turn);
-        Tensor gain = loader.get(AdapterTensors.gain(loader.matrix), ScalarType.Float);
-        Tensor bias = loader.get(AdapterTensors.difference(layer + ".bias"), ScalarType.Float);
-        Pair lowRank = loader.lowRank();
-        List<Pair> kronecker = turn == null ? loader.kronecker() : List.of();
-        Tensor difference = loader.difference();
-        boolean nothing = gain == null && bias == null && lowRank == null && kronecker.isEmpty() && difference == null;
-        return nothing ? null : new Addition(type, lowRank, kronecker, difference, gain, bias);
-    }
-
-    private record Loader(
-            WeightStore adapters,
-            String matrix,
-            ScalarType type,
-            @Nullable UnaryOperator<Tensor> turn) {
-
-        @Nullable
-        Tensor get(String name, ScalarType wanted) {
-            return adapters.index().has(name) ? adapters.get(name, wanted) : null;
-        }
-
-        @Nullable
-        Pair lowRank() {
-            Tensor up = get(LowRank.up(matrix), type);
-            return up == null ? null : new Pair(rows(LowRank.down(matrix)), up);
-        }
-
-        private Tensor rows(String name) {
-            return turn == null ? adapters.get(name, type) : turned(exactly(name));
-        }
-
-        private Tensor exactly(String name) {
-            return adapters.place().take(adapters.passing(name, ScalarType.Float));
-        }
-
-        private Tensor turned(Tensor rows) {
-            if (turn == null) {
-                throw new IllegalStateException("rows are not turned here");
-            }
-            return adapters.own(Tensors.cast(turn.apply(rows), type));
-        }
-
-        List<Pair> kronecker() {
-            List<Pair> pairs = new ArrayList<>();
-            for (int i = 0; adapters.index().has(AdapterTensors.left(matrix, i)); i++) {
-                pairs.add(new Pair(
-                        adapters.get(AdapterTensors.left(matrix, i), type),
-                        adapters.get(AdapterTensors.right(matrix, i), type)));
-            }
-            return pairs;
-        }
-
-        /** A Kronecker product of which the rows are turned is none. */
-        @Nullable
-        Tensor difference() {
-            String name = AdapterTensors.difference(matrix);
-            if (turn == null) {
-                return get(name, type);
-            }
-            try (PointerScope scope = new PointerScope()) {
-                Tensor sum = adapters.index().has(name) ? exactly(name) : null;
-                for (int i = 0; adapters.index().has(AdapterTensors.left(matrix, i)); i++) {
-                    Tensor product = torch.kron(
-                            exactly(AdapterTensors.left(matrix, i)), exactly(AdapterTensors.right(matrix, i)));
-                    sum = sum == null ? product : sum.add(product);
-                }
-                return sum == null ? null : turned(sum);
-            }
-        }
-    }
-
-    /**
-     * Returns what is added to a layer's product.
-     *
-     * @param x [S, in] of the layer's type, each row of which still has to be multiplied by its scale if it has one
-     * @return [S, out] of the layer's type; null if that is nothing
-     */
-    @Nullable
-    Tensor product(Rows x) {
-        Tensor sum = null;
-        if (lowRank != null) {
-            sum = MatrixProduct.transposed(inner(lowRank.first(), x), lowRank.second(), null);
-        }
-        for (Pair each : kronecker) {
-            sum = sum(sum, kronecker(each, scaled(x)));
-        }
-        if (difference != null) {
-            sum = sum(sum, MatrixProduct.transposed(scaled(x), difference, null));
-        }
-        return sum;
-    }
-
-    private static Tensor sum(@Nullable Tensor sum, Tensor further) {
-        if (sum == null) {
-            return further;
-        }
-        sum.add_(further);
-        return sum;
-    }
-
-    /** Returns the product with the first factor, [S, ranks]. */
-    private static Tensor inner(Tensor down, Rows x) {
-        Tensor inner = MatrixProduct.transposed(x.values(), down, null);
-        if (x.scale() != null) {
-            inner.mul_(x.scale());
-        }
-        return inner;
-    }
-
-    private Tensor scaled(Rows x) {
-        return x.scale() == null ? x.values() : Tensors.cast(x.values().mul(x.scale()), type);
-    }
-
-    /** {@code kron(left, right) x}: right on each of the parts of x, left between them. */
-    private static Tensor kronecker(Pair factors, Tensor x) {
-        long parts = factors.first().size(1);
-        Tensor within = MatrixProduct.transposed(
-                        x.reshape(x.size(0) * parts, x.size(1) / parts), factors.second(), null) // [S * i, p]
-                .view(x.size(0), parts, factors.second().size(0));
-        return torch.matmul(factors.first(), within) // [o, i] [S, i, p] -> [S, o, p]
-                .reshape(x.size(0), -1);
-    }
-
-    /** As the other one, for a layer without a bias. */
-    public Rows onto(Rows y, Rows x) {
-        return onto(y, x, null);
-    }
-
-    /**
-     * Returns what a layer gave with what is added, in FP32. It may overwrite what the layer gave.
-     *
-     * @param y [S, out]
-     * @param x what the layer took, as for {@link #product}
-     * @param own the layer's bias, which is in y, or null
-     */
-    public Rows onto(Rows y, Rows x, @Nullable Tensor own) {
-        return Rows.of(Tensors.scoped(() -> {
-            Tensor sum = y.floats();
-            if (gain != null) {
-                sum = sum.add(
-                        (own == null ? sum : sum.sub(own)).mul(gain)); // of the weight's rows, and not of the bias
-            }
-            Tensor product = product(x);
-            if (product != null) {
-                sum.add_(product);
-            }
-            if (bias != null) {
-                sum.add_(bias);
-            }
-            return sum.alias();
-        }));
-    }
-
-    /**
-     * Returns {@code x W^T + b} with what is added, rounded once to the layer's type.
-     *
-     * @param x [S, in] of the layer's type
-     * @param weight [out, in] of that type
-     * @param own the layer's own bias
-     */
-    Tensor with(Tensor x, Tensor weight, @Nullable Tensor own) {
-        return Tensors.scoped(() -> {
-            Tensor product = gain == null ? product(Rows.of(x)) : null;
-            if (product == null) {
-                Rows y = Rows.of(MatrixProduct.transposed(x, weight, own));
-                return Tensors.cast(onto(y, Rows.of(x), own).values(), type);
-            }
-            product.addmm_(x, weight.t());
-            if (own != null) {
-                product.add_(own);
-            }
-            if (bias != null) {
-                product.add_(bias);
-            }
-            return product;
-        });
-    }
-
-    /**
-     * Adds to what a layer gave, in place.
-     *
-     * @param y [S, out] bf16, rows of which may lie further apart than they are long
-     * @param x as for {@link #product}
-     * @param own the layer's bias, which is in y, or null
-     */
-    public void addTo(Tensor y, Rows x, @Nullable Tensor own) {
+    public static @Nullable Addition load(WeightStore adapters, List<String> layers, Factors factors) {
         try (PointerScope scope = new PointerScope()) {
-            if (lowRank != null && gain == null && kronecker.isEmpty() && difference == null) {
-                y.addmm_(inner(lowRank.first(), x), lowRank.second().t());
-                if (bias != null) {
-                    y.add_(bias);
+            List<@Nullable LayerAddition> loaded = new ArrayList<>();
+            List<Tensor> downs = new ArrayList<>();
+            for (String layer : layers) {
+                LayerAddition each = LayerAddition.load(adapters, layer, factors);
+                loaded.add(each);
+                if (each != null && each.ranks() > 0) {
+                    downs.add(factors.turned(Factors.exactly(adapters, LowRank.down(layer + ".weight"))));
                 }
-            } else {
-                y.copy_(onto(Rows.of(y), x, own).values());
             }
+            Down down = downs.isEmpty() ? null : factors.down(adapters, downs);
+            return loaded.stream().allMatch(Objects::isNull) ? null : new Addition(loaded, down);
         }
     }
 
-    /** Returns whether products can be computed before the layer's own are added to them. */
-    boolean isSum() {
-        return gain == null;
+    /**
+     * Computes what is common to all layers; returns for each what is added to it for these rows, or null.
+     *
+     * @param x what the layers take
+     */
+    public List<@Nullable Part> parts(Rows x) {
+        Rows inner = down == null ? null : down.product(x);
+        List<@Nullable Part> parts = new ArrayList<>();
+        long first = 0;
+        for (LayerAddition layer : layers) {
+            long ranks = layer == null ? 0 : layer.ranks();
+            Rows own = inner == null || ranks == 0
+                    ? null
+                    : new Rows(inner.values().narrow(1, first, ranks), inner.scale());
+            parts.add(layer == null ? null : new Part(layer, own));
+            first += ranks;
+        }
+        return parts;
     }
 
-    /**
-     * Fills a place with what is added, but for what {@link #isSum} says.
-     *
-     * @param y [S, out] of the layer's type
-     */
-    void fill(Tensor y, Rows x) {
-        try (PointerScope scope = new PointerScope()) {
-            Tensor product = product(x);
-            if (product == null) {
-                y.zero_();
-            } else {
-                y.copy_(product);
-            }
-            if (bias != null) {
-                y.add_(bias);
-            }
+    /** What is added to one layer for some rows. */
+    public static final class Part {
+        private final LayerAddition layer;
+        private final @Nullable Rows inner;
+
+        private Part(LayerAddition layer, @Nullable Rows inner) {
+            this.layer = layer;
+            this.inner = inner;
+        }
+
+        /**
+         * Returns what the layer gave with what is added, for its reader to add, or in FP32. It may overwrite what it gave.
+         *
+         * @param y [S, out]
+         * @param wide the layer's input in its type, each row of which still has to be multiplied by its scale if it has one
+         * @param own the layer's bias, which is in y, or null
+         */
+        public Rows onto(Rows y, Supplier<Rows> wide, @Nullable Tensor own) {
+            return layer.onto(y, inner, wide, own);
+        }
+
+        /**
+         * Returns the sum of what is added and of what the layer gives, if it can be computed in that order; else null.
+         *
+         * @param x the layer's input in its type
+         * @param sum adds what the layer gives to [S, out] of its type, which it may overwrite
+         */
+        @Nullable
+        Rows beneath(Rows x, UnaryOperator<Tensor> sum) {
+            return layer.gain() == null && layer.hasProduct() ? Rows.of(Tensors.scoped(() -> sum(x, sum))) : null;
+        }
+
+        private Tensor sum(Rows x, UnaryOperator<Tensor> sum) {
+            Tensor all = sum.apply(Objects.requireNonNull(layer.product(inner, () -> x), "a layer without a product"));
+            return layer.bias() == null ? all : all.add_(layer.bias());
         }
     }
 }

@@ -68,11 +68,11 @@ public class AtenKernels extends Kernels {
         List<Tensor> heads = Tensors.allScoped(() -> {
             List<Rows> projected = qkv.forward(normScale(x, norm, eps));
             long d = recipe.headDim();
-            Rows value = projected.get(2);
+            Rows value = projected.get(2).settled();
             return List.of(
                     qkNormRope(projected.get(0), recipe.queryNorm(), recipe.eps(), recipe.queryRotation()),
                     qkNormRope(projected.get(1), recipe.keyNorm(), recipe.eps(), recipe.keyRotation()),
-                    Tensors.cast(value.scale() == null ? value.values() : value.floats(), type())
+                    Tensors.cast(value.isPlain() ? value.values() : value.floats(), type())
                             .view(value.count(), recipe.heads(), d));
         });
         return new Heads(heads.get(0), heads.get(1), heads.get(2));

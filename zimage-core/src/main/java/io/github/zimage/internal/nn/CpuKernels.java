@@ -5,7 +5,6 @@ import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
-import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.spi.Attention;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -52,14 +51,13 @@ public final class CpuKernels extends Kernels {
     }
 
     @Override
-    public @Nullable Addition downAddition(WeightStore adapters, String name) {
-        return int8
-                ? Addition.load(
-                        adapters,
-                        name,
-                        type(),
-                        rows -> HadamardRotation.of(rows.size(1)).turn(rows))
-                : super.downAddition(adapters, name);
+    public Factors factors() {
+        return int8 ? new Int8Factors(null) : super.factors();
+    }
+
+    @Override
+    public Factors downFactors() {
+        return int8 ? new Int8Factors(rows -> HadamardRotation.of(rows.size(1)).turn(rows)) : factors();
     }
 
     @Override

@@ -55,7 +55,14 @@ final class CpuLinear implements Projection {
     }
 
     @Override
-    public Projection with(@Nullable Addition addition) {
-        return addition == null ? this : x -> addition.onto(forward(x), x, bias);
+    public @Nullable Tensor bias() {
+        return bias;
+    }
+
+    @Override
+    public Rows forward(Rows x, Addition.Part added) {
+        Rows input = Rows.of(Tensors.cast(x.values(), type));
+        Rows result = added.beneath(input, product -> method.sum(product, input.values(), weight, bias));
+        return result == null ? Projection.super.forward(x, added) : result;
     }
 }

@@ -88,12 +88,13 @@ final class Int8Linear implements Projection {
     }
 
     @Override
-    public Projection with(@Nullable Addition addition) {
-        return addition == null ? this : x -> addition.onto(forward(x), centred(x), bias);
+    public @Nullable Tensor bias() {
+        return bias;
     }
 
-    /** Returns rows with 0 for zero, in BF16, which holds all integers of 8 bits. */
-    private static Rows centred(Rows x) {
+    /** In BF16, which holds all integers of 8 bits. */
+    @Override
+    public Rows wide(Rows x) {
         return new Rows(
                 Tensors.scoped(() -> x.values().to(ScalarType.BFloat16).sub_(new Scalar(Int8Product.ZERO_POINT))),
                 x.scale());

@@ -4,7 +4,6 @@ import io.github.zimage.internal.runtime.TensorSource;
 import io.github.zimage.internal.runtime.Tensors;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -35,30 +34,6 @@ final class JointLinear implements JointProjection {
     @Override
     public List<Rows> forward(Rows x) {
         return parts(MatrixProduct.transposed(Tensors.cast(x.values(), weight.scalar_type()), weight, null));
-    }
-
-    /** What is added comes first and the layers' own product is added to it, so that the sum is rounded once. */
-    @Override
-    public JointProjection with(List<? extends @Nullable Addition> additions) {
-        if (additions.stream().noneMatch(Objects::nonNull)
-                || !additions.stream().allMatch(each -> each == null || each.isSum())) {
-            return JointProjection.super.with(additions);
-        }
-        return rows -> {
-            Rows x = Rows.of(Tensors.cast(rows.values(), weight.scalar_type()));
-            Tensor all = x.values().new_empty(x.count(), weight.size(0));
-            List<Rows> parts = parts(all);
-            for (int i = 0; i < parts.size(); i++) {
-                Addition addition = additions.get(i);
-                if (addition == null) {
-                    parts.get(i).values().zero_();
-                } else {
-                    addition.fill(parts.get(i).values(), x);
-                }
-            }
-            all.addmm_(x.values(), weight.t());
-            return parts;
-        };
     }
 
     private List<Rows> parts(Tensor all) {

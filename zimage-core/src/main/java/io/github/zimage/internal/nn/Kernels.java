@@ -79,14 +79,24 @@ public abstract class Kernels {
     /** As {@link #projection}, for layers that take the same. */
     public abstract JointProjection jointProjection(TensorSource weights, List<String> names, boolean bias);
 
-    /** Takes what adapters add to a layer of {@link #projection} or {@link #jointProjection}; null if that is nothing. */
-    public @Nullable Addition addition(WeightStore adapters, String name) {
-        return Addition.load(adapters, name, type);
+    /** Takes what adapters add to a layer of {@link #projection}, or to those of {@link #jointProjection}; null if that is nothing. */
+    public final @Nullable Addition addition(WeightStore adapters, String... names) {
+        return Addition.load(adapters, List.of(names), factors());
     }
 
     /** As {@link #addition}, for a layer of {@link #downProjection}. */
-    public @Nullable Addition downAddition(WeightStore adapters, String name) {
-        return addition(adapters, name);
+    public final @Nullable Addition downAddition(WeightStore adapters, String name) {
+        return Addition.load(adapters, List.of(name), downFactors());
+    }
+
+    /** Returns how factors are kept of what adapters add to a layer of {@link #projection}. */
+    public Factors factors() {
+        return new Factors(type, null);
+    }
+
+    /** As {@link #factors}, for a layer of {@link #downProjection}. */
+    public Factors downFactors() {
+        return factors();
     }
 
     /** Returns rows, [S, features] of any type, as linear layers take them. */

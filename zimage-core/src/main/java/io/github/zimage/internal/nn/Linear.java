@@ -44,17 +44,38 @@ public final class Linear implements Projection {
      * @return [S, out], of the layer's type
      */
     public Tensor forward(Tensor x, @Nullable Addition addition) {
-        Tensor input = Tensors.cast(x, weight.scalar_type());
-        return addition == null ? MatrixProduct.transposed(input, weight, bias) : addition.with(input, weight, bias);
+        Addition.Part added =
+                addition == null ? null : addition.parts(Rows.of(input(x))).get(0);
+        if (added == null) {
+            return MatrixProduct.transposed(input(x), weight, bias);
+        }
+        Rows sum = forward(Rows.of(x), added);
+        return Tensors.cast(sum.isPlain() ? sum.values() : sum.floats(), weight.scalar_type());
+    }
+
+    private Tensor input(Tensor x) {
+        return Tensors.cast(x, weight.scalar_type());
     }
 
     @Override
     public Rows forward(Rows x) {
-        return Rows.of(forward(x.values()));
+        return Rows.of(forward(x.values(), null));
     }
 
     @Override
-    public Projection with(@Nullable Addition addition) {
-        return addition == null ? this : x -> Rows.of(forward(x.values(), addition));
+    public @Nullable Tensor bias() {
+        return bias;
+    }
+
+    @Override
+    public Rows forward(Rows x, Addition.Part added) {
+        Tensor input = input(x.values());
+        Rows result = added.beneath(Rows.of(input), product -> sum(product, input));
+        return result == null ? Projection.super.forward(Rows.of(input), added) : result;
+    }
+
+    private Tensor sum(Tensor product, Tensor input) {
+        Tensor sum = product.addmm_(input, weight.t());
+        return bias == null ? sum : sum.add_(bias);
     }
 }

@@ -25,6 +25,12 @@ enum LinearMethod {
         Tensor transposed(Tensor x, Tensor weight, @Nullable Tensor bias) {
             return bias == null ? torch.linear(x, weight) : torch.linear(x, weight, new TensorOptional(bias));
         }
+
+        @Override
+        Tensor sum(Tensor y, Tensor x, Tensor weight, @Nullable Tensor bias) {
+            Tensor sum = y.addmm_(x, weight.t());
+            return bias == null ? sum : sum.add_(bias);
+        }
     },
 
     /** oneDNN's linear operator, with the matrix as it is. */
@@ -39,6 +45,13 @@ enum LinearMethod {
                     o.identity,
                     o.noScalars,
                     o.none);
+        }
+
+        @Override
+        Tensor sum(Tensor y, Tensor x, Tensor weight, @Nullable Tensor bias) {
+            OneDnn o = OneDnn.INSTANCE;
+            return o.linearSum.call(
+                    new IValue(x), new IValue(y), new IValue(weight), bias == null ? o.none : new IValue(bias), o.add);
         }
     },
 
@@ -59,22 +72,45 @@ enum LinearMethod {
         @Override
         Tensor transposed(Tensor x, Tensor weight, @Nullable Tensor bias) {
             OneDnn o = OneDnn.INSTANCE;
-            return Tensors.scoped(() -> {
-                // [S, in] is an image of S x 1 pixels with the channels last.
-                Tensor image = x.contiguous().view(1, x.size(0), 1, x.size(1)).permute(0, 3, 1, 2);
-                Tensor result = o.convolution.call(
-                        new IValue(image),
-                        new IValue(weight),
-                        bias == null ? o.none : new IValue(bias),
-                        o.noPadding,
-                        o.one,
-                        o.one,
-                        o.oneGroup,
-                        o.identity,
-                        o.noConvolutionScalars,
-                        o.noAlgorithm);
-                return result.permute(0, 2, 3, 1).reshape(x.size(0), weight.size(0)); // [1, out, S, 1] -> [S, out]
-            });
+            return Tensors.scoped(() -> rows(o.convolution.call(
+                    new IValue(image(x)),
+                    new IValue(weight),
+                    bias == null ? o.none : new IValue(bias),
+                    o.noPadding,
+                    o.one,
+                    o.one,
+                    o.oneGroup,
+                    o.identity,
+                    o.noConvolutionScalars,
+                    o.noAlgorithm)));
+        }
+
+        @Override
+        Tensor sum(Tensor y, Tensor x, Tensor weight, @Nullable Tensor bias) {
+            OneDnn o = OneDnn.INSTANCE;
+            return Tensors.scoped(() -> rows(o.convolutionSum.call(
+                    new IValue(image(y)),
+                    new IValue(image(x)),
+                    new IValue(weight),
+                    bias == null ? o.none : new IValue(bias),
+                    o.noPadding,
+                    o.one,
+                    o.one,
+                    o.oneGroup,
+                    o.add,
+                    o.whole,
+                    o.none,
+                    o.noConvolutionScalars,
+                    o.none)));
+        }
+
+        /** [S, features] is an image of S x 1 pixels with the channels last. */
+        private Tensor image(Tensor rows) {
+            return rows.contiguous().view(1, rows.size(0), 1, rows.size(1)).permute(0, 3, 1, 2);
+        }
+
+        private Tensor rows(Tensor image) {
+            return image.permute(0, 2, 3, 1).reshape(image.size(2), image.size(1)); // [1, out, S, 1] -> [S, out]
         }
     };
 
@@ -97,6 +133,14 @@ enum LinearMethod {
      * @return [S, out] of x's type
      */
     abstract Tensor transposed(Tensor x, Tensor weight, @Nullable Tensor bias);
+
+    /**
+     * Returns {@code y + x W^T + b}, rounded once; it may overwrite y.
+     *
+     * @param y [S, out] of x's type
+     * @param x as for {@link #transposed}, like the others
+     */
+    abstract Tensor sum(Tensor y, Tensor x, Tensor weight, @Nullable Tensor bias);
 
     /** Returns the name that is shown and kept. */
     String shownName() {
@@ -135,10 +179,14 @@ enum LinearMethod {
         static final OneDnn INSTANCE = new OneDnn();
 
         final Operator linear;
+        final Operator linearSum;
         final Operator pack;
         final Operator convolution;
+        final Operator convolutionSum;
         final IValue none;
         final IValue identity;
+        final IValue add;
+        final IValue whole;
         final IValue noScalars;
         final IValue noConvolutionScalars;
         final IValue noAlgorithm;
@@ -149,10 +197,14 @@ enum LinearMethod {
         private OneDnn() {
             try (PointerScope scope = new PointerScope()) {
                 linear = Operator.find("mkldnn::_linear_pointwise", "");
+                linearSum = Operator.find("mkldnn::_linear_pointwise", "binary");
                 pack = Operator.find("mkldnn::_reorder_convolution_weight", "");
                 convolution = Operator.find("mkldnn::_convolution_pointwise", "");
+                convolutionSum = Operator.find("mkldnn::_convolution_pointwise_", "binary");
                 none = Tensors.keep(new IValue());
                 identity = Tensors.keep(new IValue("none"));
+                add = Tensors.keep(new IValue("add"));
+                whole = Tensors.keep(new IValue(1.0));
                 noScalars = Tensors.keep(new IValue(new GenericList(linear.listElementType(4))));
                 noConvolutionScalars = Tensors.keep(new IValue(new GenericList(convolution.listElementType(8))));
                 noAlgorithm = Tensors.keep(new IValue(""));

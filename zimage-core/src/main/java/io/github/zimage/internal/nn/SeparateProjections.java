@@ -17,11 +17,16 @@ record SeparateProjections(List<Projection> layers) implements JointProjection {
     }
 
     @Override
-    public JointProjection with(List<? extends @Nullable Addition> additions) {
-        List<Projection> with = new ArrayList<>();
+    public JointProjection with(@Nullable Addition addition) {
+        return addition == null ? this : x -> forward(x, addition.parts(x));
+    }
+
+    private List<Rows> forward(Rows x, List<Addition.@Nullable Part> added) {
+        List<Rows> results = new ArrayList<>();
         for (int i = 0; i < layers.size(); i++) {
-            with.add(layers.get(i).with(additions.get(i)));
+            Addition.Part part = added.get(i);
+            results.add(part == null ? layers.get(i).forward(x) : layers.get(i).forward(x, part));
         }
-        return new SeparateProjections(with);
+        return results;
     }
 }

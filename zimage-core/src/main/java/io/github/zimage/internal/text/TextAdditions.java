@@ -29,29 +29,20 @@ public final class TextAdditions {
      * @param norms to the norms before attention and before the feed-forward, of queries, and of keys, all fp32
      */
     record Layer(
-            List<@Nullable Addition> qkv,
+            @Nullable Addition qkv,
             @Nullable Addition o,
-            List<@Nullable Addition> gateUp,
+            @Nullable Addition gateUp,
             @Nullable Addition down,
             List<@Nullable Tensor> norms) {
-        static final Layer NONE = new Layer(
-                Arrays.asList(null, null, null),
-                null,
-                Arrays.asList(null, null),
-                null,
-                Arrays.asList(null, null, null, null));
+        static final Layer NONE = new Layer(null, null, null, null, Arrays.asList(null, null, null, null));
 
         static Layer load(WeightStore adapters, String layer, Kernels kernels) {
             String attention = layer + ".self_attn.";
             String mlp = layer + ".mlp.";
             return new Layer(
-                    Arrays.asList(
-                            kernels.addition(adapters, attention + "q_proj"),
-                            kernels.addition(adapters, attention + "k_proj"),
-                            kernels.addition(adapters, attention + "v_proj")),
+                    kernels.addition(adapters, attention + "q_proj", attention + "k_proj", attention + "v_proj"),
                     kernels.addition(adapters, attention + "o_proj"),
-                    Arrays.asList(
-                            kernels.addition(adapters, mlp + "gate_proj"), kernels.addition(adapters, mlp + "up_proj")),
+                    kernels.addition(adapters, mlp + "gate_proj", mlp + "up_proj"),
                     kernels.downAddition(adapters, mlp + "down_proj"),
                     Arrays.asList(
                             difference(adapters, layer + ".input_layernorm.weight"),

@@ -25,9 +25,9 @@ import org.jspecify.annotations.Nullable;
  * @param modulation to what modulates the block
  */
 record BlockAdditions(
-        List<@Nullable Addition> qkv,
+        @Nullable Addition qkv,
         @Nullable Addition out,
-        List<@Nullable Addition> w1w3,
+        @Nullable Addition w1w3,
         @Nullable Addition w2,
         @Nullable Tensor normQ,
         @Nullable Tensor normK,
@@ -35,15 +35,8 @@ record BlockAdditions(
         @Nullable Addition modulation) {
 
     /** Nothing. */
-    static final BlockAdditions NONE = new BlockAdditions(
-            Arrays.asList(null, null, null),
-            null,
-            Arrays.asList(null, null),
-            null,
-            null,
-            null,
-            Arrays.asList(null, null, null, null),
-            null);
+    static final BlockAdditions NONE =
+            new BlockAdditions(null, null, null, null, null, null, Arrays.asList(null, null, null, null), null);
 
     /**
      * Takes what is added to a block from a store, to which it belongs.
@@ -54,14 +47,9 @@ record BlockAdditions(
         String attention = block + ".attention";
         String feedForward = block + ".feed_forward";
         return new BlockAdditions(
-                Arrays.asList(
-                        kernels.addition(adapters, attention + ".to_q"),
-                        kernels.addition(adapters, attention + ".to_k"),
-                        kernels.addition(adapters, attention + ".to_v")),
+                kernels.addition(adapters, attention + ".to_q", attention + ".to_k", attention + ".to_v"),
                 kernels.addition(adapters, attention + ".to_out.0"),
-                Arrays.asList(
-                        kernels.addition(adapters, feedForward + ".w1"),
-                        kernels.addition(adapters, feedForward + ".w3")),
+                kernels.addition(adapters, feedForward + ".w1", feedForward + ".w3"),
                 kernels.downAddition(adapters, feedForward + ".w2"),
                 difference(adapters, attention + ".norm_q.weight"),
                 difference(adapters, attention + ".norm_k.weight"),
