@@ -8,6 +8,7 @@ module io.github.zimage.core {
     requires transitive org.bytedeco.pytorch;
     requires ai.djl.tokenizers;
     requires com.fasterxml.jackson.databind;
+    requires java.net.http;
     requires jdk.jfr;
     requires jdk.unsupported;
     requires org.slf4j;
@@ -15,6 +16,7 @@ module io.github.zimage.core {
     requires static transitive com.google.errorprone.annotations;
 
     exports io.github.zimage;
+    exports io.github.zimage.hub;
     exports io.github.zimage.placement;
     exports io.github.zimage.prompt;
     exports io.github.zimage.spi;

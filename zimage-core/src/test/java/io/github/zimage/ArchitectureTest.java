@@ -38,6 +38,7 @@ final class ArchitectureTest {
             Set.of("torchfile"),
             Set.of("safetensors"),
             Set.of("numbers"),
+            Set.of("hub"),
             Set.of("image", "events", "runtime", "request"),
             Set.of("natives"),
             Set.of("io"),
@@ -84,7 +85,7 @@ final class ArchitectureTest {
                 Pattern.compile("^ *(?:public|protected) [^=;{]*\\b(?:Tensor|Pointer|Scalar)\\b", Pattern.MULTILINE);
         assertThat(shown.matcher("    public Tensor attend(Tensor query) {").find())
                 .isTrue();
-        for (String room : List.of("", "prompt", "tuning", "upscale")) {
+        for (String room : List.of("", "hub", "prompt", "tuning", "upscale")) {
             try (Stream<Path> files = Files.list(SOURCES.resolve(room))) {
                 List<Path> sources =
                         files.filter(file -> file.toString().endsWith(".java")).toList();

@@ -1,0 +1,92 @@
+package io.github.zimage.internal.hub;
+
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+
+/** Closes connections on which nothing has come for some time; Java's HTTP client would wait for ever. Thread-safe. */
+final class StallWatch implements AutoCloseable {
+    private final Duration patience;
+    private final Set<Watched> streams = ConcurrentHashMap.newKeySet();
+    private final ScheduledExecutorService clock;
+
+    StallWatch(Duration patience) {
+        this.patience = patience;
+        clock = Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread thread = new Thread(task, "zimage-pull-watch");
+            thread.setDaemon(true);
+            return thread;
+        });
+        long millis = Math.max(1, patience.toMillis() / 4);
+        clock.scheduleWithFixedDelay(() -> streams.forEach(Watched::look), millis, millis, TimeUnit.MILLISECONDS);
+    }
+
+    /** Returns a stream that fails if nothing comes in time. Closing it ends the watch, too. */
+    InputStream watch(InputStream stream) {
+        Watched watched = new Watched(stream);
+        streams.add(watched);
+        return watched;
+    }
+
+    private final class Watched extends FilterInputStream {
+        private volatile long last = System.nanoTime();
+        private volatile boolean stalled;
+
+        Watched(InputStream stream) {
+            super(stream);
+        }
+
+        void look() {
+            if (System.nanoTime() - last > patience.toNanos()) {
+                stalled = true;
+                try {
+                    close();
+                } catch (IOException e) {
+                    // Whoever reads hears that it stalled.
+                }
+            }
+        }
+
+        @Override
+        public int read() throws IOException {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public int read(byte[] bytes, int offset, int length) throws IOException {
+            int count;
+            try {
+                count = super.read(bytes, offset, length);
+            } catch (IOException e) {
+                throw stalled ? stall() : e;
+            }
+            if (stalled) {
+                throw stall();
+            }
+            last = System.nanoTime();
+            return count;
+        }
+
+        private IOException stall() {
+            return new SocketTimeoutException("nothing came for " + patience.toSeconds() + " seconds");
+        }
+
+        @Override
+        public void close() throws IOException {
+            streams.remove(this);
+            super.close();
+        }
+    }
+
+    @Override
+    public void close() {
+        clock.shutdownNow();
+    }
+}
