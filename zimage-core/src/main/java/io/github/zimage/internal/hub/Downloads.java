@@ -18,10 +18,11 @@ final class Downloads {
     /**
      * Brings all of them.
      *
+     * @param watch what their connections are watched by
      * @throws HubException of the first that fails
      * @throws GenerationCancelledException if the calling thread is interrupted; it stays that
      */
-    static void run(List<FileDownload> downloads, int parallel) {
+    static void run(List<FileDownload> downloads, int parallel, StallWatch watch) {
         AtomicInteger number = new AtomicInteger();
         ExecutorService threads = Executors.newFixedThreadPool(parallel, task -> {
             Thread thread = new Thread(task, "zimage-pull-" + number.incrementAndGet());
@@ -29,6 +30,7 @@ final class Downloads {
             return thread;
         });
         CompletionService<Void> results = new ExecutorCompletionService<>(threads);
+        boolean done = false;
         try {
             for (FileDownload download : downloads) {
                 results.submit(() -> {
@@ -39,6 +41,7 @@ final class Downloads {
             for (int i = 0; i < downloads.size(); i++) {
                 results.take().get();
             }
+            done = true;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new GenerationCancelledException(
@@ -46,6 +49,9 @@ final class Downloads {
         } catch (ExecutionException e) {
             throw failure(e.getCause());
         } finally {
+            if (!done) {
+                watch.cancel();
+            }
             end(threads);
         }
     }

@@ -116,8 +116,8 @@ public final class Pull implements AutoCloseable {
         Transfer transfer = new Transfer(client, watch, repository, listing, settings.pause());
         List<FileDownload> rest = downloads(false, transfer, progress);
         List<FileDownload> index = downloads(true, transfer, progress);
-        Downloads.run(rest, settings.parallel());
-        Downloads.run(index, 1);
+        Downloads.run(rest, settings.parallel(), watch);
+        Downloads.run(index, 1, watch);
         publish();
         HubFile single = FileSelection.single(files, request);
         return single == null ? store.folder() : RepositoryPath.below(store.folder(), single.path());

@@ -4,6 +4,7 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.SocketTimeoutException;
+import java.nio.channels.ClosedByInterruptException;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -11,11 +12,15 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
-/** Closes connections on which nothing has come for some time; Java's HTTP client would wait for ever. Thread-safe. */
+/**
+ * Closes connections on which nothing has come for some time, or whose download was cancelled. Java's HTTP client would wait for ever, and
+ * its streams take no notice of an interrupt. Thread-safe.
+ */
 final class StallWatch implements AutoCloseable {
     private final Duration patience;
     private final Set<Watched> streams = ConcurrentHashMap.newKeySet();
     private final ScheduledExecutorService clock;
+    private volatile boolean cancelled;
 
     StallWatch(Duration patience) {
         this.patience = patience;
@@ -35,6 +40,12 @@ final class StallWatch implements AutoCloseable {
         return watched;
     }
 
+    /** Ends all reading, now and later. */
+    void cancel() {
+        cancelled = true;
+        streams.forEach(Watched::closeQuietly);
+    }
+
     private final class Watched extends FilterInputStream {
         private volatile long last = System.nanoTime();
         private volatile boolean stalled;
@@ -46,11 +57,15 @@ final class StallWatch implements AutoCloseable {
         void look() {
             if (System.nanoTime() - last > patience.toNanos()) {
                 stalled = true;
-                try {
-                    close();
-                } catch (IOException e) {
-                    // Whoever reads hears that it stalled.
-                }
+                closeQuietly();
+            }
+        }
+
+        void closeQuietly() {
+            try {
+                close();
+            } catch (IOException e) {
+                // Whoever reads hears why.
             }
         }
 
@@ -61,21 +76,24 @@ final class StallWatch implements AutoCloseable {
 
         @Override
         public int read(byte[] bytes, int offset, int length) throws IOException {
-            int count;
             try {
-                count = super.read(bytes, offset, length);
+                int count = cancelled ? -1 : super.read(bytes, offset, length);
+                check();
+                last = System.nanoTime();
+                return count;
             } catch (IOException e) {
-                throw stalled ? stall() : e;
+                check();
+                throw e;
             }
-            if (stalled) {
-                throw stall();
-            }
-            last = System.nanoTime();
-            return count;
         }
 
-        private IOException stall() {
-            return new SocketTimeoutException("nothing came for " + patience.toSeconds() + " seconds");
+        private void check() throws IOException {
+            if (cancelled) {
+                throw new ClosedByInterruptException();
+            }
+            if (stalled) {
+                throw new SocketTimeoutException("nothing came for " + patience.toSeconds() + " seconds");
+            }
         }
 
         @Override
