@@ -31,7 +31,7 @@ public interface PullListener {
     default void onFile(String path) {}
 
     /**
-     * A request failed and is made once more after a pause.
+     * A request failed, or what came was damaged, and it is asked for once more after a pause.
      *
      * @param path of the file, or of the list of files
      * @param reason what went wrong, for people

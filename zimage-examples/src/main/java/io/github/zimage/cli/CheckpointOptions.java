@@ -4,7 +4,10 @@ import io.github.zimage.ZImageModel;
 import io.github.zimage.tuning.Tuner;
 import java.nio.file.Path;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.Spec.Target;
 
 /** The checkpoint that a command is about, which has to be named. */
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
@@ -12,21 +15,27 @@ final class CheckpointOptions {
     @Option(
             names = {"-m", "--model"},
             required = true,
-            paramLabel = "DIR",
-            description = "Folder of a Z-Image checkpoint in the diffusers layout.")
+            paramLabel = "DIR|NAME",
+            description = "Folder of a Z-Image checkpoint in the diffusers layout, or a name on a hub.")
     private Path folder;
 
     @Mixin
     private VariantOption variant;
 
+    @Mixin
+    private DownloadOptions download;
+
+    @Spec(Target.MIXEE)
+    private CommandSpec command;
+
     /** Opens it. */
     ZImageModel open() {
-        return variant.open(folder);
+        return variant.open(download.located(folder, command));
     }
 
     /** Has a tuner open it. */
     void apply(Tuner.Builder tuner) {
-        tuner.model(folder);
+        tuner.model(download.located(folder, command));
         String name = variant.name();
         if (name != null) {
             tuner.variant(name);

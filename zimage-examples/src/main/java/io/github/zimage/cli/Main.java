@@ -4,6 +4,7 @@ import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.ZImageException;
+import io.github.zimage.hub.HubException;
 import io.github.zimage.internal.io.FileNames;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.internal.request.PictureText;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -46,6 +48,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DoctorCommand.class,
             PlanCommand.class,
             PromptCommand.class,
+            PullCommand.class,
             SamplersCommand.class,
             ServeCommand.class,
             SynthCommand.class,
@@ -173,13 +176,22 @@ public final class Main implements Runnable {
 
     /** Returns a display that is silent where nobody watches it, or where it would mix with the log. */
     Progress progress() {
+        ProgressLine line = progressLine();
+        return line == null ? Progress.silent() : Progress.on(line);
+    }
+
+    /** As {@link #progress}, for a download. */
+    DownloadProgress downloadProgress() {
+        return new DownloadProgress(progressLine(), System::nanoTime);
+    }
+
+    private @Nullable ProgressLine progressLine() {
         if (!Terminal.isInteractive() || verbose) {
-            return Progress.silent();
+            return null;
         }
-        return Progress.on(
-                Terminal.isDumb()
-                        ? ProgressLine.following(System.err)
-                        : ProgressLine.overwriting(System.err, TerminalWidth.watched()));
+        return Terminal.isDumb()
+                ? ProgressLine.following(System.err)
+                : ProgressLine.overwriting(System.err, TerminalWidth.watched());
     }
 
     private int execute(ParseResult result) {
@@ -225,7 +237,7 @@ public final class Main implements Runnable {
         if (e instanceof IllegalArgumentException || e instanceof UncheckedIOException) {
             return BAD_REQUEST;
         }
-        if (e instanceof ModelLoadException) {
+        if (e instanceof ModelLoadException || (e instanceof HubException refused && !refused.isTemporary())) {
             return BAD_MODEL;
         }
         if (e instanceof OutOfDeviceMemoryException || e instanceof OutOfMemoryError) {

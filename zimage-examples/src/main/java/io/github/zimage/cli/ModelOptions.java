@@ -5,9 +5,13 @@ import io.github.zimage.ZImageModel;
 import io.github.zimage.demo.DemoModel;
 import io.github.zimage.internal.io.FileNames;
 import java.nio.file.Path;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.Spec.Target;
 
 /** The model that draws: the one that is named, or that of the environment, or else the demo model. */
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
@@ -16,23 +20,33 @@ final class ModelOptions {
 
     @Option(
             names = {"-m", "--model"},
-            paramLabel = "DIR",
-            description = "Folder of a Z-Image checkpoint in the diffusers layout (default: the environment variable "
-                    + VARIABLE + ", else the demo model, which draws everyday things on plain backgrounds).")
+            paramLabel = "DIR|NAME",
+            description =
+                    "Folder of a Z-Image checkpoint in the diffusers layout, or its name on a hub, such as Tongyi-MAI/Z-Image-Turbo (default: the environment variable "
+                            + VARIABLE + ", else the demo model, which draws everyday things on plain backgrounds).")
     private @Nullable Path model;
 
     @Mixin
     private VariantOption variant;
+
+    @Mixin
+    private DownloadOptions download;
+
+    @Spec(Target.MIXEE)
+    private CommandSpec command;
 
     /** Returns whether no model was chosen, so that the demo model draws. */
     boolean isDemo() {
         return chosen() == null;
     }
 
-    /** Returns the folder, after unpacking the demo model if it is that. */
-    Path folder() {
+    /** Returns what the model is called: the last part of what was named. */
+    String name() {
         Path chosen = chosen();
-        return chosen == null ? DemoModel.path() : chosen;
+        return chosen == null
+                ? "zimage-demo"
+                : Objects.requireNonNullElse(chosen.toAbsolutePath().normalize().getFileName(), chosen)
+                        .toString();
     }
 
     /** Returns the width and height of pictures for which none is named. */
@@ -45,8 +59,9 @@ final class ModelOptions {
         return model == null && variable != null && !variable.isEmpty() ? FileNames.parse(VARIABLE, variable) : model;
     }
 
-    /** Opens the model, after unpacking the demo model if it is that. */
+    /** Opens the model, after unpacking the demo model or downloading what is named, if somebody agrees. */
     ZImageModel open() {
-        return variant.open(folder());
+        Path chosen = chosen();
+        return variant.open(chosen == null ? DemoModel.path() : download.located(chosen, command));
     }
 }

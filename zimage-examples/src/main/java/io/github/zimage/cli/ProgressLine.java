@@ -35,6 +35,7 @@ final class ProgressLine implements AutoCloseable {
     private @Nullable String task;
     private boolean bytes;
     private long done;
+    private long before;
     private long total;
     private long start;
     private String note = "";
@@ -72,12 +73,24 @@ final class ProgressLine implements AutoCloseable {
         this.total = total;
         this.bytes = bytes;
         done = 0;
+        before = 0;
         note = "";
         start = System.nanoTime();
         if (columns != null) {
             draw();
             startClock();
         }
+    }
+
+    /** Says how many steps or bytes were done before this part began, so that they took none of its time. */
+    synchronized void goOnFrom(long already) {
+        before = already;
+        done = already;
+    }
+
+    /** Says something beside how much is done. */
+    synchronized void note(String text) {
+        note = text;
     }
 
     /** Says how many steps or bytes there are, if it has turned out only now. */
@@ -190,8 +203,8 @@ final class ProgressLine implements AutoCloseable {
         }
         Duration elapsed = Duration.ofNanos(System.nanoTime() - start);
         details.add(clockTime(elapsed));
-        if (done > 0 && done < total) {
-            details.add(clockTime(elapsed.multipliedBy(total - done).dividedBy(done)) + " left");
+        if (done > before && done < total) {
+            details.add(clockTime(elapsed.multipliedBy(total - done).dividedBy(done - before)) + " left");
         }
         return details;
     }

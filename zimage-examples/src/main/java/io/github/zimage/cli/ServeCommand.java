@@ -15,7 +15,6 @@ import io.github.zimage.serve.ServerOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Objects;
@@ -288,14 +287,7 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private String name() {
-        if (name != null) {
-            return name;
-        }
-        Path folder = model.folder();
-        return model.isDemo()
-                ? "zimage-demo"
-                : Objects.requireNonNullElse(folder.toAbsolutePath().normalize().getFileName(), folder)
-                        .toString();
+        return name != null ? name : model.name();
     }
 
     /** Reads {@code 300s}. */

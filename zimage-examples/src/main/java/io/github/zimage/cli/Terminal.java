@@ -2,14 +2,17 @@ package io.github.zimage.cli;
 
 import io.github.zimage.internal.system.SystemFiles;
 import java.io.Console;
+import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 
 /** What Java does not know about the terminal that it was started from. */
 final class Terminal {
+    private static final int STANDARD_INPUT = 0;
     private static final int STANDARD_OUTPUT = 1;
     private static final int STANDARD_ERROR = 2;
 
@@ -23,6 +26,24 @@ final class Terminal {
     /** Returns whether what is printed goes to a terminal and not to a file or another program. */
     static boolean isOutputWatched() {
         return isTerminal(STANDARD_OUTPUT);
+    }
+
+    /** Returns whether somebody can be asked: what is typed is read, and questions are seen. */
+    static boolean isConversation() {
+        return isTerminal(STANDARD_INPUT) && isInteractive();
+    }
+
+    /** Returns whether the next line that is typed agrees. An end of the input does not. */
+    static boolean saysYes() {
+        StringBuilder line = new StringBuilder();
+        try {
+            for (int c = System.in.read(); c >= 0 && c != '\n'; c = System.in.read()) {
+                line.append((char) c);
+            }
+        } catch (IOException e) {
+            return false;
+        }
+        return line.toString().strip().toLowerCase(Locale.ROOT).matches("y|yes");
     }
 
     /** Returns whether the terminal can do no more than print one line below the other. */

@@ -100,7 +100,8 @@ final class FileDownload {
         try {
             transfer.into(partial, file, progress);
         } catch (WrongContent e) {
-            LOG.warn("{} is fetched once more from its beginning: {}", file.path(), e.getMessage());
+            LOG.debug("{} is fetched once more from its beginning", file.path(), e);
+            progress.retry(file, Retries.reason(e), Duration.ZERO);
             Files.deleteIfExists(partial);
             progress.set(file, 0);
             again(partial);

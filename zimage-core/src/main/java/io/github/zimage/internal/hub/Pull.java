@@ -71,7 +71,7 @@ public final class Pull implements AutoCloseable {
     }
 
     private void retry(String path, String reason, Duration wait) {
-        LOG.info("{} is asked for again in {} s: {}", path, wait.toSeconds(), reason);
+        LOG.debug("{} is asked for again in {} s: {}", path, wait.toSeconds(), reason);
         listener.onRetry(path, reason, wait);
     }
 

@@ -66,7 +66,7 @@ final class NoCheckpoint {
     private static String missingAdvice(Path path) {
         String name = path.toString().replace('\\', '/');
         if (ADDRESS.matcher(name).lookingAt()) {
-            return "it is an address, from which nothing is fetched; fetch the model first, with `hf download`, and give its folder";
+            return "it is an address, from which nothing is fetched; download the model first, with `zimage pull` or ZImageHub, and give its folder";
         }
         if (name.startsWith("~")) {
             return "the shell knows what ~ stands for only where it is not in quotes";
@@ -74,8 +74,8 @@ final class NoCheckpoint {
         if (!HUB_NAME.matcher(name).matches()) {
             return "";
         }
-        return "if that is a name on the Hugging Face Hub, fetch it first, with `hf download %s --local-dir %s`, and give that folder"
-                .formatted(name, path.getFileName());
+        return "if that is a name on the Hugging Face Hub, download it first, with `zimage pull %s` or ZImageHub, and give its folder"
+                .formatted(name);
     }
 
     private static String fileAdvice(Path file) {

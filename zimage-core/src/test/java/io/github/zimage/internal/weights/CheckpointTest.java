@@ -156,7 +156,7 @@ class CheckpointTest {
         assertAdvice(parent, "it is Hugging Face's cache; give the folder below snapshots of a model in it");
         assertAdvice(
                 Path.of("Some-Org/Some-Model"),
-                "fetch it first, with `hf download Some-Org/Some-Model --local-dir Some-Model`");
+                "download it first, with `zimage pull Some-Org/Some-Model` or ZImageHub");
         Path files = Files.createDirectory(parent.resolve("files"));
         assertAdvice(Files.writeString(files.resolve("a.safetensors"), "x"), "is a file: single files are not read");
         assertAdvice(Files.writeString(files.resolve("a.ckpt"), "x"), "is a file: PyTorch files are not read");
