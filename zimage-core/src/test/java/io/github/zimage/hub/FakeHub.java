@@ -194,7 +194,8 @@ final class FakeHub implements AutoCloseable {
 
     private HttpServer server(String name) {
         try {
-            HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getByName("127.0.0.1"), 0), 0);
+            HttpServer server =
+                    HttpServer.create(new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), 0), 0);
             server.createContext("/", exchange -> {
                 try {
                     asked.add(new Asked(

@@ -2,13 +2,17 @@ package io.github.zimage.hub;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.github.zimage.GenerationCancelledException;
 import io.github.zimage.hub.FakeHub.Faults;
+import io.github.zimage.internal.hub.HubSettings;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -84,8 +88,7 @@ final class HubFaultsTest {
 
     /** Pulls and returns why that fails; whatever the reason, there must be no snapshot then, and no branch that points to one. */
     private HubException refused(ZImageHub client) {
-        HubException thrown = org.assertj.core.api.Assertions.catchThrowableOfType(
-                HubException.class, () -> client.pull(FakeHub.NAME));
+        HubException thrown = catchThrowableOfType(HubException.class, () -> client.pull(FakeHub.NAME));
         assertThat(thrown).as("the download fails").isNotNull();
         assertThat(model().resolve("snapshots")).doesNotExist();
         assertThat(model().resolve("refs")).doesNotExist();
@@ -359,7 +362,7 @@ final class HubFaultsTest {
             return true;
         });
         var settings = hub.settings(cache, Map.of());
-        ZImageHub client = ZImageHub.builder(new io.github.zimage.internal.hub.HubSettings(
+        ZImageHub client = ZImageHub.builder(new HubSettings(
                         settings.variables(),
                         settings.home(),
                         settings.endpoint(),
@@ -391,7 +394,7 @@ final class HubFaultsTest {
                                 .formatted(FakeHub.NAME, hub.endpoint(), FakeHub.NAME)
                         + " (127.0.0.1 answered 403 ("
                         + "x".repeat(100) + "…))")
-                .matches(e -> !((HubException) e).isTemporary());
+                .matches(e -> !e.isTemporary());
         hub.fail("revision", Faults.status(401, "X-Error-Code", "GatedRepo"));
         ZImageHub nobody =
                 ZImageHub.builder(hub.settings(cache, Map.of("HF_TOKEN", ""))).build();
@@ -409,7 +412,7 @@ final class HubFaultsTest {
     @Test
     void answersThatAreNoHubs_areRefused() {
         hub.fail("revision", (exchange, content) -> {
-            FakeHub.send(exchange, "<html>Log in to the hotel's network".getBytes());
+            FakeHub.send(exchange, "<html>Log in to the hotel's network".getBytes(StandardCharsets.UTF_8));
             return true;
         });
         assertThat(refused())
@@ -548,8 +551,8 @@ final class HubFaultsTest {
             return true;
         });
         CompletableFuture<Throwable> thrown = new CompletableFuture<>();
-        Thread caller = new Thread(() -> thrown.complete(org.assertj.core.api.Assertions.catchThrowable(
-                () -> hub.client(cache).pull(FakeHub.NAME))));
+        Thread caller = new Thread(
+                () -> thrown.complete(catchThrowable(() -> hub.client(cache).pull(FakeHub.NAME))));
         caller.start();
         await(reached);
         awaitSize(partial(SHARD), 5000);

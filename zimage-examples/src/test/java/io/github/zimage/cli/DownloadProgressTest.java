@@ -51,10 +51,10 @@ final class DownloadProgressTest {
     void rate_followsAConnectionThatSlowsDown() {
         progress.onPlan(plan(1000 * MIB, 0));
         for (int second = 1; second <= 5; second++) {
-            at(second, second * 100 * MIB);
+            at(second, 100 * MIB * second);
         }
         for (int second = 6; second <= 30; second++) {
-            at(second, 500 * MIB + (second - 5) * MIB);
+            at(second, 500 * MIB + MIB * (second - 5));
         }
         assertThat(last()).contains("525/1000 MiB 1.0 MiB/s ");
     }

@@ -10,6 +10,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** Brings several files at a time. The first that fails ends the others; no thread is left behind. */
 final class Downloads {
@@ -56,13 +57,13 @@ final class Downloads {
         }
     }
 
-    private static RuntimeException failure(Throwable cause) {
+    private static RuntimeException failure(@Nullable Throwable cause) {
         if (cause instanceof Error error) {
             throw error;
         }
         return cause instanceof RuntimeException failure
                 ? failure
-                : new HubException("the download ended: " + cause.getMessage(), true, cause);
+                : new HubException("the download ended: " + cause, true, cause);
     }
 
     private static void end(ExecutorService threads) {

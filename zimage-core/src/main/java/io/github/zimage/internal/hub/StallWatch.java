@@ -22,6 +22,7 @@ final class StallWatch implements AutoCloseable {
     private final ScheduledExecutorService clock;
     private volatile boolean cancelled;
 
+    @SuppressWarnings("FutureReturnValueIgnored") // looking throws nothing
     StallWatch(Duration patience) {
         this.patience = patience;
         clock = Executors.newSingleThreadScheduledExecutor(task -> {
