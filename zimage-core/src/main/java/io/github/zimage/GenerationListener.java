@@ -75,7 +75,7 @@ public interface GenerationListener {
     /**
      * What a picture looks like so far, after a step and before its {@link #onStep}, if {@link #previewSize} asked for it. While
      * the VAE's weights do not stay in memory, it is a pixel of rough colour for each latent, an eighth of the picture's width; there is none
-     * for a VAE that has other latents than Z-Image's, nor where memory is short.
+     * for a VAE of other latents than Z-Image's whose configuration does not say their colours, nor where memory is short.
      *
      * @param step the step's number, from 1
      * @param index the picture's number, from 1

@@ -41,6 +41,7 @@ final class RequestRules {
 
     private void check() {
         checkNegative();
+        checkLorasOfNag();
         RequestFields.check(request, this::problem);
         checkSigmas();
         checkSchedule();
@@ -77,6 +78,18 @@ final class RequestRules {
                 && request.negativePrompt() == null
                 && request.negativeEmbeddings() == null) {
             problem("negativePrompt", "guidance with prompt embeddings needs a negative prompt or negative embeddings");
+        }
+    }
+
+    /** Both captions go through the blocks together, with what is added for what pictures shall show. */
+    private void checkLorasOfNag() {
+        List<Lora> loras = request.loras();
+        if (request.nag().isOn()
+                && loras != null
+                && loras.stream().anyMatch(each -> each.prompts() == Lora.Prompts.NEGATIVE)) {
+            problem(
+                    "loras",
+                    "with nagScale, LoRAs of the prompt act on the negative prompt too, so that none can be for negative prompts alone");
         }
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.zimage.placement.Placement;
+import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Protects that guidance, above all that by attention, reaches the pictures, in every precision, wherever the weights are and whatever is drawn beside. */
 final class GuidancePipelineTest {
@@ -171,5 +173,36 @@ final class GuidancePipelineTest {
                 .isInstanceOf(InvalidRequestException.class)
                 .hasMessageContaining("only one of guidance and nagScale")
                 .hasMessageContaining("guidance was 1.0 and nagScale 2.0");
+    }
+
+    // It acts in whatever steps there are at its noise levels: in both passes of hires, and from another picture.
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void picturesFromPictures_areGuidedToo(boolean hires) {
+        BufferedImage source = new BufferedImage(64, 64, BufferedImage.TYPE_INT_RGB);
+        GenerationRequest.Builder builder = request().size(64, 64);
+        GenerationRequest guided = (hires
+                        ? builder.hires(2)
+                        : builder.imageToImage(
+                                ImageToImage.of(SourceImage.of(source)).strength(0.9)))
+                .build();
+        try (ZImagePipeline resident = TinyModel.pipeline(folder).build();
+                ZImagePipeline streamed = TinyModel.pipeline(folder)
+                        .place(Component.TRANSFORMER, Placement.streamedFromDisk())
+                        .build()) {
+            float[] drawn = latents(resident, guided.toBuilder());
+            assertThat(latents(streamed, guided.toBuilder())).isEqualTo(drawn);
+            assertThat(latents(resident, guided.toBuilder().nag(Nag.OFF))).isNotEqualTo(drawn);
+        }
+    }
+
+    @Test
+    void loraForNegativePromptsAlone_isRefused() {
+        Lora lora = Lora.of(Path.of("style.safetensors"));
+        assertThatThrownBy(() ->
+                        request().lora(lora.prompts(Lora.Prompts.NEGATIVE)).build())
+                .isInstanceOf(InvalidRequestException.class)
+                .hasMessageContaining("none can be for negative prompts alone");
+        assertThat(request().lora(lora).build().loras()).hasSize(1);
     }
 }

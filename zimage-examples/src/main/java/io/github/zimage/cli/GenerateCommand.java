@@ -91,6 +91,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private OutputOptions output;
 
+    @Mixin
+    private PreviewOptions previews;
+
     @Override
     public Integer call() {
         String given = prompts.prompt();
@@ -105,7 +108,12 @@ final class GenerateCommand implements Callable<Integer> {
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
         LoraTags tags = promptLoras ? LoraTags.of(given) : new LoraTags(given, List.of());
-        String prompt = prompts.lint(tags.prompt(), words -> opened.get().countTokens(words), err);
+        String prompt = prompts.lint(
+                tags.prompt(),
+                options.guidance(),
+                options.nagScale(),
+                words -> opened.get().countTokens(words),
+                err);
         GenerationRequest request = upscaler.applied(loras.applied(
                 options.request(prompt, prompts.negative(), imageToImage.read(), model.defaultSize(), err),
                 tags.loras(),
@@ -116,6 +124,7 @@ final class GenerateCommand implements Callable<Integer> {
             out.println(ShownText.lines(plan.toString()));
             return 0;
         }
+        previews.check(request);
         List<Path> files = output.files(request, options.namesSeeds());
         sayWhatMayNotBeMeant(err);
         draw(builder.model(opened.get()), request, files, out);
@@ -149,6 +158,7 @@ final class GenerateCommand implements Callable<Integer> {
             long start = System.nanoTime();
             try (ZImagePipeline pipeline = builder.build()) {
                 Duration load = Duration.ofNanos(System.nanoTime() - start);
+                progress.writePreviews(previews.files());
                 progress.startGeneration(request.steps(), cache(request));
                 List<GeneratedImage> images = pipeline.generateAll(request, progress);
                 progress.end();

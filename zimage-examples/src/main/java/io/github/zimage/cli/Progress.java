@@ -3,6 +3,7 @@ package io.github.zimage.cli;
 import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.Sampling.StepCache;
+import java.awt.image.BufferedImage;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.stream.IntStream;
@@ -19,6 +20,7 @@ final class Progress implements GenerationListener, AutoCloseable {
     private final @Nullable ProgressLine line;
     private int steps;
     private StepCache cache = StepCache.OFF;
+    private PreviewFiles previews = new PreviewFiles(0, "");
 
     private Progress(@Nullable ProgressLine line) {
         this.line = line;
@@ -111,6 +113,21 @@ final class Progress implements GenerationListener, AutoCloseable {
         if (step == steps) {
             show("decode", 0, false);
         }
+    }
+
+    /** Has previews written. */
+    synchronized void writePreviews(PreviewFiles files) {
+        previews = files;
+    }
+
+    @Override
+    public synchronized int previewSize(int step) {
+        return previews.size(step);
+    }
+
+    @Override
+    public synchronized void onPreview(int step, int index, BufferedImage preview) {
+        previews.write(step, index, preview);
     }
 
     @Override

@@ -21,6 +21,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
@@ -67,6 +68,25 @@ final class PromptCommand implements Runnable {
     @Command(name = "lint", description = "Says what in a prompt contradicts itself, is not read, or is wasted.")
     int lint(
             @Parameters(paramLabel = "TEXT", description = "The prompt.") String prompt,
+            @Option(
+                            names = "--negative",
+                            paramLabel = "TEXT",
+                            description = "The negative prompt that shall go with it.")
+                    @Nullable
+                    String negative,
+            @Option(
+                            names = "--guidance",
+                            paramLabel = "G",
+                            defaultValue = "0",
+                            description = "The guidance that shall go with it (default: ${DEFAULT-VALUE}).")
+                    double guidance,
+            @Option(
+                            names = "--nag-scale",
+                            paramLabel = "S",
+                            defaultValue = "1",
+                            description =
+                                    "The scale of guidance by attention (default: ${DEFAULT-VALUE}, which is off).")
+                    double nagScale,
             @Option(names = "--fix", description = "Print the prompt with the fixes applied, and nothing else.")
                     boolean fix,
             @Option(names = "--json", description = "Print one array of findings.") boolean json,
@@ -88,7 +108,7 @@ final class PromptCommand implements Runnable {
             throw new IllegalArgumentException("--fix prints a prompt and --json findings: give one of them");
         }
         PrintWriter out = out();
-        PromptLint lint = lint(prompt, model);
+        PromptLint lint = lint(model, linter -> linter.lint(prompt, negative, guidance, nagScale));
         if (fix) {
             // Another program gets it to the letter.
             out.println(Terminal.isOutputWatched() ? ShownText.lines(lint.fixed()) : lint.fixed());
@@ -197,12 +217,12 @@ final class PromptCommand implements Runnable {
         return spec.commandLine().getOut();
     }
 
-    private static PromptLint lint(String prompt, @Nullable Path folder) {
+    private static PromptLint lint(@Nullable Path folder, Function<PromptLinter, PromptLint> task) {
         if (folder == null) {
-            return PromptLinter.create().lint(prompt);
+            return task.apply(PromptLinter.create());
         }
         try (ZImageModel model = ZImageModel.open(folder)) {
-            return PromptLinter.builder().tokens(model::countTokens).build().lint(prompt);
+            return task.apply(PromptLinter.builder().tokens(model::countTokens).build());
         }
     }
 

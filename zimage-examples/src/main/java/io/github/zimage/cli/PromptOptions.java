@@ -49,7 +49,7 @@ final class PromptOptions {
     @Option(
             names = "--negative",
             paramLabel = "TEXT",
-            description = "What not to draw. Acts only with a guidance above 0.")
+            description = "What not to draw. Acts only with --guidance above 0 or --nag-scale above 1.")
     private @Nullable String negative;
 
     @Option(
@@ -116,14 +116,19 @@ final class PromptOptions {
         builder.maxPromptTokens(maxTokens).truncatePrompts(truncate);
     }
 
-    /** Returns the prompt to draw, and says what was found in it. */
-    String lint(String given, ToIntFunction<String> tokens, PrintWriter err) {
+    /**
+     * Returns the prompt to draw, and says what was found in it and in the settings that go with it.
+     *
+     * @param guidance as in a request
+     * @param nagScale as in a request
+     */
+    String lint(String given, double guidance, double nagScale, ToIntFunction<String> tokens, PrintWriter err) {
         if (lint == Lint.OFF) {
             return given;
         }
         PromptLinter linter =
                 PromptLinter.builder().tokens(tokens).tokenLimit(maxTokens).build();
-        PromptLint linted = linter.lint(given);
+        PromptLint linted = linter.lint(given, negative, guidance, nagScale);
         for (LintFinding finding : linted.findings()) {
             err.println("zimage: " + ShownText.joined(finding.code() + ": " + finding.message(Locale.ENGLISH)));
         }

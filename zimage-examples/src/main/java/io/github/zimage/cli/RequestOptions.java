@@ -200,6 +200,14 @@ final class RequestOptions {
             description = "Its share of the result, from 0 to 1 (default: 0.25).")
     private @Nullable Double nagAlpha;
 
+    double guidance() {
+        return guidance;
+    }
+
+    double nagScale() {
+        return nagScale;
+    }
+
     /** Tells which of the options, the negative prompt among them, have no effect beside the others. */
     void sayWhatHasNoEffect(boolean negative, PrintWriter err) {
         boolean avoids = nagScale > 1;

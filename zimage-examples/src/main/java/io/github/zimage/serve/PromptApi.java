@@ -43,6 +43,9 @@ final class PromptApi implements AutoCloseable {
     void lint(Exchange exchange) {
         exchange.readJson(fields -> {
             String prompt = fields.text("prompt", RequestReader.MAX_PROMPT);
+            String negative = fields.text("negative_prompt", RequestReader.MAX_PROMPT);
+            double guidance = fields.number("guidance", 0, 100, 0);
+            double nagScale = fields.number("nag_scale", 1, 20, 1);
             Locale locale = Locale.forLanguageTag(fields.choice("language", "en", Set.of("en", "zh")));
             fields.rejectOthers();
             if (prompt == null) {
@@ -57,7 +60,7 @@ final class PromptApi implements AutoCloseable {
                                     "the prompt was not looked at within %d s: try again later"
                                             .formatted(LINT_TIME.toSeconds()),
                                     1)));
-            exchange.offload(lints, () -> json(linter.lint(prompt), locale), json -> {
+            exchange.offload(lints, () -> json(linter.lint(prompt, negative, guidance, nagScale), locale), json -> {
                 exchange.vertx().cancelTimer(timer);
                 exchange.json(200, json);
             });

@@ -347,4 +347,41 @@ final class GenerateCommandTest {
             assertThat(files).containsExactlyInAnyOrder(expected);
         }
     }
+
+    @Test
+    void previews_areWrittenAfterEverySoManySteps() throws IOException {
+        String pattern = folder.resolve("p{picture}-s{step}.png").toString();
+        MainTest.Run run = MainTest.run(
+                "generate",
+                "--prompt=a fox",
+                "--steps=5",
+                "--count=2",
+                "--seed=1",
+                "--preview-every=2",
+                "--preview-out=" + pattern,
+                "--out",
+                folder.resolve("f.png").toString());
+        assertThat(run.code()).as(run.err()).isZero();
+        for (String name : List.of("p1-s2.png", "p1-s4.png", "p2-s2.png", "p2-s4.png")) {
+            assertThat(ImageIO.read(folder.resolve(name).toFile()).getWidth())
+                    .as(name)
+                    .isEqualTo(128);
+        }
+        assertThat(folder.resolve("p1-s5.png")).doesNotExist();
+        for (List<String> wrong : List.of(
+                List.of("--preview-every=-1", "--preview-every must be 0 or more, but was -1"),
+                List.of("--preview-out=p.jpg", "--preview-out must end in .png, but was 'p.jpg'"),
+                List.of("--preview-out=p{step}.png", "must have {picture} in it for 2 pictures"))) {
+            MainTest.Run refused = MainTest.run(
+                    "generate",
+                    "--prompt=a fox",
+                    "--count=2",
+                    wrong.get(0).startsWith("--preview-every") ? "--seed=1" : "--preview-every=1",
+                    wrong.get(0),
+                    "--out",
+                    folder.resolve("g.png").toString());
+            assertThat(refused.code()).isEqualTo(2);
+            assertThat(refused.err()).contains(wrong.get(1));
+        }
+    }
 }

@@ -2,6 +2,7 @@ package io.github.zimage.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -31,6 +32,25 @@ final class PromptApiTest {
             Set<Thread> started = lintThreads();
             started.removeAll(before);
             assertThat(started).hasSize(1);
+        }
+    }
+
+    // A negative prompt does nothing on Turbo without guidance of either kind.
+    @Test
+    void negativePrompt_isLookedAtWithItsSettings() throws Exception {
+        try (ServerFixture server = new ServerFixture(ServerFixture.options().build())) {
+            String negative = "{\"prompt\": \"a fox\", \"negative_prompt\": \"blurry\"";
+            assertThat(server.post("/api/prompt/lint", "", negative + "}").text())
+                    .contains("NEGATIVE_PROMPT");
+            for (String acting : List.of("\"guidance\": 2", "\"nag_scale\": 2")) {
+                assertThat(server.post("/api/prompt/lint", "", negative + ", " + acting + "}")
+                                .text())
+                        .as(acting)
+                        .doesNotContain("NEGATIVE_PROMPT");
+            }
+            assertThat(server.post("/api/prompt/lint", "", negative + ", \"nag_scale\": 0}")
+                            .status())
+                    .isEqualTo(400);
         }
     }
 }

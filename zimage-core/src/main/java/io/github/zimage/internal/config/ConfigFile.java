@@ -142,6 +142,42 @@ public final class ConfigFile {
         return List.copyOf(values);
     }
 
+    /** Returns rows of finite numbers, one row behind the other; none if the key is missing. */
+    List<Float> rows(String key, int rows, int columns) {
+        JsonNode node = object.get(key);
+        if (node == null) {
+            return List.of();
+        }
+        String rule = "must be %d lists of %d finite numbers".formatted(rows, columns);
+        List<Float> values = new ArrayList<>();
+        for (JsonNode row : node) {
+            for (JsonNode value : row) {
+                values.add((float) number(key, rule, value));
+            }
+            if (!row.isArray() || row.size() != columns) {
+                throw wrong(key, rule);
+            }
+        }
+        if (!node.isArray() || node.size() != rows) {
+            throw wrong(key, rule);
+        }
+        return List.copyOf(values);
+    }
+
+    /** Returns as many finite numbers. */
+    List<Double> numbers(String key, int count) {
+        JsonNode node = object.get(key);
+        String rule = "must be %d finite numbers".formatted(count);
+        List<Double> values = new ArrayList<>();
+        if (node != null) {
+            node.forEach(value -> values.add(number(key, rule, value)));
+        }
+        if (node == null || !node.isArray() || values.size() != count) {
+            throw wrong(key, rule);
+        }
+        return List.copyOf(values);
+    }
+
     double positive(String key, double missing) {
         JsonNode node = object.get(key);
         if (node == null) {

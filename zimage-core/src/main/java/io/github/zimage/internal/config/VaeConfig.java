@@ -3,6 +3,7 @@ package io.github.zimage.internal.config;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.internal.io.ModelFile;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,6 +22,8 @@ import java.util.Map;
  * @param midBlockAddAttention whether the coarsest level has attention
  * @param outChannels channels of the picture
  * @param useQuantConv whether a 1x1 convolution comes behind the encoder
+ * @param latentColours for each latent channel what it adds to red, green and blue between -1 and 1, and behind that what they are without: {@code
+ *     latent_rgb_factors} and {@code latent_rgb_factors_bias}; empty if they are not said
  */
 public record VaeConfig(
         int latentChannels,
@@ -32,7 +35,8 @@ public record VaeConfig(
         boolean usePostQuantConv,
         boolean midBlockAddAttention,
         int outChannels,
-        boolean useQuantConv) {
+        boolean useQuantConv,
+        List<Float> latentColours) {
     private static final int MAX_LEVELS = 6;
     private static final int MAX_CHANNELS = 65_536;
 
@@ -57,11 +61,13 @@ public record VaeConfig(
                 usePostQuantConv,
                 midBlockAddAttention,
                 outChannels,
-                usePostQuantConv);
+                usePostQuantConv,
+                List.of());
     }
 
-    /** Creates a configuration; the list is copied. */
+    /** Creates a configuration; the lists are copied. */
     public VaeConfig {
+        latentColours = List.copyOf(latentColours);
         blockOutChannels = List.copyOf(blockOutChannels);
     }
 
@@ -80,8 +86,9 @@ public record VaeConfig(
         file.onlyText("_class_name", "AutoencoderKL");
         file.onlyText("act_fn", "silu", "swish");
         file.onlyNull("latents_mean", "latents_std", "quantization_config");
+        int latentChannels = file.integer("latent_channels", 4, 1, 4096);
         VaeConfig config = new VaeConfig(
-                file.integer("latent_channels", 4, 1, 4096),
+                latentChannels,
                 file.integers("block_out_channels", List.of(64), 1, MAX_CHANNELS),
                 file.integer("layers_per_block", 1, 1, 100),
                 file.integer("norm_num_groups", 32, 1, MAX_CHANNELS),
@@ -90,7 +97,8 @@ public record VaeConfig(
                 file.flag("use_post_quant_conv", true),
                 file.flag("mid_block_add_attention", true),
                 file.integer("out_channels", 3, 3, 3),
-                file.flag("use_quant_conv", true));
+                file.flag("use_quant_conv", true),
+                latentColours(file, latentChannels));
         file.integer("in_channels", 3, 3, 3);
         int levels = config.blockOutChannels.size();
         if (levels < 2 || levels > MAX_LEVELS) {
@@ -107,6 +115,18 @@ public record VaeConfig(
         requireBlocks(file, "up_block_types", List.of("UpDecoderBlock2D"), levels);
         requireBlocks(file, "down_block_types", Collections.nCopies(levels, "DownEncoderBlock2D"), levels);
         return config;
+    }
+
+    private static List<Float> latentColours(ConfigFile file, int channels) {
+        List<Float> colours = new ArrayList<>(file.rows("latent_rgb_factors", channels, 3));
+        if (!colours.isEmpty()) {
+            for (double bias : file.has("latent_rgb_factors_bias")
+                    ? file.numbers("latent_rgb_factors_bias", 3)
+                    : List.of(0.0, 0.0, 0.0)) {
+                colours.add((float) bias);
+            }
+        }
+        return colours;
     }
 
     /** @param otherwise what there is if the file does not say it; its first entry is the only one supported */

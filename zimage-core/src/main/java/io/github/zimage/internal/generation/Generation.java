@@ -152,7 +152,7 @@ public final class Generation {
         StepPreviews previews = new StepPreviews(
                 listener,
                 session.model().resident(VaeDecoderLoader.INSTANCE),
-                LatentColours.fit(checkpoint.vae()),
+                LatentColours.of(checkpoint.vae()),
                 checkpoint.vae().scale(),
                 session.cancellation());
         List<Conditions.Group> groups =

@@ -2,18 +2,21 @@ package io.github.zimage.internal.generation;
 
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.runtime.Tensors;
+import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Colours of latents without a VAE: a linear map, a pixel for each. Its factors are those that programs share for the VAE of Flux, which is
- * Z-Image's; latents of another VAE mean other colours.
+ * Colours of latents without a VAE: a linear map, a pixel for each. Latents of each VAE mean other colours: the factors are those that the
+ * checkpoint says, or else, for the VAE of Flux, which is Z-Image's, those that programs share for it.
  */
 final class LatentColours {
     /** For each channel of the latents, as the transformer sees them, what it adds to red, green and blue between -1 and 1. */
-    private static final float[] FACTORS = {
+    private static final float[] FLUX_FACTORS = {
         -0.041168f,
         0.019917f,
         0.097253f,
@@ -64,30 +67,52 @@ final class LatentColours {
         -0.032361f
     };
 
-    private static final float[] BIAS = {0.024600f, -0.006937f, -0.008089f};
-    private static final int CHANNELS = 16;
+    private static final float[] FLUX_BIAS = {0.024600f, -0.006937f, -0.008089f};
+    private static final int FLUX_CHANNELS = 16;
     private static final double FLUX_SCALE = 0.3611;
     private static final double FLUX_SHIFT = 0.1159;
     private static final double HALF_RANGE = 127.5;
     private static final double LARGEST = 255;
 
-    private LatentColours() {}
+    /** [C, 3] row by row. */
+    private final float[] factors;
+    /** [3] */
+    private final float[] bias;
 
-    /** Returns whether a VAE's latents are those that the factors are for. */
-    static boolean fit(VaeConfig vae) {
-        return vae.latentChannels() == CHANNELS && vae.scalingFactor() == FLUX_SCALE && vae.shiftFactor() == FLUX_SHIFT;
+    private LatentColours(float[] factors, float[] bias) {
+        this.factors = factors;
+        this.bias = bias;
+    }
+
+    /** Returns the colours of a VAE's latents, or null if they are not known. */
+    static @Nullable LatentColours of(VaeConfig vae) {
+        List<Float> own = vae.latentColours();
+        if (!own.isEmpty()) {
+            float[] all = new float[own.size()];
+            for (int i = 0; i < all.length; i++) {
+                all[i] = own.get(i);
+            }
+            int factors = all.length - FLUX_BIAS.length;
+            return new LatentColours(Arrays.copyOf(all, factors), Arrays.copyOfRange(all, factors, all.length));
+        }
+        boolean flux = vae.latentChannels() == FLUX_CHANNELS
+                && vae.scalingFactor() == FLUX_SCALE
+                && vae.shiftFactor() == FLUX_SHIFT;
+        return flux ? new LatentColours(FLUX_FACTORS, FLUX_BIAS) : null;
     }
 
     /**
      * Returns colours.
      *
-     * @param latents [16, h, w] fp32, on the CPU
+     * @param latents [C, h, w] fp32, on the CPU
      * @return [h, w, 3] bytes
      */
-    static Tensor of(Tensor latents) {
+    Tensor rgb(Tensor latents) {
         return Tensors.scoped(() -> {
-            Tensor rgb = torch.matmul(latents.permute(1, 2, 0), Tensors.of(FACTORS, CHANNELS, 3)) // [h, w, 3]
-                    .add_(Tensors.of(BIAS, 3));
+            Tensor rgb = torch.matmul(
+                            latents.permute(1, 2, 0),
+                            Tensors.of(factors, factors.length / bias.length, bias.length)) // [h, w, 3]
+                    .add_(Tensors.of(bias, bias.length));
             return rgb.add_(new Scalar(1.0))
                     .mul_(new Scalar(HALF_RANGE))
                     .round_()

@@ -11,6 +11,7 @@ import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.schedule.Step;
 import io.github.zimage.internal.vae.PictureDecoder;
 import java.awt.image.BufferedImage;
+import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -25,7 +26,7 @@ final class StepPreviews {
 
     private final GenerationListener listener;
     private final @Nullable PictureDecoder decoder;
-    private final boolean colours;
+    private final @Nullable LatentColours colours;
     private final int vaeScale;
     private final Runnable cancellation;
     private int size;
@@ -34,14 +35,14 @@ final class StepPreviews {
      * Shows nothing yet.
      *
      * @param decoder null if there is none that always stays in memory: then colours are shown
-     * @param colours whether {@link LatentColours} are those of the latents; if not, nothing is shown without a decoder
+     * @param colours those of the latents; null if they are not known: then nothing is shown without a decoder
      * @param vaeScale how many pixels a latent has on a side
      * @param cancellation called often; throws to cancel
      */
     StepPreviews(
             GenerationListener listener,
             @Nullable PictureDecoder decoder,
-            boolean colours,
+            @Nullable LatentColours colours,
             int vaeScale,
             Runnable cancellation) {
         this.listener = listener;
@@ -63,7 +64,8 @@ final class StepPreviews {
      */
     void show(Evaluation at, int picture, Tensor latents, Tensor velocity) {
         PictureDecoder used = decoder;
-        if (size <= 0 || (used == null && !colours) || !at.endsStep()) {
+        LatentColours rough = colours;
+        if (size <= 0 || !at.endsStep() || (used == null && rough == null)) {
             return;
         }
         BufferedImage image;
@@ -75,8 +77,9 @@ final class StepPreviews {
             int side = side(
                     Math.toIntExact(latents.size(1)), Math.toIntExact(latents.size(2)), used == null ? 1 : vaeScale);
             Tensor reduced = torch.avg_pool2d(target, side, side);
-            Tensor decoded =
-                    used == null ? LatentColours.of(TensorPlace.CPU.take(reduced)) : used.decode(reduced, cancellation);
+            Tensor decoded = used != null
+                    ? used.decode(reduced, cancellation)
+                    : Objects.requireNonNull(rough).rgb(TensorPlace.CPU.take(reduced));
             image = AwtImage.of(
                     Math.toIntExact(decoded.size(1)), Math.toIntExact(decoded.size(0)), Tensors.toBytes(decoded));
         } catch (RuntimeException e) {
