@@ -135,7 +135,7 @@ final class ImageToImagePart {
     }
 
     /** Returns a picture with even parts, ramps and grain. */
-    private static SourceImage picture(int side) {
+    static SourceImage picture(int side) {
         Random random = new Random(1);
         BufferedImage image = new BufferedImage(side, side, BufferedImage.TYPE_INT_RGB);
         for (int i = 0; i < side * side; i++) {
@@ -162,7 +162,8 @@ final class ImageToImagePart {
         return Math.round(duration.toNanos() / 1e5) / 1e4;
     }
 
-    private static Map<String, Double> gib(MemoryPlan.Peaks peaks) {
+    /** Returns the bytes of each phase in GiB. */
+    static Map<String, Double> gib(MemoryPlan.Peaks peaks) {
         Map<String, Double> gib = new LinkedHashMap<>();
         peaks.phases().forEach((phase, bytes) -> gib.put(phase, Math.round(bytes / 1e5 / 1.073741824) / 1e4));
         return gib;

@@ -23,7 +23,7 @@ final class ImageToImageOptions {
             names = "--image",
             paramLabel = "FILE",
             description =
-                    "Start from this picture (PNG or JPEG) in place of noise alone. Its size is taken unless another is"
+                    "Start from this picture (PNG, JPEG or WebP) in place of noise alone. Its size is taken unless another is"
                             + " given.")
     private @Nullable Path image;
 

@@ -80,7 +80,7 @@ public final class PictureReader {
             return JpegFile.read(file);
         }
         if (startsWith(file, 0, 'R', 'I', 'F', 'F') && startsWith(file, 8, 'W', 'E', 'B', 'P')) {
-            return new PictureFile(PictureFile.Format.WEBP, file, PictureFile.UPRIGHT, null, null);
+            return WebpFile.read(file);
         }
         throw new IOException("it must be a PNG, JPEG or WebP file, but begins with " + beginning(file));
     }

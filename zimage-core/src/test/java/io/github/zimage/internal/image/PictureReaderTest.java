@@ -143,7 +143,7 @@ final class PictureReaderTest {
                 "%PDF-1.7".getBytes(StandardCharsets.ISO_8859_1),
                 "it must be a PNG, JPEG or WebP file, but begins with 25 50 44 46");
         refused(new byte[0], "begins with nothing");
-        refused("RIFF....WEBPVP8 ".getBytes(StandardCharsets.ISO_8859_1), "only with a plugin for ImageIO");
+        refused("RIFF....WEBPVP8 \0\0\0\0".getBytes(StandardCharsets.ISO_8859_1), "only with a plugin for ImageIO");
     }
 
     // Some hundred bytes that stand for gigabytes of pixels.
