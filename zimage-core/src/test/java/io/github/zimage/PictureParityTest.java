@@ -9,6 +9,7 @@ import io.github.zimage.ParityFixtures.Case;
 import io.github.zimage.ParityFixtures.Tensor;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.vae.Moments;
 import io.github.zimage.internal.vae.PictureEncoder;
@@ -175,8 +176,7 @@ class PictureParityTest {
                     () -> store(checkpoint),
                     type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
                     precision,
-                    tiling,
-                    () -> Long.MAX_VALUE);
+                    TileChoice.of(tiling));
             Moments moments =
                     encoder.encode(bytes(rgb), rgb.shape().get(1), rgb.shape().get(0), () -> {});
             assertThat(List.of(moments.channels(), moments.height(), moments.width()))

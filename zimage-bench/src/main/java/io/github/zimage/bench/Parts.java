@@ -16,6 +16,7 @@ import io.github.zimage.internal.generation.Generation;
 import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.system.ProcessorWatch;
 import io.github.zimage.internal.system.SystemFiles;
@@ -323,8 +324,7 @@ final class Parts implements Callable<Integer> {
                     () -> new WeightStore(checkpoint.weights(Component.VAE), bytes -> {}),
                     type -> new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, type), type),
                     vaePrecision(),
-                    VaeTiling.off(),
-                    () -> Long.MAX_VALUE));
+                    TileChoice.of(VaeTiling.off())));
             return measure(() -> {
                 try (PointerScope scope = new PointerScope()) {
                     int side = given.size / checkpoint.vae().scale();

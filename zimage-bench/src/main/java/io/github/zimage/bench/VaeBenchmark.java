@@ -5,6 +5,7 @@ import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.vae.PictureDecoder;
@@ -112,8 +113,7 @@ public class VaeBenchmark {
                                 () -> new WeightStore(checkpoint.weights(Component.VAE), bytes -> {}),
                                 type -> new CpuKernels(AttentionSelector.select(AttentionBackend.AUTO, type), type),
                                 precision,
-                                tiles,
-                                () -> Long.MAX_VALUE);
+                                TileChoice.of(tiles));
                     }
                 })
                 .join();

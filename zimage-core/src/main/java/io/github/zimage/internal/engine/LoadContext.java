@@ -6,6 +6,7 @@ import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.Residence;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.weights.Checkpoint;
 import java.util.function.Supplier;
 
@@ -46,8 +47,12 @@ public final class LoadContext {
         return options().precision(component);
     }
 
-    /** Returns how many bytes a picture may take on its way through the VAE, beside weights. */
-    public long roomForPicture() {
+    /** Returns whether pictures go in tiles: those that would take more than there is room for beside weights. */
+    public TileChoice tiles() {
+        return new TileChoice(options().vaeTiling(), this::roomForPicture);
+    }
+
+    private long roomForPicture() {
         return Math.min(options().limits().roomToDecode(), (long) (SHARE_FOR_PICTURE * device().freeBytes()));
     }
 

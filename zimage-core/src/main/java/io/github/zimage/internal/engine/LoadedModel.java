@@ -47,9 +47,9 @@ public final class LoadedModel implements Phases.Runner, AutoCloseable {
             Phases loading = phases(relief);
             prepare(loading, Phase.TEXT, TextEncoderLoader.INSTANCE, listener);
             prepare(loading, Phase.DENOISE, TransformerLoader.INSTANCE, listener);
-            prepare(loading, Phase.DECODE, VaeDecoderLoader.INSTANCE, listener);
+            prepare(loading, Phase.DECODE, VaeLoader.DECODER, listener);
             if (isPlannedToStay(Component.VAE_ENCODER)) {
-                prepare(loading, Phase.ENCODE, VaeEncoderLoader.INSTANCE, listener);
+                prepare(loading, Phase.ENCODE, VaeLoader.ENCODER, listener);
             }
             recordings = loading.attempt(Phase.DENOISE, this::openRecordings);
         } catch (RuntimeException | Error e) {

@@ -25,8 +25,7 @@ public record UpscalerLoader(UpscalerFile file) implements ComponentLoader<Pictu
 
     @Override
     public PictureUpscaler load(WeightStore weights, LoadContext context) {
-        return new PictureUpscaler(
-                file.config(), weights, context.kernels(), context.options().vaeTiling(), context::roomForPicture);
+        return new PictureUpscaler(file.config(), weights, context.kernels(), context.tiles());
     }
 
     @Override

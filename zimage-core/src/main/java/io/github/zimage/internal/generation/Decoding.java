@@ -4,7 +4,7 @@ import io.github.zimage.GeneratedImage;
 import io.github.zimage.Latents;
 import io.github.zimage.internal.engine.Lease;
 import io.github.zimage.internal.engine.Session;
-import io.github.zimage.internal.engine.VaeDecoderLoader;
+import io.github.zimage.internal.engine.VaeLoader;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.vae.PictureDecoder;
@@ -29,7 +29,7 @@ final class Decoding {
      * @param sofar for each where the time went before
      */
     List<DrawnImage> images(List<Tensor> latents, List<GeneratedImage.Timings> sofar) {
-        try (Lease<PictureDecoder> decoder = session.use(VaeDecoderLoader.INSTANCE)) {
+        try (Lease<PictureDecoder> decoder = session.use(VaeLoader.DECODER)) {
             List<DrawnImage> images = new ArrayList<>();
             for (Tensor each : latents) {
                 decoder.requireUntouched();

@@ -14,7 +14,7 @@ import io.github.zimage.internal.engine.Denoisers;
 import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.engine.Session;
-import io.github.zimage.internal.engine.VaeDecoderLoader;
+import io.github.zimage.internal.engine.VaeLoader;
 import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.Evaluation;
@@ -151,7 +151,7 @@ public final class Generation {
                 listener);
         StepPreviews previews = new StepPreviews(
                 listener,
-                session.model().resident(VaeDecoderLoader.INSTANCE),
+                session.model().resident(VaeLoader.DECODER),
                 LatentColours.of(checkpoint.vae()),
                 checkpoint.vae().scale(),
                 session.cancellation());

@@ -4,7 +4,7 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.engine.Lease;
 import io.github.zimage.internal.engine.Session;
-import io.github.zimage.internal.engine.VaeEncoderLoader;
+import io.github.zimage.internal.engine.VaeLoader;
 import io.github.zimage.internal.image.Lanczos;
 import io.github.zimage.internal.image.Pixels;
 import io.github.zimage.internal.placement.Phase;
@@ -41,7 +41,7 @@ record InitialHires(
         VaeConfig vae = session.model().checkpoint().vae();
         int steps = small.request().refiningSteps();
         return session.run(Phase.ENCODE, () -> {
-            try (Lease<PictureEncoder> encoder = session.use(VaeEncoderLoader.INSTANCE)) {
+            try (Lease<PictureEncoder> encoder = session.use(VaeLoader.ENCODER)) {
                 List<Moments> moments = new ArrayList<>();
                 for (DrawnImage each : enlarged) {
                     Pixels pixels = new Pixels(each.width(), each.height(), 3, each.rgb());

@@ -5,7 +5,7 @@ import io.github.zimage.ImageToImage;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.engine.Lease;
 import io.github.zimage.internal.engine.Session;
-import io.github.zimage.internal.engine.VaeEncoderLoader;
+import io.github.zimage.internal.engine.VaeLoader;
 import io.github.zimage.internal.image.MaskGrid;
 import io.github.zimage.internal.image.Overlay;
 import io.github.zimage.internal.image.PictureCanvas;
@@ -57,7 +57,7 @@ final class InitialPicture implements InitialLatents {
         VaeConfig vae = session.model().checkpoint().vae();
         Pixels picture = canvas.picture();
         return session.run(Phase.ENCODE, () -> {
-            try (Lease<PictureEncoder> encoder = session.use(VaeEncoderLoader.INSTANCE)) {
+            try (Lease<PictureEncoder> encoder = session.use(VaeLoader.ENCODER)) {
                 Moments moments = encoder.model()
                         .encode(picture.data(), picture.width(), picture.height(), session.cancellation());
                 return new InitialPicture(imageToImage, steps, canvas, new Encoded(moments, vae));

@@ -8,6 +8,7 @@ import io.github.zimage.internal.device.ComputeDevice;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.image.Pixels;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.weights.UpscalerFile;
 import io.github.zimage.internal.weights.WeightStore;
@@ -34,9 +35,8 @@ public final class LoadedUpscaler implements AutoCloseable {
             try (ComputeDevice.Guard guard = computing.enter();
                     PointerScope scope = new PointerScope()) {
                 Kernels kernels = computing.kernels(computing.attention(AttentionBackend.MATH, precision), precision);
-                return new Opened(
-                        computing, store, new PictureUpscaler(file.config(), store, kernels, VaeTiling.auto(), () ->
-                                (long) (SHARE * computing.freeBytes())));
+                TileChoice tiles = new TileChoice(VaeTiling.auto(), () -> (long) (SHARE * computing.freeBytes()));
+                return new Opened(computing, store, new PictureUpscaler(file.config(), store, kernels, tiles));
             } catch (RuntimeException | Error e) {
                 store.close();
                 computing.close();

@@ -5,13 +5,12 @@ import io.github.zimage.ZImageException;
 import io.github.zimage.internal.config.RrdbNetConfig;
 import io.github.zimage.internal.image.Pixels;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.placement.UpscaleMemory;
 import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
-import io.github.zimage.placement.VaeTiling;
-import java.util.function.LongSupplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
@@ -33,22 +32,18 @@ public final class PictureUpscaler {
     private final RrdbNet net;
     private final Kernels kernels;
     private final TensorPlace place;
-    private final VaeTiling tiling;
-    private final LongSupplier room;
+    private final TileChoice tiles;
 
     /**
      * Takes the network's weights from a store, which must stay open as long as this is used.
      *
-     * @param tiling with {@link VaeTiling.Mode#ON}, tiles are small
-     * @param room tells how many bytes a picture may take on the way; with {@link VaeTiling.Mode#AUTO}, tiles are small for one that would take more
+     * @param tiles whether tiles are small
      */
-    public PictureUpscaler(
-            RrdbNetConfig config, WeightStore weights, Kernels kernels, VaeTiling tiling, LongSupplier room) {
+    public PictureUpscaler(RrdbNetConfig config, WeightStore weights, Kernels kernels, TileChoice tiles) {
         this.config = config;
         this.kernels = kernels;
         this.place = weights.place();
-        this.tiling = tiling;
-        this.room = room;
+        this.tiles = tiles;
         net = new RrdbNet(config, weights, kernels);
     }
 
@@ -75,12 +70,8 @@ public final class PictureUpscaler {
         Precision precision = kernels.precision();
         int height = picture.height();
         int width = picture.width();
-        boolean small = switch (tiling.mode()) {
-            case ON -> true;
-            case OFF -> false;
-            case AUTO ->
-                UpscaleMemory.peakBytes(config, height, width, precision, UpscaleMemory.tile(false)) > room.getAsLong();
-        };
+        boolean small = tiles.isTiled(
+                () -> UpscaleMemory.peakBytes(config, height, width, precision, UpscaleMemory.tile(false)));
         return upscale(picture, UpscaleMemory.tile(small), cancellation);
     }
 

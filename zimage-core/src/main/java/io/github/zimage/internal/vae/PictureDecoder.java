@@ -5,14 +5,13 @@ import io.github.zimage.ZImageException;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.DecodeMemory;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
-import io.github.zimage.placement.VaeTiling;
 import java.util.Locale;
 import java.util.function.Function;
-import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -26,16 +25,14 @@ public final class PictureDecoder {
     private final VaeConfig config;
     private final TensorPlace place;
     private final Fp32Fallback<Decoder> decoder;
-    private final LongSupplier room;
-    private final VaeTiling tiling;
+    private final TileChoice tiles;
 
     /**
      * Takes the decoder's weights from a store, which must stay open as long as the decoder is used.
      *
      * @param reopened opens the store a second time, for other weights in case these fail; called each time they do
      * @param kernels gives those of a precision
-     * @param room tells how many bytes a picture may take on the way; with {@link VaeTiling.Mode#AUTO}, one that would take more is
-     *     decoded in tiles
+     * @param tiles whether pictures go in tiles
      */
     public PictureDecoder(
             VaeConfig config,
@@ -43,14 +40,12 @@ public final class PictureDecoder {
             Supplier<WeightStore> reopened,
             Function<Precision, Kernels> kernels,
             Precision precision,
-            VaeTiling tiling,
-            LongSupplier room) {
+            TileChoice tiles) {
         this.config = config;
         this.decoder = new Fp32Fallback<>(
                 "decoding", precision, weights, reopened, kernels, (store, own) -> new Decoder(config, store, own));
         this.place = weights.place();
-        this.room = room;
-        this.tiling = tiling;
+        this.tiles = tiles;
     }
 
     /**
@@ -94,17 +89,13 @@ public final class PictureDecoder {
         int height = Math.toIntExact(latents.size(1) * config.scale());
         int width = Math.toIntExact(latents.size(2) * config.scale());
         return isTiled(height, width, type, weightBytes)
-                ? half.decode(latents, DecodeMemory.rowsAtOnce(tiling, width), cancellation)
+                ? half.decode(latents, tiles.rowsAtOnce(width), cancellation)
                 : half.decode(latents, cancellation);
     }
 
     /** Decides by what decoding takes, and the weights that were loaded for it alone. */
     private boolean isTiled(int height, int width, Precision type, long weightBytes) {
-        return switch (tiling.mode()) {
-            case ON -> true;
-            case OFF -> false;
-            case AUTO -> weightBytes + DecodeMemory.peakBytes(config, height, width, type, 0) > room.getAsLong();
-        };
+        return tiles.isTiled(() -> weightBytes + DecodeMemory.peakBytes(config, height, width, type, 0));
     }
 
     /** Rounds to 256 levels as diffusers' {@code VaeImageProcessor} does: [1, 3, height, width] to [height, width, 3]. */

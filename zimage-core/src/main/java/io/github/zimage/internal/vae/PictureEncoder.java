@@ -4,15 +4,13 @@ import io.github.zimage.Precision;
 import io.github.zimage.ZImageException;
 import io.github.zimage.internal.config.VaeConfig;
 import io.github.zimage.internal.nn.Kernels;
-import io.github.zimage.internal.placement.DecodeMemory;
 import io.github.zimage.internal.placement.EncodeMemory;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.NotFinite;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.WeightStore;
-import io.github.zimage.placement.VaeTiling;
 import java.util.function.Function;
-import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -28,16 +26,14 @@ public final class PictureEncoder {
     private final VaeConfig config;
     private final TensorPlace place;
     private final Fp32Fallback<Encoder> encoder;
-    private final LongSupplier room;
-    private final VaeTiling tiling;
+    private final TileChoice tiles;
 
     /**
      * Takes the encoder's weights from a store, which must stay open as long as the encoder is used.
      *
      * @param reopened opens the store a second time, for other weights in case these fail; called each time they do
      * @param kernels gives those of a precision
-     * @param room tells how many bytes a picture may take on the way; with {@link VaeTiling.Mode#AUTO}, one that would take more is
-     *     encoded in tiles
+     * @param tiles whether pictures go in tiles
      */
     public PictureEncoder(
             VaeConfig config,
@@ -45,14 +41,12 @@ public final class PictureEncoder {
             Supplier<WeightStore> reopened,
             Function<Precision, Kernels> kernels,
             Precision precision,
-            VaeTiling tiling,
-            LongSupplier room) {
+            TileChoice tiles) {
         this.config = config;
         this.encoder = new Fp32Fallback<>(
                 "encoding", precision, weights, reopened, kernels, (store, own) -> new Encoder(config, store, own));
         this.place = weights.place();
-        this.room = room;
-        this.tiling = tiling;
+        this.tiles = tiles;
     }
 
     /**
@@ -72,7 +66,7 @@ public final class PictureEncoder {
                     (half, type, weightBytes) -> {
                         Tensor image = image(rgb, width, height, Tensors.scalarType(type));
                         return isTiled(height, width, type, weightBytes)
-                                ? half.moments(image, DecodeMemory.rowsAtOnce(tiling, width), cancellation)
+                                ? half.moments(image, tiles.rowsAtOnce(width), cancellation)
                                 : half.moments(image, cancellation);
                     }));
         }
@@ -93,10 +87,6 @@ public final class PictureEncoder {
 
     /** Decides by what encoding takes, and the weights that were loaded for it alone. */
     private boolean isTiled(int height, int width, Precision type, long weightBytes) {
-        return switch (tiling.mode()) {
-            case ON -> true;
-            case OFF -> false;
-            case AUTO -> weightBytes + EncodeMemory.peakBytes(config, height, width, type, 0) > room.getAsLong();
-        };
+        return tiles.isTiled(() -> weightBytes + EncodeMemory.peakBytes(config, height, width, type, 0));
     }
 }

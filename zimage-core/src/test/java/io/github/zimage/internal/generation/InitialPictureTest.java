@@ -13,7 +13,7 @@ import io.github.zimage.SourceImage;
 import io.github.zimage.internal.engine.Lease;
 import io.github.zimage.internal.engine.Relief;
 import io.github.zimage.internal.engine.Session;
-import io.github.zimage.internal.engine.VaeEncoderLoader;
+import io.github.zimage.internal.engine.VaeLoader;
 import io.github.zimage.internal.image.Lanczos;
 import io.github.zimage.internal.image.Pixels;
 import io.github.zimage.internal.placement.Phase;
@@ -95,7 +95,7 @@ final class InitialPictureTest {
         Session session = new Session(engine.model(), new GenerationListener() {}, () -> {}, Relief.NONE);
         return session.run(Phase.ENCODE, () -> {
             try (PointerScope scope = new PointerScope();
-                    Lease<PictureEncoder> encoder = session.use(VaeEncoderLoader.INSTANCE)) {
+                    Lease<PictureEncoder> encoder = session.use(VaeLoader.ENCODER)) {
                 Moments moments = encoder.model().encode(source.rgb(), source.width(), source.height(), () -> {});
                 PictureNoise noise = new PictureNoise(seed, 1, TensorPlace.CPU, shape[0], shape[1], shape[2]);
                 return TransformerProbe.doubles(
@@ -355,7 +355,7 @@ final class InitialPictureTest {
         Session session = new Session(engine.model(), new GenerationListener() {}, () -> {}, Relief.NONE);
         return session.run(Phase.ENCODE, () -> {
             try (PointerScope scope = new PointerScope();
-                    Lease<PictureEncoder> encoder = session.use(VaeEncoderLoader.INSTANCE)) {
+                    Lease<PictureEncoder> encoder = session.use(VaeLoader.ENCODER)) {
                 Moments moments = encoder.model().encode(rgb, width, height, () -> {});
                 return TransformerProbe.doubles(Tensors.toFloats(moments.mode(checkpoint.vae(), TensorPlace.CPU)));
             }

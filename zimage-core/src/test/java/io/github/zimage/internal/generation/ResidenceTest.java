@@ -446,7 +446,7 @@ final class ResidenceTest {
     void streamedVae_isRefused() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> options(Precision.BF16, Map.of(Component.VAE, Residence.streamed(0, 2))))
-                .withMessageStartingWith("the VAE must be resident or parked, but was ");
+                .withMessageStartingWith("vae must be resident or parked, but was ");
     }
 
     private static Map<Component, Residence> allStreamed() {

@@ -9,6 +9,7 @@ import io.github.zimage.internal.image.Pixels;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.nn.Kernels;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.safetensors.SafetensorsHeader;
 import io.github.zimage.internal.safetensors.TensorEntry;
@@ -104,7 +105,7 @@ final class Upscalers {
     }
 
     static PictureUpscaler upscaler(UpscalerFile file, WeightStore store, Precision precision) {
-        return new PictureUpscaler(file.config(), store, kernels(precision), VaeTiling.auto(), () -> Long.MAX_VALUE);
+        return new PictureUpscaler(file.config(), store, kernels(precision), TileChoice.of(VaeTiling.auto()));
     }
 
     private static ByteBuffer bytes(TensorEntry entry) {

@@ -11,6 +11,7 @@ import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.placement.DecodeMemory;
 import io.github.zimage.internal.placement.EncodeMemory;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.WeightStore;
@@ -50,8 +51,7 @@ final class DecodeMemoryMeasuredTest {
                     () -> store,
                     type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
                     precision,
-                    tiling,
-                    () -> Long.MAX_VALUE);
+                    TileChoice.of(tiling));
             decode(decoder, 8); // so that code and constants are there
 
             Files.writeString(CLEAR_REFS, "5"); // the peak starts anew
@@ -81,8 +81,7 @@ final class DecodeMemoryMeasuredTest {
                     () -> store,
                     type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
                     precision,
-                    tiling,
-                    () -> Long.MAX_VALUE);
+                    TileChoice.of(tiling));
             byte[] picture = new byte[3 * SIZE * SIZE];
             encoder.encode(new byte[3 * 64 * 64], 64, 64, () -> {}); // so that code and constants are there
 

@@ -12,6 +12,7 @@ import io.github.zimage.internal.image.Psnr;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.placement.DecodeMemory;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.Checkpoint;
@@ -250,8 +251,7 @@ final class PictureDecoderTest {
                 },
                 type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
                 precision,
-                tiling,
-                () -> room);
+                new TileChoice(tiling, () -> room));
     }
 
     private static WeightStore store(Checkpoint checkpoint) {

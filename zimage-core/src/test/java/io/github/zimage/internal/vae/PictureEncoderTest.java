@@ -12,6 +12,7 @@ import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.nn.AttentionSelector;
 import io.github.zimage.internal.nn.CpuKernels;
 import io.github.zimage.internal.placement.EncodeMemory;
+import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
@@ -207,8 +208,7 @@ final class PictureEncoderTest {
                     },
                     type -> new CpuKernels(AttentionSelector.select(new AttentionBackend("blockwise"), type), type),
                     precision,
-                    tiling,
-                    () -> room);
+                    new TileChoice(tiling, () -> room));
             return encoder.encode(picture(height, width), width, height, cancellation);
         }
     }
