@@ -26,7 +26,8 @@ public final class PrecisionChoice {
     public void set(Component component, Precision precision) {
         if (component.folder().equals(Component.VAE.folder()) && precision.isEightBit()) {
             throw new IllegalArgumentException(
-                    "the precision of %s must be FP32 or BF16, but was %s".formatted(component, precision));
+                    "the %s precision must be FP32 or BF16, but was %s"
+                            .formatted(component.equals(Component.UPSCALER) ? "upscaler's" : "VAE's", precision));
         }
         own.put(component, precision);
     }
