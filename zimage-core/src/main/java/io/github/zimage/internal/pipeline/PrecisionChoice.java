@@ -25,9 +25,8 @@ public final class PrecisionChoice {
      */
     public void set(Component component, Precision precision) {
         if (component.folder().equals(Component.VAE.folder()) && precision.isEightBit()) {
-            throw new IllegalArgumentException(
-                    "the %s precision must be FP32 or BF16, but was %s"
-                            .formatted(component.equals(Component.UPSCALER) ? "upscaler's" : "VAE's", precision));
+            throw new IllegalArgumentException("the %s precision must be FP32 or BF16, but was %s"
+                    .formatted(component.equals(Component.UPSCALER) ? "upscaler's" : "VAE's", precision));
         }
         own.put(component, precision);
     }
