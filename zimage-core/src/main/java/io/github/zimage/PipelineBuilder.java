@@ -48,12 +48,33 @@ public final class PipelineBuilder {
     PipelineBuilder() {}
 
     /**
-     * Sets the checkpoint's folder, in the layout of diffusers: the one that holds {@code model_index.json}. This or an open model is
-     * required. It is opened and checked for each of {@link #build}, {@link #plan}, {@link #convert} and {@link #check}.
+     * Sets the checkpoint: a folder in the layout of diffusers, or a file with the transformer, see {@link ZImageModel.Files}. This or an
+     * open model is required. It is opened and checked for each of {@link #build}, {@link #plan}, {@link #convert} and {@link #check}.
      */
     @CanIgnoreReturnValue
-    public PipelineBuilder model(Path folder) {
-        model.set(Given.value(folder, "model"));
+    public PipelineBuilder model(Path place) {
+        model.set(Given.value(place, "model"));
+        return this;
+    }
+
+    /** Sets a file or folder that the text encoder lies in, for a model whose own place has none or another. */
+    @CanIgnoreReturnValue
+    public PipelineBuilder textEncoder(Path place) {
+        model.set(Component.TEXT_ENCODER, Given.value(place, "textEncoder"));
+        return this;
+    }
+
+    /** As {@link #textEncoder}, for the VAE. */
+    @CanIgnoreReturnValue
+    public PipelineBuilder vae(Path place) {
+        model.set(Component.VAE, Given.value(place, "vae"));
+        return this;
+    }
+
+    /** As {@link #textEncoder}, for the tokenizer: a {@code tokenizer.json}, or a folder with one. */
+    @CanIgnoreReturnValue
+    public PipelineBuilder tokenizer(Path place) {
+        model.setTokenizer(Given.value(place, "tokenizer"));
         return this;
     }
 
@@ -64,10 +85,7 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /**
-     * Sets the precision of all components that have none of their own, {@link Precision#BF16} unless set. With one of
-     * 8 bits the VAE has {@link Precision#BF16}.
-     */
+    /** Sets the precision of all components that have none of their own, {@link Precision#BF16} unless set. With one of 8 bits the VAE has {@link Precision#BF16}. */
     @CanIgnoreReturnValue
     public PipelineBuilder precision(Precision precision) {
         precisions.setAll(Given.value(precision, "precision"));
@@ -93,9 +111,8 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Sets whether pictures are decoded in tiles, {@link VaeTiling#auto} unless set: in tiles then if the plan for the memory says
-     * so, or if a whole picture would take more than half of the memory that is available when it is decoded, which is known on
-     * Linux only.
+     * Sets whether pictures are decoded in tiles, {@link VaeTiling#auto} unless set: in tiles then if the plan for the memory says so, or if
+     * a whole picture would take more than half of the memory that is available when it is decoded, which is known on Linux only.
      */
     @CanIgnoreReturnValue
     public PipelineBuilder vaeTiling(VaeTiling tiling) {
@@ -165,19 +182,15 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /**
-     * Sets what computes all components that are not {@linkplain #place placed} elsewhere. Unless set, it is the first graphics card
-     * that can be used, if the module for it, {@code zimage-cuda}, is there; or else the CPU.
-     */
+    /** Sets what computes all components that are not {@linkplain #place placed} elsewhere. Unless set, it is the first graphics card that can be used, if the module for it, {@code zimage-cuda}, is there; or else the CPU. */
     @CanIgnoreReturnValue
     public PipelineBuilder device(Device device) {
         return devices(List.of(Given.value(device, "device")));
     }
 
     /**
-     * Sets several devices, each of which gets the whole model: a request goes to one that has nothing to do, and the pictures of a
-     * request are shared out among those, each drawn as it would be on one device. All are planned for alike, and a memory budget
-     * is for each.
+     * Sets several devices, each of which gets the whole model: a request goes to one that has nothing to do, and the pictures of a request are shared
+     * out among those, each drawn as it would be on one device. All are planned for alike, and a memory budget is for each.
      *
      * @throws IllegalArgumentException if there is none, or one is there twice
      */
@@ -191,14 +204,12 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Sets whether the transformer's work is recorded and replayed, false unless set: on an NVIDIA card as a CUDA graph, so that the
-     * processor orders a step by one call in place of a thousand. The pictures are the same. What is recorded is for a size and a
-     * length of the prompt, in steps of 32 tokens, the second time that they come; the eight used last are kept until {@link
-     * ZImagePipeline#trim}.
+     * Sets whether the transformer's work is recorded and replayed, false unless set: on an NVIDIA card as a CUDA graph, so that the processor orders
+     * a step by one call in place of a thousand. The pictures are the same. What is recorded is for a size and a length of the prompt, in steps of 32
+     * tokens, the second time that they come; the eight used last are kept until {@link ZImagePipeline#trim}.
      *
-     * <p>Where it cannot be, all goes on as without, and the log says why: on the CPU, where ordering takes no time to speak of; on a
-     * card without room for all weights and the recordings; if LibTorch, the driver or an attention backend refuses. When memory runs
-     * out, recordings are the first to go.
+     * <p>Where it cannot be, all goes on as without, and the log says why: on the CPU, where ordering takes no time to speak of; on a card without room
+     * for all weights and the recordings; if LibTorch, the driver or an attention backend refuses. When memory runs out, recordings are the first to go.
      */
     @CanIgnoreReturnValue
     public PipelineBuilder compileTransformer(boolean compile) {
@@ -206,10 +217,7 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /**
-     * Draws a picture of each size, in one step or, if the transformer is compiled, two, before {@link #build} returns, so that what
-     * is chosen, compiled and allocated for a size does not hold up the first request.
-     */
+    /** Draws a picture of each size, in one step or, if the transformer is compiled, two, before {@link #build} returns, so that what is chosen, compiled and allocated for a size does not hold up the first request. */
     @CanIgnoreReturnValue
     public PipelineBuilder warmUp(ImageSize... sizes) {
         this.warmUp = Given.list(Arrays.asList(Given.value(sizes, "sizes")), "sizes");
@@ -217,10 +225,10 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Sets whether weights are read into memory of their own instead of being mapped from their files, false unless set. A page of a
-     * mapped file that cannot be read ends the process; a file that cannot be read ends in a {@link ModelLoadException}. Files on
-     * another machine, or served by a program (NFS, SMB, FUSE and the like), are always read; set this where a disk cannot be trusted,
-     * or other programs may cut files short. Loading takes longer, and memory that a mapping shares with other processes is not shared.
+     * Sets whether weights are read into memory of their own instead of being mapped from their files, false unless set. A page of a mapped file that
+     * cannot be read ends the process; a file that cannot be read ends in a {@link ModelLoadException}. Files on another machine, or served by a program
+     * (NFS, SMB, FUSE and the like), are always read; set this where a disk cannot be trusted, or other programs may cut files short. Loading takes
+     * longer, and memory that a mapping shares with other processes is not shared.
      */
     @CanIgnoreReturnValue
     public PipelineBuilder readWeights(boolean read) {
@@ -235,10 +243,7 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /**
-     * Sets where the weights of a component are. Those of components that are not placed are where the memory budget, or the
-     * machine's memory, lets the pipeline be fastest.
-     */
+    /** Sets where the weights of a component are. Those of components that are not placed are where the memory budget, or the machine's memory, lets the pipeline be fastest. */
     @CanIgnoreReturnValue
     public PipelineBuilder place(Component component, Placement placement) {
         placements.put(Given.value(component, "component"), Given.value(placement, "placement"));
@@ -246,12 +251,10 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Sets how much memory the process may have while the pipeline draws: the Java heap, LibTorch, and all pages of files that
-     * are mapped. Unless set, it is what the machine has available when the pipeline is built. Weights that do not fit are
-     * read from the files again whenever they are needed.
+     * Sets how much memory the process may have while the pipeline draws: the Java heap, LibTorch, and all pages of files that are mapped. Unless set,
+     * it is what the machine has available when the pipeline is built. Weights that do not fit are read from the files again whenever they are needed.
      *
-     * <p>If the pipeline computes on a graphics card, it is the card's memory that is meant, and beside planning LibTorch is told
-     * not to take more. The machine's memory is taken to suffice.
+     * <p>If the pipeline computes on a graphics card, it is the card's memory that is meant, and beside planning LibTorch is told not to take more. The machine's memory is taken to suffice.
      *
      * <p>On the CPU the budget is kept by planning, not by force. {@link ZImagePipeline#generateAll} refuses requests that would need more.
      */
@@ -261,10 +264,7 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /**
-     * Sets the request that needs the most memory of all that are to come, one picture of 1024 by 1024 pixels unless set: that
-     * the memory is planned for. Only sizes and counts matter.
-     */
+    /** Sets the request that needs the most memory of all that are to come, one picture of 1024 by 1024 pixels unless set: that the memory is planned for. Only sizes and counts matter. */
     @CanIgnoreReturnValue
     public PipelineBuilder planFor(GenerationRequest request) {
         this.plannedRequest = Given.value(request, "planFor");
@@ -273,8 +273,7 @@ public final class PipelineBuilder {
 
     /**
      * Sets how many threads compute, at best one a processor; more than four a processor do not. The one that gives them work is one of them.
-     * Unset, it is what the environment variable {@code OMP_NUM_THREADS} says, or else one a core, as far as affinity and control groups
-     * let this process use them.
+     * Unset, it is what the environment variable {@code OMP_NUM_THREADS} says, or else one a core, as far as affinity and control groups let this process use them.
      *
      * @throws IllegalArgumentException unless between 1 and 1024
      */
@@ -287,10 +286,7 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /**
-     * Sets whether the pipeline closes itself when the JVM ends, true unless set. An application that ends in an order of its own, such
-     * as a server that finishes what runs, must then close it before the JVM ends, or that may hang.
-     */
+    /** Sets whether the pipeline closes itself when the JVM ends, true unless set. An application that ends in an order of its own, such as a server that finishes what runs, must then close it before the JVM ends, or that may hang. */
     @CanIgnoreReturnValue
     public PipelineBuilder closeAtShutdown(boolean closesAtShutdown) {
         this.closesAtShutdown = closesAtShutdown;
@@ -305,9 +301,8 @@ public final class PipelineBuilder {
     }
 
     /**
-     * Loads the model. Blocks meanwhile. Weights that are stored in the precision they are computed in are mapped and take no
-     * memory of their own until used; others are converted: on the disk, the first time, where the {@link #conversionCache} keeps
-     * them, or else in memory, each time.
+     * Loads the model. Blocks meanwhile. Weights that are stored in the precision they are computed in are mapped and take no memory of their own until used;
+     * others are converted: on the disk, the first time, where the {@link #conversionCache} keeps them, or else in memory, each time.
      *
      * @throws IllegalStateException if no model was set
      * @throws ModelLoadException if the checkpoint is missing, damaged or not supported

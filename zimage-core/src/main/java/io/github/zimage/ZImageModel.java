@@ -2,6 +2,7 @@ package io.github.zimage;
 
 import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.pipeline.OpenModel;
+import io.github.zimage.internal.singlefile.ModelFiles;
 import io.github.zimage.internal.tuning.ModelKey;
 import io.github.zimage.placement.MemoryPlan;
 import java.nio.file.Path;
@@ -40,11 +41,12 @@ public final class ZImageModel implements AutoCloseable {
      * Opens a checkpoint: reads its configurations and the headers of its weights' files, and checks that every weight is there in the
      * right shape. Reads no weights, and needs no native libraries.
      *
-     * @param folder a folder in the layout of diffusers: the one that holds {@code model_index.json}
+     * @param model a folder in the layout of diffusers, the one that holds {@code model_index.json}, or a file with the transformer; see
+     *     {@link Files}
      * @throws ModelLoadException if anything is missing, damaged or not supported
      */
-    public static ZImageModel open(Path folder) {
-        return new ZImageModel(OpenModel.open(Given.value(folder, "folder"), null));
+    public static ZImageModel open(Path model) {
+        return Files.of(model).open();
     }
 
     /**
@@ -53,8 +55,58 @@ public final class ZImageModel implements AutoCloseable {
      * @param variant such as {@code bf16} for {@code model.bf16.safetensors}
      * @throws IllegalArgumentException if the variant cannot be part of a file's name
      */
-    public static ZImageModel open(Path folder, String variant) {
-        return new ZImageModel(OpenModel.open(Given.value(folder, "folder"), Given.value(variant, "variant")));
+    public static ZImageModel open(Path model, String variant) {
+        return Files.of(model).variant(variant).open();
+    }
+
+    /**
+     * The files of a model. It is a folder in the layout of diffusers, or a single file (safetensors, GGUF) with the transformer in it,
+     * under the names of diffusers or those of the original program and of ComfyUI, maybe with text encoder and VAE. What a file holds is
+     * told by its tensors, not by its name. Parts that are neither in it nor named are looked for beside it, as ComfyUI lays files out and
+     * in a diffusers folder that it lies in, then in the caches of Hugging Face and ModelScope. What no file says of a configuration is
+     * taken from the tensors' shapes or assumed to be Z-Image-Turbo's; {@link ModelInfo#notes} says so. Immutable.
+     */
+    public static final class Files {
+        private final ModelFiles files;
+
+        private Files(ModelFiles files) {
+            this.files = files;
+        }
+
+        /** Returns a model of which only the folder, or the file with the transformer, is named. */
+        public static Files of(Path model) {
+            return new Files(ModelFiles.of(Given.value(model, "model"), null));
+        }
+
+        /** Returns the same with the text encoder in a file, in its folder or in a checkpoint's. */
+        public Files textEncoder(Path place) {
+            return new Files(files.withTextEncoder(Given.value(place, "textEncoder")));
+        }
+
+        /** Returns the same with the VAE in a file, in its folder or in a checkpoint's. */
+        public Files vae(Path place) {
+            return new Files(files.withVae(Given.value(place, "vae")));
+        }
+
+        /** Returns the same with the tokenizer in a {@code tokenizer.json}, or a folder with one. */
+        public Files tokenizer(Path place) {
+            return new Files(files.withTokenizer(Given.value(place, "tokenizer")));
+        }
+
+        /** Returns the same with a variant of the weights' files, such as {@code bf16}, preferred in folders. */
+        public Files variant(String variant) {
+            return new Files(files.withVariant(Given.value(variant, "variant")));
+        }
+
+        /**
+         * Opens them, as {@link ZImageModel#open(Path)} does.
+         *
+         * @throws ModelLoadException if anything is missing, damaged or not supported; of parts that were looked for the message says where
+         * @throws IllegalArgumentException if the variant cannot be part of a file's name
+         */
+        public ZImageModel open() {
+            return new ZImageModel(OpenModel.open(files));
+        }
     }
 
     /** Returns what the checkpoint holds. */

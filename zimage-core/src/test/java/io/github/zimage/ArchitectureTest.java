@@ -33,6 +33,9 @@ final class ArchitectureTest {
             Set.of("tuning"),
             Set.of("conversion"),
             Set.of("lora"),
+            Set.of("singlefile"),
+            Set.of("gguf"),
+            Set.of("quantized"),
             Set.of("weights"),
             Set.of("config"),
             Set.of("torchfile"),
@@ -46,7 +49,19 @@ final class ArchitectureTest {
 
     /** What files are read by. */
     private static final List<String> FILES = List.of(
-            "tuning", "conversion", "lora", "weights", "config", "torchfile", "safetensors", "numbers", "io", "system");
+            "tuning",
+            "conversion",
+            "lora",
+            "singlefile",
+            "gguf",
+            "quantized",
+            "weights",
+            "config",
+            "torchfile",
+            "safetensors",
+            "numbers",
+            "io",
+            "system");
 
     @Test
     void internalPackages_useOnlyWhatLiesBelow() throws IOException {

@@ -45,16 +45,15 @@ public final class Tuner {
     /** How much of the memory that can be had FP32 may take to be tried: the activations need some, too. */
     private static final double MEMORY_SHARE = 0.8;
 
-    private final Path folder;
-    private final @Nullable String variant;
+    private final ZImageModel.Files files;
     private final GenerationRequest request;
     private final Consumer<PipelineBuilder> settings;
     private final TuningListener listener;
     private final GenerationListener pictureListener;
 
     private Tuner(Builder builder) {
-        folder = Objects.requireNonNull(builder.model, "model must be set");
-        variant = builder.variant;
+        ZImageModel.Files model = Objects.requireNonNull(builder.model, "model must be set");
+        files = builder.variant == null ? model : model.variant(builder.variant);
         request = GenerationRequest.builder()
                 .prompt(PROMPT)
                 .size(builder.size.width(), builder.size.height())
@@ -83,7 +82,7 @@ public final class Tuner {
      * @throws GenerationCancelledException if the thread was interrupted
      */
     public TuningResult tune() {
-        try (ZImageModel model = variant == null ? ZImageModel.open(folder) : ZImageModel.open(folder, variant)) {
+        try (ZImageModel model = files.open()) {
             return tune(model);
         }
     }
@@ -188,7 +187,7 @@ public final class Tuner {
 
     /** Collects what a {@link Tuner} needs. */
     public static final class Builder {
-        private @Nullable Path model;
+        private ZImageModel.@Nullable Files model;
         private @Nullable String variant;
         private ImageSize size = ImageSize.square(512);
         private int steps = GenerationRequest.DEFAULT_STEPS;
@@ -199,10 +198,16 @@ public final class Tuner {
 
         private Builder() {}
 
-        /** Sets the checkpoint's folder, in the layout of diffusers. Required. */
+        /** Sets the checkpoint: a folder in the layout of diffusers, or a file with the transformer. Required. */
         @CanIgnoreReturnValue
-        public Builder model(Path folder) {
-            this.model = Objects.requireNonNull(folder, "model");
+        public Builder model(Path place) {
+            return files(ZImageModel.Files.of(Objects.requireNonNull(place, "model")));
+        }
+
+        /** As {@link #model(Path)}, for a model whose parts lie in several places. */
+        @CanIgnoreReturnValue
+        public Builder files(ZImageModel.Files files) {
+            this.model = Objects.requireNonNull(files, "model");
             return this;
         }
 

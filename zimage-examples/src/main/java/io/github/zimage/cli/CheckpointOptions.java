@@ -15,12 +15,13 @@ final class CheckpointOptions {
     @Option(
             names = {"-m", "--model"},
             required = true,
-            paramLabel = "DIR|NAME",
-            description = "Folder of a Z-Image checkpoint in the diffusers layout, or a name on a hub.")
+            paramLabel = "DIR|FILE|NAME",
+            description =
+                    "Folder of a Z-Image checkpoint in the diffusers layout, a safetensors or GGUF file, or a name on a hub.")
     private Path folder;
 
     @Mixin
-    private VariantOption variant;
+    private PartOptions parts;
 
     @Mixin
     private DownloadOptions download;
@@ -30,15 +31,11 @@ final class CheckpointOptions {
 
     /** Opens it. */
     ZImageModel open() {
-        return variant.open(download.located(folder, command));
+        return parts.open(download.located(folder, command));
     }
 
     /** Has a tuner open it. */
     void apply(Tuner.Builder tuner) {
-        tuner.model(download.located(folder, command));
-        String name = variant.name();
-        if (name != null) {
-            tuner.variant(name);
-        }
+        tuner.files(parts.files(download.located(folder, command)));
     }
 }

@@ -7,6 +7,7 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageParameters;
 import io.github.zimage.Lora;
 import io.github.zimage.LoraReport;
+import io.github.zimage.ModelInfo;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.ZImageException;
 import io.github.zimage.ZImageModel;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,37 +29,40 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Says what a checkpoint or a LoRA holds, or what a picture was made with. */
-@Command(name = "info", description = "Says what a checkpoint or a LoRA holds, or what a picture was made with.")
+/** Says what a model or a LoRA holds, or what a picture was made with. */
+@Command(name = "info", description = "Says what a model or a LoRA holds, or what a picture was made with.")
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class InfoCommand implements Runnable {
+    private static final Pattern WEIGHTS = Pattern.compile(".*\\.(safetensors|sft|gguf)");
     private static final String INDENT = " ".repeat(19);
 
     @Spec
     private CommandSpec spec;
 
     @Parameters(
-            paramLabel = "DIR|FILE.png|FILE.safetensors|FILE.pth",
-            description = "Folder of a checkpoint, a PNG file, a LoRA, or an upscaler.")
+            paramLabel = "DIR|FILE",
+            description = "A checkpoint's folder, a safetensors or GGUF file with a model or a part of one, a LoRA,"
+                    + " an upscaler (.safetensors or .pth), or a PNG file.")
     private Path path;
 
     @Mixin
-    private VariantOption variant;
+    private PartOptions parts;
 
     @Override
     public void run() {
         PrintWriter out = spec.commandLine().getOut();
-        if (Files.isDirectory(path)) {
-            try (ZImageModel model = variant.open(path)) {
+        if (Files.isDirectory(path) || (isOfWeights() && parts.any())) {
+            try (ZImageModel model = parts.open(path)) {
                 out.println(ShownText.lines(model.info().toString()));
             }
-        } else if (Files.exists(path) && variant.name() != null) {
-            throw new IllegalArgumentException("--variant is for checkpoint folders, but %s is a file".formatted(path));
+        } else if (Files.exists(path) && !isOfWeights() && parts.any()) {
+            throw new IllegalArgumentException(
+                    "--variant, --text-encoder, --vae and --tokenizer are for models, but %s is none".formatted(path));
         } else if (isPyTorch()) {
             out.println(describe(UpscalerModel.read(path)));
-        } else if (isSafetensors()) {
+        } else if (isOfWeights()) {
             Optional<UpscalerModel> upscaler = upscaler();
-            out.println(upscaler.isPresent() ? describe(upscaler.get()) : ShownText.lines(describeLora()));
+            out.println(upscaler.isPresent() ? describe(upscaler.get()) : ShownText.lines(describeWeights()));
         } else if (Files.exists(path)) {
             out.print(describePicture());
             out.flush();
@@ -68,8 +73,22 @@ final class InfoCommand implements Runnable {
         }
     }
 
-    private boolean isSafetensors() {
-        return Files.exists(path) && path.toString().toLowerCase(Locale.ROOT).endsWith(".safetensors");
+    private boolean isOfWeights() {
+        return Files.exists(path)
+                && WEIGHTS.matcher(path.toString().toLowerCase(Locale.ROOT)).matches();
+    }
+
+    /** A file is a LoRA if it can be told as one, and else a model or a part of it. */
+    private String describeWeights() {
+        try {
+            return describeLora();
+        } catch (ModelLoadException noLora) {
+            try {
+                return ModelInfo.read(path).toString();
+            } catch (ModelLoadException noModel) {
+                throw String.valueOf(noModel.getMessage()).contains("is a LoRA") ? noLora : noModel;
+            }
+        }
     }
 
     private boolean isPyTorch() {

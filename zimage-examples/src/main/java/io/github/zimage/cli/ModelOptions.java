@@ -20,14 +20,14 @@ final class ModelOptions {
 
     @Option(
             names = {"-m", "--model"},
-            paramLabel = "DIR|NAME",
+            paramLabel = "DIR|FILE|NAME",
             description =
-                    "Folder of a Z-Image checkpoint in the diffusers layout, or its name on a hub, such as Tongyi-MAI/Z-Image-Turbo (default: the environment variable "
+                    "Folder of a Z-Image checkpoint in the diffusers layout, a safetensors or GGUF file, or a name on a hub, such as Tongyi-MAI/Z-Image-Turbo (default: the environment variable "
                             + VARIABLE + ", else the demo model, which draws everyday things on plain backgrounds).")
     private @Nullable Path model;
 
     @Mixin
-    private VariantOption variant;
+    private PartOptions parts;
 
     @Mixin
     private DownloadOptions download;
@@ -62,6 +62,6 @@ final class ModelOptions {
     /** Opens the model, after unpacking the demo model or downloading what is named, if somebody agrees. */
     ZImageModel open() {
         Path chosen = chosen();
-        return variant.open(chosen == null ? DemoModel.path() : download.located(chosen, command));
+        return parts.open(chosen == null ? DemoModel.path() : download.located(chosen, command));
     }
 }

@@ -112,7 +112,7 @@ final class MainTest {
                 "info missing.png      | there is no file missing.png",
                 "info /dev/null        | /dev/null is not a file",
                 "info @args            | there is no folder @args",
-                "plan                  | Missing required option: '--model=DIR|NAME'",
+                "plan                  | Missing required option: '--model=DIR|FILE|NAME'",
                 "plan --model m --card 8g --memory 8g | --memory plans for the CPU, --card for a card: give one of them",
                 "plan --model m --size big | a size must be like 1024x768, 1024, 16:9 or 16:9@1024, but was 'big'",
                 "plan --model m --count 0 | count must be between 1 and 1000, but was 0",
@@ -212,7 +212,10 @@ final class MainTest {
                         .filter(line -> line.matches(" {2,6}-.*"))
                         .map(line -> line.strip().split(" {2,}", -1)[0]))
                 .containsExactly(
-                        "-m, --model=DIR|NAME",
+                        "-m, --model=DIR|FILE|NAME",
+                        "--text-encoder=FILE|DIR",
+                        "--vae=FILE|DIR",
+                        "--tokenizer=FILE|DIR",
                         "--variant=NAME",
                         "--yes",
                         "-p, --prompt=TEXT",

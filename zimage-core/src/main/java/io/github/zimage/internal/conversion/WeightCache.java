@@ -4,6 +4,7 @@ import io.github.zimage.Component;
 import io.github.zimage.ModelLoadException;
 import io.github.zimage.Precision;
 import io.github.zimage.internal.safetensors.SafetensorsWriter;
+import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -142,7 +143,7 @@ public final class WeightCache {
                     component.folder(),
                     storageTypes(weights),
                     precision,
-                    size(weights.byteSize()),
+                    size(weights.storedBytes()),
                     size(ConvertedFile.dataBytes(entry.layout())),
                     entry.file());
             ConvertedFile.write(
@@ -206,7 +207,7 @@ public final class WeightCache {
 
     private static String storageTypes(WeightIndex weights) {
         return weights.tensors().values().stream()
-                .map(tensor -> tensor.type().name())
+                .map(TensorEntry::encoding)
                 .distinct()
                 .collect(Collectors.joining(", "));
     }

@@ -38,12 +38,18 @@ final class WeightKey {
             for (TensorEntry tensor : weights.tensors().values()) {
                 Path own = tensor.file();
                 put(digest, tensor.name(), tensor.type(), tensor.shape());
-                put(digest, own == null ? tensor.data().key() : paths.indexOf(own));
+                put(digest, own == null ? made(tensor, paths) : paths.indexOf(own));
                 put(digest, tensor.offset(), tensor.byteSize());
                 digest.update(sample(tensor, files));
             }
         }
         return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /** What is made while it is read depends on how, and of which files. */
+    private static String made(TensorEntry tensor, List<Path> paths) {
+        return tensor.data().key()
+                + tensor.data().files().stream().map(paths::indexOf).toList();
     }
 
     private static ByteBuffer sample(TensorEntry tensor, TensorFiles files) throws IOException {

@@ -2,10 +2,11 @@ package io.github.zimage.internal.pipeline;
 
 import io.github.zimage.Component;
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.singlefile.ModelFiles;
+import io.github.zimage.internal.singlefile.SingleFile;
 import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.FileState;
-import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -29,11 +30,10 @@ public final class OpenModel implements AutoCloseable {
     /**
      * Opens a checkpoint and checks it.
      *
-     * @param variant the variant of the weights' files, or null
      * @throws ModelLoadException if anything is missing, damaged or not supported
      */
-    public static OpenModel open(Path folder, @Nullable String variant) {
-        return new OpenModel(Checkpoint.open(folder, variant));
+    public static OpenModel open(ModelFiles files) {
+        return new OpenModel(SingleFile.open(files));
     }
 
     /** Returns what was opened. */

@@ -41,6 +41,16 @@ public interface TensorData {
     /** Returns what the bytes depend on beside the files, as a text that changes with it; empty for the bytes of a file. */
     String key();
 
+    /** Returns what people call the format that files hold these numbers in, where that is another one than they are read in; else nothing. */
+    default String encoding() {
+        return "";
+    }
+
+    /** Returns how many bytes of files some of these bytes are made of, about. */
+    default long storedBytes(long bytes) {
+        return bytes;
+    }
+
     /** Returns the bytes of a file. */
     static TensorData of(Path file) {
         return new FileData(file);

@@ -34,6 +34,16 @@ public record TensorEntry(
         return byteSize * Byte.SIZE / type.bits();
     }
 
+    /** Returns what people call the format that files hold the tensor's numbers in. */
+    public String encoding() {
+        return data.encoding().isEmpty() ? type.name() : data.encoding();
+    }
+
+    /** Returns how many bytes of files the tensor takes, about. */
+    public long storedBytes() {
+        return data.storedBytes(byteSize);
+    }
+
     /** Returns the file that has the tensor's bytes as they are, or null if they are made while they are read. */
     public @Nullable Path file() {
         return data.mappable();

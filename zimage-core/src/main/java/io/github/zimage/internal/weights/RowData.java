@@ -63,12 +63,23 @@ public abstract class RowData implements TensorData {
             int count = (int) Math.min(wanted, Math.max(1, MOST_BYTES / rowBytes));
             float[] values = new float[count * columns];
             rows(files, position / rowBytes, values);
-            ByteBuffer made = ByteBuffer.allocate(count * rowBytes).order(ByteOrder.LITTLE_ENDIAN);
-            made.asFloatBuffer().put(values);
-            made.position(skipped).limit((int) Math.min(made.capacity(), (long) skipped + bytes.remaining()));
-            position += made.remaining();
-            bytes.put(made);
+            position += put(values, skipped, bytes);
         }
+    }
+
+    /** Writes as many bytes of numbers as there is room for, but for some at the beginning, and returns how many. */
+    private static int put(float[] values, int skipped, ByteBuffer bytes) {
+        int length = (int) Math.min((long) values.length * Float.BYTES - skipped, bytes.remaining());
+        if (skipped == 0 && length % Float.BYTES == 0) {
+            ByteBuffer target = bytes.slice().order(ByteOrder.LITTLE_ENDIAN);
+            target.asFloatBuffer().put(values, 0, length / Float.BYTES);
+            bytes.position(bytes.position() + length);
+            return length;
+        }
+        ByteBuffer made = ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        made.asFloatBuffer().put(values);
+        bytes.put(made.position(skipped).limit(skipped + length));
+        return length;
     }
 
     /** Returns all numbers of a tensor of F32, F16 or BF16. */

@@ -67,7 +67,12 @@ public final class WeightIndex {
                 .toList();
     }
 
-    /** Returns the size of all tensors in bytes, as they are stored. */
+    /** Returns how many bytes of files all tensors take, about. */
+    public long storedBytes() {
+        return tensors.values().stream().mapToLong(TensorEntry::storedBytes).sum();
+    }
+
+    /** Returns the size of all tensors in bytes, as they are read. */
     public long byteSize() {
         return tensors.values().stream().mapToLong(TensorEntry::byteSize).sum();
     }
@@ -193,7 +198,7 @@ public final class WeightIndex {
         if (!problems.isEmpty()) {
             int named = Math.min(problems.size(), NAMED_PROBLEMS);
             String rest = problems.size() > named ? "; and " + (problems.size() - named) + " more" : "";
-            throw new ModelLoadException(label + ": the weights do not fit config.json: "
+            throw new ModelLoadException(label + ": the weights do not fit the configuration: "
                     + String.join("; ", problems.subList(0, named)) + rest);
         }
         long unused = tensors.keySet().stream()

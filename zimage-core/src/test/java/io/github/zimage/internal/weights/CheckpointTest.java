@@ -111,7 +111,7 @@ class CheckpointTest {
                 "model_index.json|\"vae\"|\"tae\"|model_index.json: vae must be a library and a class, one of AutoencoderKL, but was absent",
                 "transformer/config.json|\"cap_feat_dim\" : 64|\"cap_feat_dim\" : 65|cap_feat_dim must be the text encoder's hidden_size = 64, but was 65",
                 "vae/config.json|\"latent_channels\" : 16|\"latent_channels\" : 8|in_channels must be the VAE's latent_channels = 8, but was 16",
-                "transformer/config.json|\"n_layers\" : 3|\"n_layers\" : 4|transformer: the weights do not fit config.json: layers.3.attention.norm_q.weight is missing",
+                "transformer/config.json|\"n_layers\" : 3|\"n_layers\" : 4|transformer: the weights do not fit the configuration: layers.3.attention.norm_q.weight is missing",
                 "text_encoder/config.json|\"vocab_size\" : 512|\"vocab_size\" : 513|embed_tokens.weight must have shape [513, 64], but has [512, 64]",
                 "vae/config.json|\"use_post_quant_conv\" : false|\"use_post_quant_conv\" : true|post_quant_conv.weight is missing",
             })

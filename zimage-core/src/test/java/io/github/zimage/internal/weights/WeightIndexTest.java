@@ -248,9 +248,10 @@ class WeightIndexTest {
         List.of("m1", "m2", "m3", "m4", "m5").forEach(name -> expected.put(name, List.of(1L)));
         assertThatThrownBy(() -> index.check(expected))
                 .isInstanceOf(ModelLoadException.class)
-                .hasMessage("transformer: the weights do not fit config.json: good must have shape [1, 1], but has [1];"
-                        + " int must be stored as F32, F16 or BF16, but is I32; m1 is missing; m2 is missing;"
-                        + " m3 is missing; and 2 more");
+                .hasMessage(
+                        "transformer: the weights do not fit the configuration: good must have shape [1, 1], but has [1];"
+                                + " int must be stored as F32, F16 or BF16, but is I32; m1 is missing; m2 is missing;"
+                                + " m3 is missing; and 2 more");
     }
 
     @Test
