@@ -2,8 +2,10 @@ package io.github.zimage;
 
 import io.github.zimage.placement.MemoryPlan;
 import java.awt.image.BufferedImage;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Hears how a generation, or the loading of a pipeline, gets on. Every method does nothing unless overridden.
@@ -70,6 +72,14 @@ public interface GenerationListener {
      */
     default int previewSize(int step) {
         return 0;
+    }
+
+    /**
+     * The file of a small decoder for previews, TAEF1 in safetensors: they have the picture's size then, also where the VAE's weights do not stay, for
+     * 6 % of its multiplications. Asked once, before the first step; null, the default, is for none. For Flux's latents, which are Z-Image's.
+     */
+    default @Nullable Path previewDecoder() {
+        return null;
     }
 
     /**

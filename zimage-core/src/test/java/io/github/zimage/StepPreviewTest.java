@@ -1,12 +1,14 @@
 package io.github.zimage;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.zimage.placement.Placement;
 import java.awt.image.BufferedImage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -44,6 +46,48 @@ final class StepPreviewTest {
         GeneratedImage image =
                 pipeline.generateAll(TinyModel.request().build(), previews).get(0);
         assertThat(pixels(previews.images.get(1))).isEqualTo(pixels(image.toBufferedImage()));
+    }
+
+    // TAEF1 has the size of the picture and comes before the VAE; a file that is none ends the generation by its name.
+    @Test
+    void previewsByTaef1_areInFullSize_alsoWhereTheVaeDoesNotStay() {
+        Path tiny = Path.of("src/test/resources/previews/taef1.safetensors");
+        GenerationRequest request = TinyModel.request().build();
+        List<BufferedImage> resident = previews(pipeline, request, tiny);
+        assertThat(resident).allSatisfy(each -> assertThat(each.getWidth()).isEqualTo(64));
+        assertThat(pixels(resident.get(1)))
+                .isNotEqualTo(pixels(previews(pipeline, request, null).get(1)));
+        try (ZImagePipeline parked = TinyModel.pipeline(folder)
+                .attention(AttentionBackend.BLOCKWISE)
+                .place(Component.VAE, Placement.parkedOnDisk())
+                .build()) {
+            assertThat(pixels(previews(parked, request, tiny).get(1))).isEqualTo(pixels(resident.get(1)));
+        }
+        assertThatThrownBy(() -> previews(pipeline, request, Path.of("pom.xml")))
+                .isInstanceOf(ModelLoadException.class)
+                .hasMessageContaining("pom.xml");
+    }
+
+    private static List<BufferedImage> previews(
+            ZImagePipeline from, GenerationRequest request, @Nullable Path decoder) {
+        List<BufferedImage> shown = new ArrayList<>();
+        from.generateAll(request, new GenerationListener() {
+            @Override
+            public int previewSize(int step) {
+                return 64;
+            }
+
+            @Override
+            public @Nullable Path previewDecoder() {
+                return decoder;
+            }
+
+            @Override
+            public void onPreview(int step, int index, BufferedImage preview) {
+                shown.add(preview);
+            }
+        });
+        return shown;
     }
 
     @Test

@@ -65,7 +65,7 @@ final class GpuCheck implements Callable<Integer> {
     @Parameters(
             paramLabel = "PART",
             description =
-                    "fidelity, img2img, img2img-times, upscale, lora, lora-times, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true,"
+                    "fidelity, img2img, img2img-times, upscale, lora, lora-times, step-cache, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true,"
                             + " devices=NAME+NAME, profile=true and place=COMPONENT/PLACEMENT, such as bf16:attention=flash or bf16:memory=4g"
                             + " (default: a choice of all).")
     private List<String> parts = List.of(
@@ -73,6 +73,7 @@ final class GpuCheck implements Callable<Integer> {
             ImageToImagePart.NAME,
             LoraPart.NAME,
             UpscalePart.NAME,
+            StepCachePart.NAME,
             KernelCheck.PART,
             AttentionCheck.PART,
             "bf16",
@@ -143,7 +144,12 @@ final class GpuCheck implements Callable<Integer> {
     /** Returns whether there was time for a part; says so if not. */
     private boolean checkInTime(String part, Findings findings) throws IOException, InterruptedException {
         if (secondsLeft() > 0) {
-            boolean small = List.of(FidelityPart.NAME, ImageToImagePart.NAME, LoraPart.NAME, UpscalePart.NAME)
+            boolean small = List.of(
+                            FidelityPart.NAME,
+                            ImageToImagePart.NAME,
+                            LoraPart.NAME,
+                            UpscalePart.NAME,
+                            StepCachePart.NAME)
                     .contains(part);
             make(small ? options.smallModel() : options.model(), small ? Size.TINY : Size.TURBO);
         }
@@ -180,6 +186,7 @@ final class GpuCheck implements Callable<Integer> {
                 case UpscalePart.NAME -> new UpscalePart(options, findings).run();
                 case LoraPart.NAME -> new LoraPart(options, findings).compare();
                 case LoraPart.TIMES -> new LoraPart(options, findings).time();
+                case StepCachePart.NAME -> new StepCachePart(options, findings).compare();
                 case KernelCheck.PART ->
                     onDevice((device, checkpoint) ->
                             new KernelCheck(device, checkpoint, findings::report).checkAll(options.largestSize()));

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
 
 /** Writes previews into files. */
 final class PreviewFiles {
@@ -19,16 +20,25 @@ final class PreviewFiles {
 
     private final int every;
     private final String pattern;
+    private final @Nullable Path decoder;
 
     /**
      * Writes nothing yet.
      *
      * @param every how many steps there are from one preview to the next; 0 for none
      * @param pattern the files' names
+     * @param decoder as {@link GenerationListener#previewDecoder}
      */
-    PreviewFiles(int every, String pattern) {
+    PreviewFiles(int every, String pattern, @Nullable Path decoder) {
         this.every = every;
         this.pattern = pattern;
+        this.decoder = every > 0 ? decoder : null;
+    }
+
+    /** Returns the file of what decodes them, or null for what there is. */
+    @Nullable
+    Path decoder() {
+        return decoder;
     }
 
     /** Returns the name of a file. */

@@ -1,8 +1,10 @@
 package io.github.zimage.cli;
 
 import io.github.zimage.GenerationRequest;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What pictures look like on the way: how often that is written, and where. */
@@ -27,6 +29,13 @@ final class PreviewOptions {
                             + " {step} each takes the place of the one before (default: ${DEFAULT-VALUE}).")
     private String pattern;
 
+    @Option(
+            names = "--preview-decoder",
+            paramLabel = "F.safetensors",
+            description =
+                    "TAEF1, which decodes them fast and in full size (default: the VAE where its weights stay, or rough colours).")
+    private @Nullable Path decoder;
+
     /**
      * Checks the options, and that the files can be written.
      *
@@ -43,6 +52,10 @@ final class PreviewOptions {
             throw new IllegalArgumentException("--preview-out must have %s in it for %d pictures, but was '%s'"
                     .formatted(PreviewFiles.PICTURE, request.totalCount(), pattern));
         }
+        if (decoder != null && !Files.isReadable(decoder)) {
+            throw new IllegalArgumentException(
+                    "--preview-decoder must be a file that can be read, but was '" + decoder + "'");
+        }
         if (every > 0) {
             OutputFile.check(Path.of(PreviewFiles.name(pattern, 1, 1)));
         }
@@ -50,6 +63,6 @@ final class PreviewOptions {
 
     /** Returns what writes the files. */
     PreviewFiles files() {
-        return new PreviewFiles(every, pattern);
+        return new PreviewFiles(every, pattern, decoder);
     }
 }

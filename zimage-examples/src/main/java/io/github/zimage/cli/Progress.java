@@ -4,6 +4,7 @@ import io.github.zimage.Component;
 import io.github.zimage.GenerationListener;
 import io.github.zimage.Sampling.StepCache;
 import java.awt.image.BufferedImage;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.stream.IntStream;
@@ -20,7 +21,7 @@ final class Progress implements GenerationListener, AutoCloseable {
     private final @Nullable ProgressLine line;
     private int steps;
     private StepCache cache = StepCache.OFF;
-    private PreviewFiles previews = new PreviewFiles(0, "");
+    private PreviewFiles previews = new PreviewFiles(0, "", null);
 
     private Progress(@Nullable ProgressLine line) {
         this.line = line;
@@ -118,6 +119,11 @@ final class Progress implements GenerationListener, AutoCloseable {
     /** Has previews written. */
     synchronized void writePreviews(PreviewFiles files) {
         previews = files;
+    }
+
+    @Override
+    public synchronized @Nullable Path previewDecoder() {
+        return previews.decoder();
     }
 
     @Override

@@ -19,8 +19,10 @@ import io.github.zimage.internal.placement.Phase;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.schedule.NoiseSchedule;
+import io.github.zimage.internal.vae.TinyDecoder;
 import io.github.zimage.internal.weights.Checkpoint;
 import io.github.zimage.internal.weights.UpscalerFile;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -149,39 +151,51 @@ public final class Generation {
                 request,
                 schedule.steps().size(),
                 listener);
-        StepPreviews previews = new StepPreviews(
-                listener,
-                session.model().resident(VaeLoader.DECODER),
-                LatentColours.of(checkpoint.vae()),
-                checkpoint.vae().scale(),
-                session.cancellation());
         List<Conditions.Group> groups =
                 conditions.groups(session.model().options().limits().picturesAtOnce());
-        for (Evaluation at : evaluations) { // 5. Steps
-            if (at.beginsStep()) {
-                previews.ask(at.step());
-            }
-            for (Conditions.Group group : groups) {
-                try (PointerScope scope = new PointerScope()) {
-                    List<Tensor> velocities = guidance.velocities(denoiser, group, at, watch);
-                    for (int i = 0; i < velocities.size(); i++) {
-                        Picture picture = group.pictures().get(i);
-                        previews.show(at, picture.index(), picture.latents(), velocities.get(i));
-                        picture.advance(at, velocities.get(i));
-                        watch.onAdvance(at, picture);
+        try (StepPreviews previews = previews()) {
+            for (Evaluation at : evaluations) { // 5. Steps
+                if (at.beginsStep()) {
+                    previews.ask(at.step());
+                }
+                for (Conditions.Group group : groups) {
+                    try (PointerScope scope = new PointerScope()) {
+                        List<Tensor> velocities = guidance.velocities(denoiser, group, at, watch);
+                        for (int i = 0; i < velocities.size(); i++) {
+                            Picture picture = group.pictures().get(i);
+                            previews.show(at, picture.index(), picture.latents(), velocities.get(i));
+                            picture.advance(at, velocities.get(i));
+                            watch.onAdvance(at, picture);
+                        }
                     }
                 }
-            }
-            if (at.endsStep()) {
-                clock.onOrdered(); // 6. On a GPU, told one step later
-            }
-            if (session.model().place().isCpu()) {
-                watch.require(); // elsewhere that would wait
+                if (at.endsStep()) {
+                    clock.onOrdered(); // 6. On a GPU, told one step later
+                }
+                if (session.model().place().isCpu()) {
+                    watch.require(); // elsewhere that would wait
+                }
             }
         }
         clock.finish();
         watch.require();
         steps = clock.durations();
+    }
+
+    private StepPreviews previews() {
+        Path tiny = listener.previewDecoder();
+        return new StepPreviews(
+                listener,
+                tiny == null
+                        ? null
+                        : TinyDecoder.load(
+                                tiny,
+                                checkpoint.vae().latentChannels(),
+                                session.model().place()),
+                session.model().resident(VaeLoader.DECODER),
+                LatentColours.of(checkpoint.vae()),
+                checkpoint.vae().scale(),
+                session.cancellation());
     }
 
     private NoiseSchedule wholeSchedule(InitialLatents begin) {

@@ -5,7 +5,9 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.internal.engine.PhaseWatch;
 import io.github.zimage.internal.placement.Phase;
 import java.awt.image.BufferedImage;
+import java.nio.file.Path;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Passes on what happens in one of the two passes of a generation, whose steps are counted together. Of the first, prompts are heard and no pictures, which
@@ -40,6 +42,11 @@ record PassListener(GenerationListener target, int before, int all, boolean isLa
     @Override
     public void onStep(int step, int steps, Duration elapsed) {
         target.onStep(before + step, all, elapsed);
+    }
+
+    @Override
+    public @Nullable Path previewDecoder() {
+        return target.previewDecoder();
     }
 
     @Override

@@ -10,6 +10,7 @@ import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.schedule.Evaluation;
 import io.github.zimage.internal.schedule.Step;
 import io.github.zimage.internal.vae.PictureDecoder;
+import io.github.zimage.internal.vae.TinyDecoder;
 import java.awt.image.BufferedImage;
 import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
@@ -21,10 +22,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Shows the listener what pictures look like between the steps, if it wants to see that. */
-final class StepPreviews {
+final class StepPreviews implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StepPreviews.class);
 
     private final GenerationListener listener;
+    private final @Nullable TinyDecoder tiny;
     private final @Nullable PictureDecoder decoder;
     private final @Nullable LatentColours colours;
     private final int vaeScale;
@@ -34,6 +36,7 @@ final class StepPreviews {
     /**
      * Shows nothing yet.
      *
+     * @param tiny comes before the others, and is closed with this; null if there is none
      * @param decoder null if there is none that always stays in memory: then colours are shown
      * @param colours those of the latents; null if they are not known: then nothing is shown without a decoder
      * @param vaeScale how many pixels a latent has on a side
@@ -41,11 +44,13 @@ final class StepPreviews {
      */
     StepPreviews(
             GenerationListener listener,
+            @Nullable TinyDecoder tiny,
             @Nullable PictureDecoder decoder,
             @Nullable LatentColours colours,
             int vaeScale,
             Runnable cancellation) {
         this.listener = listener;
+        this.tiny = tiny;
         this.decoder = decoder;
         this.colours = colours;
         this.vaeScale = vaeScale;
@@ -63,9 +68,7 @@ final class StepPreviews {
      * @param picture the picture's index in the request
      */
     void show(Evaluation at, int picture, Tensor latents, Tensor velocity) {
-        PictureDecoder used = decoder;
-        LatentColours rough = colours;
-        if (size <= 0 || !at.endsStep() || (used == null && rough == null)) {
+        if (size <= 0 || !at.endsStep() || (tiny == null && decoder == null && colours == null)) {
             return;
         }
         BufferedImage image;
@@ -74,12 +77,8 @@ final class StepPreviews {
             if (!NotFinite.isFinite(target)) {
                 return; // what is wrong with the picture is said of it, not of its preview
             }
-            int side = side(
-                    Math.toIntExact(latents.size(1)), Math.toIntExact(latents.size(2)), used == null ? 1 : vaeScale);
-            Tensor reduced = torch.avg_pool2d(target, side, side);
-            Tensor decoded = used != null
-                    ? used.decode(reduced, cancellation)
-                    : Objects.requireNonNull(rough).rgb(TensorPlace.CPU.take(reduced));
+            int side = side(Math.toIntExact(latents.size(1)), Math.toIntExact(latents.size(2)));
+            Tensor decoded = decoded(torch.avg_pool2d(target, side, side));
             image = AwtImage.of(
                     Math.toIntExact(decoded.size(1)), Math.toIntExact(decoded.size(0)), Tensors.toBytes(decoded));
         } catch (RuntimeException e) {
@@ -95,9 +94,27 @@ final class StepPreviews {
         listener.onPreview(at.step().number(), picture + 1, image);
     }
 
+    /** Returns [h, w, 3] bytes. */
+    private Tensor decoded(Tensor latents) {
+        if (tiny != null) {
+            return tiny.decode(latents);
+        }
+        return decoder != null
+                ? decoder.decode(latents, cancellation)
+                : Objects.requireNonNull(colours).rgb(TensorPlace.CPU.take(latents));
+    }
+
     /** Returns how many latents a side are averaged, so that the preview is as large as was asked for. */
-    private int side(int height, int width, int scale) {
+    private int side(int height, int width) {
+        int scale = tiny != null ? tiny.scale() : decoder != null ? vaeScale : 1;
         int wanted = Math.max(1, size / scale);
         return Math.min(Math.min(height, width), (Math.max(height, width) + wanted - 1) / wanted);
+    }
+
+    @Override
+    public void close() {
+        if (tiny != null) {
+            tiny.close();
+        }
     }
 }

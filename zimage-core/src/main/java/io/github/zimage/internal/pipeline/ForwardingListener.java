@@ -6,8 +6,10 @@ import io.github.zimage.GenerationListener;
 import io.github.zimage.OutOfDeviceMemoryException;
 import io.github.zimage.placement.MemoryPlan;
 import java.awt.image.BufferedImage;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Passes everything on. Subclasses override what they want to hear themselves. */
 public class ForwardingListener implements GenerationListener {
@@ -45,6 +47,11 @@ public class ForwardingListener implements GenerationListener {
     @Override
     public void onStep(int step, int steps, Duration elapsed) {
         target.onStep(step, steps, elapsed);
+    }
+
+    @Override
+    public @Nullable Path previewDecoder() {
+        return target.previewDecoder();
     }
 
     @Override
