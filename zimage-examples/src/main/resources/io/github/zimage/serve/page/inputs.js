@@ -65,16 +65,15 @@ function addressOf(held) {
   return addresses.get(held.key);
 }
 
-/** Returns a picture as the server reads it: PNG and JPEG as they are, all else, and what is very large, drawn anew. */
+/** Returns a picture as the server reads it: PNG and JPEG as they are; all else, and what is larger than any picture is drawn, made anew. */
 async function readable(file) {
-  const image = await decode(file), most = 4096, scale = Math.min(1, most / Math.max(image.naturalWidth, image.naturalHeight));
+  const image = await decode(file), most = 2048, scale = Math.min(1, most / Math.max(image.naturalWidth, image.naturalHeight));
   const made = { key: newKey(), name: file.name ?? "", width: image.naturalWidth, height: image.naturalHeight, blob: file };
-  if (!["image/png", "image/jpeg"].includes(file.type) || scale < 1 || file.size > 16 << 20) {
+  if (!["image/png", "image/jpeg"].includes(file.type) || scale < 1 || file.size > 8 << 20) {
     made.width = Math.round(image.naturalWidth * scale); made.height = Math.round(image.naturalHeight * scale);
     const canvas = el("canvas", { width: made.width, height: made.height });
     canvas.getContext("2d").drawImage(image, 0, 0, made.width, made.height);
-    made.blob = await toBlob(canvas, "image/png");
-    if (made.blob.size > 16 << 20) made.blob = await toBlob(canvas, "image/jpeg", 0.95);
+    made.blob = await (file.type === "image/jpeg" ? toBlob(canvas, "image/jpeg", 0.95) : toBlob(canvas, "image/png"));
   }
   URL.revokeObjectURL(image.src);
   return made;
