@@ -2,7 +2,7 @@
 const standard = { prompt: "", ratio: "1:1", tier: "publish", width: "", height: "", count: 1, seed: "", negative: "", guidance: 0, nag: 1, steps: 8, sampler: "", schedule: "", loras: [], more: false, rest: {} };
 const plain = ["prompt", "width", "height", "count", "seed", "negative", "guidance", "nag", "steps", "sampler", "schedule"];
 /** What a request may say beside that; the form only keeps it from a picture, so that its settings draw the same. */
-const others = ["shift", "cfg_normalization", "cfg_truncation", "guidance_method", "guidance_rescale", "cfg_zero_steps", "apg_momentum", "apg_threshold", "apg_eta", "nag_tau", "nag_alpha", "sigmas", "hires", "noise_reduction", "fit", "strength_mode", "mask_mode", "mask_cells", "mask_padding"];
+const others = ["shift", "step_cache", "upscaler", "cfg_normalization", "cfg_truncation", "guidance_method", "guidance_rescale", "cfg_zero_steps", "apg_momentum", "apg_threshold", "apg_eta", "nag_tau", "nag_alpha", "sigmas", "hires", "noise_reduction", "fit", "strength_mode", "mask_mode", "mask_cells", "mask_padding"];
 const ofPictures = ["fit", "strength_mode", "mask_mode", "mask_cells", "mask_padding"];
 const usual = { cfg_normalization: 0, cfg_truncation: 1 };
 const ratios = ["1:1", "4:3", "3:2", "16:9", "own", "3:4", "2:3", "9:16"];
