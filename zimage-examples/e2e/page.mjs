@@ -9,7 +9,7 @@ import * as results from "./page/results.mjs";
 const [url, folder, ...only] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
 const steps = { ...form, ...results, ...pictures };
-const order = ["language", "welcome", "key", "unreachable", "keys", "templates", "notes", "sizes", "more", "errors", "drawing", "queue", "reload", "largeView", "favourites", "files", "inputs", "strength", "edges", "mask", "useAgain"];
+const order = ["language", "welcome", "key", "unreachable", "keys", "templates", "notes", "sizes", "more", "errors", "drawing", "queue", "reload", "largeView", "favourites", "files", "inputs", "strength", "variation", "edges", "mask", "useAgain"];
 check(order.length === Object.keys(steps).length, "every check is in the order");
 const browser = await launch();
 try {

@@ -14,7 +14,7 @@ export async function language(visit) {
   const latin = await page.evaluate(() => {
     const texts = [...document.querySelectorAll("[aria-label], [placeholder], [title]")].flatMap(each => [each.ariaLabel, each.placeholder, each.title]);
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (walk.nextNode()) if (!walk.currentNode.parentElement.closest("script, style, #model, #loras")) texts.push(walk.currentNode.data);
+    while (walk.nextNode()) if (!walk.currentNode.parentElement.closest("script, style, #model, #loras, #upscaler")) texts.push(walk.currentNode.data);
     return texts.filter(Boolean).join(" ").match(/[A-Za-z]{3,}(-[a-z]+)*/g) ?? [];
   });
   check(latin.length > 5, "the texts were looked at");
@@ -139,7 +139,11 @@ export async function more(visit) {
   await visit.refused(await visit.word("seedWrong"), "a seed of more than 64 bits");
   await visit.fill("#seed", "18446744073709551615");
   if (info.loras.length) { await page.selectOption("#loras select", info.loras[0]); await page.fill("#loras input", "0.5"); }
+  if (info.upscalers.length) await page.selectOption("#upscaler", info.upscalers[0]);
+  else check(!await page.isVisible("#upscaling"), "nothing to enlarge with");
   const body = await visit.draw();
+  equal(body.upscaler, info.upscalers[0], "the upscaler that is sent");
+  if (body.upscaler) check((await visit.pixels("#gallery .tile img")).width > body.width, "an enlarged picture");
   equal([body.negative_prompt, body.nag_scale, body.guidance, body.steps, body.sampler, body.schedule], ["blurry", 2, undefined, 3, "heun", "beta"], "what is sent");
   equal(body.loras, info.loras.length ? [{ name: info.loras[0], weight: 0.5 }] : undefined, "LoRAs that are sent");
   const settings = await page.evaluate(async () => settingsOf(gallery.pictures[0].blob));

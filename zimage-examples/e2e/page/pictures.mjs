@@ -52,10 +52,22 @@ export async function strength(visit) {
   await page.keyboard.press("Escape");
 }
 
+export async function variation(visit) {
+  const { page } = visit;
+  await page.fill("#prompt", "");
+  const body = await visit.draw();
+  equal([body.prompt, body.strength], [undefined, 0.2], "words and strength of a variation");
+  equal(await page.textContent("#gallery .tile .words"), await visit.word("variation"), "what it is called");
+  await page.fill("#prompt", "a cat");
+}
+
 export async function edges(visit) {
   const { page } = visit;
   await page.click("#inputs summary");
   await page.fill("#extend-right", "32");
+  await page.fill("#prompt", "");
+  await visit.refused(await visit.word("missing"), "new edges without words");
+  await page.fill("#prompt", "a cat");
   equal(await page.evaluate(() => inputs.image.change), 0.2, "the strength that was chosen");
   const body = await visit.draw(), { width, height } = await visit.pixels("#gallery .tile img");
   equal(body.extend, [0, 0, 32, 0], "what is drawn beyond the edges");

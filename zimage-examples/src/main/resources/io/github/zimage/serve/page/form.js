@@ -1,8 +1,8 @@
 /** The form: what it holds, how it is kept, and the request that it makes. */
-const standard = { prompt: "", ratio: "1:1", tier: "publish", width: "", height: "", count: 1, seed: "", negative: "", guidance: 0, nag: 1, steps: 8, sampler: "", schedule: "", loras: [], more: false, rest: {} };
-const plain = ["prompt", "width", "height", "count", "seed", "negative", "guidance", "nag", "steps", "sampler", "schedule"];
+const standard = { prompt: "", ratio: "1:1", tier: "publish", width: "", height: "", count: 1, seed: "", negative: "", guidance: 0, nag: 1, steps: 8, sampler: "", schedule: "", upscaler: "", loras: [], more: false, rest: {} };
+const plain = ["prompt", "width", "height", "count", "seed", "negative", "guidance", "nag", "steps", "sampler", "schedule", "upscaler"];
 /** What a request may say beside that; the form only keeps it from a picture, so that its settings draw the same. */
-const others = ["shift", "step_cache", "upscaler", "cfg_normalization", "cfg_truncation", "guidance_method", "guidance_rescale", "cfg_zero_steps", "apg_momentum", "apg_threshold", "apg_eta", "nag_tau", "nag_alpha", "sigmas", "hires", "noise_reduction", "fit", "strength_mode", "mask_mode", "mask_cells", "mask_padding"];
+const others = ["shift", "step_cache", "cfg_normalization", "cfg_truncation", "guidance_method", "guidance_rescale", "cfg_zero_steps", "apg_momentum", "apg_threshold", "apg_eta", "nag_tau", "nag_alpha", "sigmas", "hires", "noise_reduction", "fit", "strength_mode", "mask_mode", "mask_cells", "mask_padding"];
 const ofPictures = ["fit", "strength_mode", "mask_mode", "mask_cells", "mask_padding"];
 const usual = { cfg_normalization: 0, cfg_truncation: 1 };
 const ratios = ["1:1", "4:3", "3:2", "16:9", "own", "3:4", "2:3", "9:16"];
@@ -74,10 +74,11 @@ function showNotes() {
   $("negative-note").hidden = !$("negative").value.trim() || Number($("guidance").value) > 0 || Number($("nag").value) > 1;
 }
 function fillChoices() {
-  for (const [id, names] of [["sampler", info?.samplers ?? []], ["schedule", info?.schedules ?? []]]) {
-    $(id).replaceChildren(option("", t("usual")), ...names.map(name => option(name, samplerNames[name] ?? name)));
+  for (const [id, names] of [["sampler", info?.samplers ?? []], ["schedule", info?.schedules ?? []], ["upscaler", info?.upscalers ?? []]]) {
+    $(id).replaceChildren(option("", t(id === "upscaler" ? "none" : "usual")), ...names.map(name => option(name, samplerNames[name] ?? name)));
     $(id).value = settings[id];
   }
+  $("upscaling").hidden = !info?.upscalers.length;
 }
 
 function addLora(name = "", weight = 1) {
@@ -124,20 +125,21 @@ function request() {
   read(); problem("");
   const prompt = $("prompt").value.trim(), open = openSlots(prompt), seed = $("seed").value.trim();
   if (!info) { problem(t("lost")); load(); return null; }
-  if (!prompt) { problem(t("missing"), $("prompt")); return null; }
+  if (!prompt && !inputs.image.canVary) { problem(t("missing"), $("prompt")); return null; }
   if (prompt.length > info.max_prompt) { problem(t("tooLong", info.max_prompt), $("prompt")); return null; }
   if (open.length) { problem(t("open", open.join(" ")), $("prompt")); selectSlot(); return null; }
   if (wrongSize() || wrongNumber("count", 1, info.max_count, true)) return null;
   if (!/^\d*$/.test(seed) || BigInt(seed || 0) >= 1n << 64n) { problem(t("seedWrong"), $("seed")); return null; }
   if (wrongNumber("guidance", 0, 100, false) || wrongNumber("nag", 1, 20, false) || wrongNumber("steps", 1, info.max_steps, true)) return null;
   if (Number($("guidance").value) > 0 && Number($("nag").value) > 1) { problem(t("both"), $("nag")); return null; }
-  const body = { prompt, ...size(), steps: Number($("steps").value), count: Number($("count").value) };
+  const body = { ...prompt && { prompt }, ...size(), steps: Number($("steps").value), count: Number($("count").value) };
   if (seed) body.seed = seed;
   if ($("negative").value.trim()) body.negative_prompt = $("negative").value.trim();
   if (Number($("guidance").value) > 0) body.guidance = Number($("guidance").value);
   if (Number($("nag").value) > 1) body.nag_scale = Number($("nag").value);
   if ($("sampler").value) body.sampler = $("sampler").value;
   if ($("schedule").value) body.schedule = $("schedule").value;
+  if ($("upscaler").value) body.upscaler = $("upscaler").value;
   if (loras().length) body.loras = loras();
   for (const [name, value] of Object.entries(settings.rest)) if (inputs.image.source || !ofPictures.includes(name)) body[name] = value;
   return body;
@@ -145,11 +147,13 @@ function request() {
 /** Takes the settings of a picture, by the names of the API, into the form. */
 function take(body) {
   const next = { ...standard, tier: settings.tier, more: settings.more, prompt: body.prompt ?? "", seed: String(body.seed ?? ""), negative: body.negative_prompt ?? "", guidance: body.guidance ?? 0, nag: body.nag_scale ?? 1, steps: body.steps ?? 8, sampler: body.sampler ?? "", schedule: body.schedule ?? "" };
+  const upscaler = (body.upscaler ?? "").split("@")[0]; // files say its digest, too
+  if (info.upscalers.includes(upscaler)) next.upscaler = upscaler;
   next.loras = (body.loras ?? []).map(each => typeof each === "string" ? { name: each, weight: 1 } : { name: each.name, weight: each.weight ?? 1 });
   if (body.width) Object.assign(next, named(body) ?? { ratio: "own", width: body.width, height: body.height });
   else if (inputs.image.source) next.ratio = "picture";
   next.rest = Object.fromEntries(others.filter(name => body[name] !== undefined && body[name] !== usual[name]).map(name => [name, body[name]]));
-  next.more ||= Object.keys(next.rest).length > 0 || Boolean(next.negative || next.sampler || next.schedule) || next.guidance > 0 || next.nag > 1 || next.steps !== 8;
+  next.more ||= Object.keys(next.rest).length > 0 || Boolean(next.negative || next.sampler || next.schedule || next.upscaler) || next.guidance > 0 || next.nag > 1 || next.steps !== 8;
   settings = next;
   keep(); problem(""); fillForm();
 }

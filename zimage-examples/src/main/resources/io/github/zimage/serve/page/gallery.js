@@ -1,3 +1,5 @@
+/** What a picture is called: its prompt, if it has one. */
+const nameOf = body => body.prompt || t("variation");
 /** The pictures, newest first, with those that are being drawn before them. */
 const gallery = {
   pictures: [], onlyFavourites: false,
@@ -37,17 +39,17 @@ const gallery = {
   },
   shape(tile, shot, { width, height }) { tile.style.setProperty("--r", width / height); shot.style.aspectRatio = `${width} / ${height}`; },
   tile(picture) {
-    const shot = el("button", { type: "button", className: "shot", onclick: () => view.open(picture) }, el("img", { src: addressOf(picture), alt: picture.body.prompt, loading: "lazy" }));
+    const shot = el("button", { type: "button", className: "shot", onclick: () => view.open(picture) }, el("img", { src: addressOf(picture), alt: nameOf(picture.body), loading: "lazy" }));
     const star = iconButton("favourite", () => this.favour(picture), "star");
     star.setAttribute("aria-pressed", picture.favourite);
     const under = el("div", { className: "under" }, star, iconButton("input", () => useAsInput(picture)), iconButton("use", () => useSettings(picture)), iconButton("save", () => save(picture)));
-    const tile = el("li", { className: "tile", data: { key: picture.key } }, shot, el("p", { className: "words", textContent: picture.body.prompt, title: picture.body.prompt }), under);
+    const tile = el("li", { className: "tile", data: { key: picture.key } }, shot, el("p", { className: "words", textContent: nameOf(picture.body), title: nameOf(picture.body) }), under);
     this.shape(tile, shot, picture);
     return tile;
   },
   jobTile(job) {
     const shot = el("div", { className: "shot" }), bar = el("progress", { max: 1, value: 0, named: "drawing" }), state = el("p", { className: "state" });
-    const tile = el("li", { className: "tile job", data: { key: job.key } }, shot, el("p", { className: "words", textContent: job.body.prompt, title: job.body.prompt }), el("div", { className: "under" }, state, el("span")));
+    const tile = el("li", { className: "tile job", data: { key: job.key } }, shot, el("p", { className: "words", textContent: nameOf(job.body), title: nameOf(job.body) }), el("div", { className: "under" }, state, el("span")));
     shot.append(bar);
     return tile;
   },

@@ -2,7 +2,9 @@
 class PictureInput {
   constructor(role, place) { Object.assign(this, { role, place, source: null, mask: null, strength: null, extend: [0, 0, 0, 0] }); }
   /** Returns how much changes: what was said, or what the server takes. */
-  get change() { return this.strength ?? (this.mask || this.extend.some(Boolean) ? 1 : 0.6); }
+  get change() { return changeOf(this); }
+  /** Whether it can be drawn without words: they say what comes where there is nothing yet. */
+  get canVary() { return Boolean(this.source) && !this.mask && !this.extend.some(Boolean); }
   async restore() {
     const saved = kept.read("input." + this.role, null);
     if (saved) await this.set(saved);
@@ -57,6 +59,7 @@ class PictureInput {
     return box;
   }
 }
+const changeOf = ({ strength, mask, extend }) => strength ?? (mask || extend.some(Boolean) ? 1 : 0.6);
 const percent = share => Math.round(share * 100) + " %";
 const addresses = new Map();
 /** Returns an address of what the database holds, the same as long as the page lives. */

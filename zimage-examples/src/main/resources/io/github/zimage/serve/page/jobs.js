@@ -36,7 +36,7 @@ async function withPictures(body, refs) {
   if (!refs.source) return whole;
   whole.image = await dataOf(refs.source);
   if (refs.mask) whole.mask = await dataOf(refs.mask);
-  if (refs.strength !== null) whole.strength = refs.strength;
+  whole.strength = changeOf(refs);
   if (refs.extend.some(Boolean)) whole.extend = refs.extend;
   return whole;
 }

@@ -5,8 +5,8 @@ const view = {
     if (!$("view").open) { this.from = picture.key; $("view").showModal(); }
     Object.assign(this, { picture, scale: 1, x: 0, y: 0 });
     this.fingers.clear();
-    $("view-image").src = addressOf(picture); $("view-image").alt = picture.body.prompt;
-    $("view-prompt").textContent = picture.body.prompt;
+    $("view-image").src = addressOf(picture); $("view-image").alt = nameOf(picture.body);
+    $("view-prompt").textContent = nameOf(picture.body);
     $("view").querySelector(".star").setAttribute("aria-pressed", picture.favourite);
     this.compare(false); this.showFacts(); this.place(); this.showSave();
     const list = gallery.shown, at = list.indexOf(picture);
@@ -22,9 +22,9 @@ const view = {
     const add = (word, value) => { if (value !== undefined && value !== null && value !== "") lines.push(el("dt", { word }), el("dd", { textContent: value })); };
     add("size", `${picture.width} × ${picture.height}`); add("seed", picture.seed); add("steps", body.steps);
     if (picture.guidance) add("guidance", picture.guidance);
-    add("nag", body.nag_scale); add("negative", body.negative_prompt); add("sampler", samplerNames[body.sampler] ?? body.sampler); add("schedule", samplerNames[body.schedule] ?? body.schedule);
+    add("nag", body.nag_scale); add("negative", body.negative_prompt); add("sampler", samplerNames[body.sampler] ?? body.sampler); add("schedule", samplerNames[body.schedule] ?? body.schedule); add("upscaler", body.upscaler);
     add("loras", (body.loras ?? []).map(each => `${each.name} ${each.weight}`).join(", "));
-    if (picture.refs?.source) add("strength", percent(picture.refs.strength ?? (picture.refs.mask || picture.refs.extend.some(Boolean) ? 1 : 0.6)));
+    if (picture.refs?.source) add("strength", percent(changeOf(picture.refs)));
     add("time", (picture.drawn / 1000).toFixed(1) + " s");
     $("view-facts").replaceChildren(...lines);
   },

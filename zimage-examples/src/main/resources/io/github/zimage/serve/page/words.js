@@ -9,7 +9,7 @@ const words = {
     sizeNote: (most, side) => `Multiples of 16; together at most ${most} pixels, as ${side} × ${side} has.`,
     loras: "LoRA", weight: "Weight", addLora: "Add a LoRA", count: "Pictures", seed: "Seed", random: "random",
     more: "More", negative: "What to avoid", negativeHint: "blurry, text, people…", negativeOff: "Without guidance or NAG this has no effect.", nagOn: "Set NAG to 2",
-    guidance: "Guidance", nag: "NAG", steps: "Steps", sampler: "Sampler", schedule: "Schedule", usual: "Standard", restNote: "Also from the picture:", restOff: "Leave it out", reset: "Back to the standard settings",
+    guidance: "Guidance", nag: "NAG", steps: "Steps", sampler: "Sampler", schedule: "Schedule", upscaler: "Enlarge with", variation: "Variation", usual: "Standard", restNote: "Also from the picture:", restOff: "Leave it out", reset: "Back to the standard settings",
     draw: "Draw", cancel: "Cancel", pictures: "Pictures", all: "All", favourites: "Favourites", filter: "Which pictures to show", noFavourites: "No favourites yet: mark a picture with its star.",
     welcome: "What would you like to see?", dropHint: "Drop or paste a picture to start from it. A PNG that was made here brings its settings back.", dropNow: "Drop the picture",
     limitsSmall: "This is a small model for trying things out: it knows some hundred simple things and places them on coloured grounds.",
@@ -35,7 +35,7 @@ const words = {
     sizeNote: (most, side) => `须为 16 的倍数；总像素不超过 ${most}，即 ${side} × ${side}。`,
     loras: "LoRA", weight: "权重", addLora: "添加 LoRA", count: "张数", seed: "种子", random: "随机",
     more: "更多", negative: "不要出现", negativeHint: "模糊、文字、人物……", negativeOff: "没有引导或 NAG 时，这里不起作用。", nagOn: "把 NAG 设为 2",
-    guidance: "引导强度", nag: "NAG", steps: "步数", sampler: "采样器", schedule: "调度", usual: "标准", restNote: "图片里还有：", restOff: "不使用", reset: "恢复标准设置",
+    guidance: "引导强度", nag: "NAG", steps: "步数", sampler: "采样器", schedule: "调度", upscaler: "放大模型", variation: "变体", usual: "标准", restNote: "图片里还有：", restOff: "不使用", reset: "恢复标准设置",
     draw: "开始绘制", cancel: "取消", pictures: "图片", all: "全部", favourites: "收藏", filter: "显示哪些图片", noFavourites: "还没有收藏：点图片下的星标即可收藏。",
     welcome: "想看到什么？", dropHint: "拖入或粘贴一张图片，就从它开始画。这里生成的 PNG 会带回它的设置。", dropNow: "松开以放入图片",
     limitsSmall: "这是供试用的小模型：它认识几百种简单的事物，并把它们放在彩色背景上。",
@@ -57,7 +57,7 @@ const words = {
       out_of_memory: "内存不足：请减小尺寸或张数。", failed: "没能画出来，原因见服务器日志。", request_too_large: "请求太大：请用小一些的图片。", not_found: "服务器上没有这个任务了。", too_many_watchers: "同时查看的页面太多。", invalid_value: "服务器不接受这个值"
     },
     slots: { subject: "主体", text: "文字" },
-    params: { prompt: "提示词", negative_prompt: "不要出现", size: "尺寸", width: "宽", height: "高", steps: "步数", count: "张数", seed: "种子", guidance: "引导强度", nag_scale: "NAG", strength: "改动多少", image: "图片", mask: "遮罩", loras: "LoRA", sampler: "采样器", schedule: "调度", extend: "向画面外延伸" },
+    params: { prompt: "提示词", negative_prompt: "不要出现", size: "尺寸", width: "宽", height: "高", steps: "步数", count: "张数", seed: "种子", guidance: "引导强度", nag_scale: "NAG", strength: "改动多少", image: "图片", mask: "遮罩", loras: "LoRA", sampler: "采样器", schedule: "调度", upscaler: "放大模型", extend: "向画面外延伸" },
     names: {
       "film-photo": "胶片摄影", "studio-photo": "影棚摄影", "street-photo": "街头摄影", "macro-photo": "微距摄影", "aerial-photo": "航拍摄影", "black-and-white": "黑白照片", cinematic: "电影感", "oil-painting": "油画", watercolour: "水彩", "ink-painting": "水墨画", gongbi: "工笔",
       "ukiyo-e": "浮世绘", "pencil-sketch": "铅笔素描", "paper-cut": "剪纸", "pixel-art": "像素艺术", "flat-illustration": "扁平插画", "picture-book": "儿童绘本", anime: "动画", clay: "黏土", "low-poly": "低多边形", portrait: "肖像", product: "产品", poster: "海报", landscape: "风光"
