@@ -26,6 +26,9 @@ const gallery = {
     }));
     if (focused?.isConnected) focused.focus({ preventScroll: true });
     $("gallery").dataset.few = all.length <= 1 ? "1" : all.length <= 2 ? "2" : all.length <= 6 ? "6" : "";
+    const shapes = new Set(all.map(each => each.width / each.height)); // of one shape, they stand in columns
+    $("gallery").dataset.even = all.length > 2 && shapes.size === 1;
+    $("gallery").style.setProperty("--r", [...shapes][0] ?? 1);
     $("welcome").hidden = !info || this.pictures.length + jobs.length > 0;
     $("nothing").hidden = !this.onlyFavourites || all.length > 0;
     document.querySelector(".bar").hidden = this.pictures.length + jobs.length === 0;
