@@ -80,7 +80,7 @@ final class MainTest {
                 "--latents-out /dev/null   | cannot write /dev/null: it is not a regular file",
                 "--out /proc/fox.png       | cannot write /proc/fox.png: no file can be made in /proc",
                 "--memory 8               | Invalid value for option '--memory': memory must be a number with a unit, such as 8g or 512m, but was '8'",
-                "--place gpu              | Invalid value for option '--place' (PART=WHERE): must be text=, transformer= or vae= and a place, but was 'gpu'",
+                "--place gpu              | Invalid value for option '--place' (PART=WHERE): must be text=, transformer=, vae= or upscaler= and a place, but was 'gpu'",
                 "--device gpu             | --device must be auto, cpu or cuda:N, but was 'gpu'",
                 "--place vae=gpu          | Invalid value for option '--place' (PART=WHERE): place must be cpu, cuda:N, disk, park:cpu, stream:cpu or stream:disk, but was 'gpu'",
                 "--place vae=cpu --place vae=disk | --place must be given once for each part, but vae was placed twice",
