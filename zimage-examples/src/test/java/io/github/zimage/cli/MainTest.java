@@ -257,6 +257,7 @@ final class MainTest {
                         "--mask-cells=any|corner",
                         "--mask-padding=PIXELS",
                         "--extend=SIDE=PIXELS,...",
+                        "--upscaler=FILE",
                         "--dtype=fp32|bf16|int8|fp8",
                         "--vae-precision=fp32|bf16",
                         "--vae-tiling=auto|on|off|ROWS",
