@@ -54,6 +54,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             SynthCommand.class,
             TuneCommand.class,
             UpscaleCommand.class,
+            CompletionCommand.class,
             HelpCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",
