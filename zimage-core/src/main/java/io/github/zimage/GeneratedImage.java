@@ -1,6 +1,8 @@
 package io.github.zimage;
 
 import io.github.zimage.internal.image.AwtImage;
+import io.github.zimage.internal.image.JpegEncoder;
+import io.github.zimage.internal.image.PictureFormat;
 import io.github.zimage.internal.image.PngEncoder;
 import io.github.zimage.internal.io.AtomicFile;
 import io.github.zimage.internal.io.Given;
@@ -13,12 +15,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** A picture, with what it was made from. Lives on the Java heap. Immutable. */
 public final class GeneratedImage {
+    private static final int USUAL_QUALITY = 90;
+
     private final int width;
     private final int height;
     private final byte[] rgb;
@@ -113,6 +116,16 @@ public final class GeneratedImage {
     }
 
     /**
+     * Returns a JPEG file. It carries no parameters.
+     *
+     * @param quality from 1 to 100; 90 can hardly be told from the picture
+     * @throws IllegalArgumentException if the quality is outside of that
+     */
+    public byte[] toJpeg(int quality) {
+        return JpegEncoder.encode(width, height, rgb, quality);
+    }
+
+    /**
      * Writes {@link #toPng()} into a stream, which stays open.
      *
      * @throws IOException if the stream does
@@ -122,21 +135,19 @@ public final class GeneratedImage {
     }
 
     /**
-     * Writes {@link #toPng()} into a file, replacing the one that was there. The file appears whole or not at all: if this
+     * Writes a file in the format of its name's ending, replacing the one that was there. The file appears whole or not at all: if this
      * fails, the one that was there is as it was. For other formats, hand {@link #toBufferedImage()} to an encoder.
      *
-     * @param file a name that ends in {@code .png}, in a folder that exists
+     * @param file a name that ends in {@code .png}, for {@link #toPng()}, or in {@code .jpg} or {@code .jpeg}, for {@link #toJpeg} at 90; in
+     *     a folder that exists
      * @throws IllegalArgumentException if the name ends in anything else
      * @throws UncheckedIOException if the file cannot be written
      */
     public void save(Path file) {
-        if (!file.toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
-            throw new IllegalArgumentException(
-                    "pictures are saved as PNG: the file name must end in .png, but was " + file);
-        }
-        byte[] png = toPng();
+        PictureFormat format = PictureFormat.of(Given.value(file, "file").toString(), "the name of a picture's file");
+        byte[] content = format == PictureFormat.PNG ? toPng() : toJpeg(USUAL_QUALITY);
         try {
-            AtomicFile.write(file, png);
+            AtomicFile.write(file, content);
         } catch (IOException e) {
             throw new UncheckedIOException(String.valueOf(e.getMessage()), e);
         }

@@ -2,18 +2,20 @@ package io.github.zimage.cli;
 
 import io.github.zimage.GeneratedImage;
 import io.github.zimage.GenerationRequest;
+import io.github.zimage.ImageParameters;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Sampling.StepCache;
+import io.github.zimage.ZImageModel;
 import io.github.zimage.ZImagePipeline;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.placement.MemoryPlan;
-import io.github.zimage.placement.MemorySize;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -47,6 +49,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Mixin
     private PromptOptions prompts;
+
+    @Mixin
+    private FromOption from;
 
     @Mixin
     private LoraOptions loras;
@@ -96,16 +101,17 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        String given = prompts.prompt();
+        ImageParameters parameters = from.parameters();
+        String given = prompts.prompt(parameters == null ? null : parameters.prompt());
         PipelineBuilder builder = settings();
         options.check();
         try (LazyModel opened = new LazyModel(model::open)) {
-            return call(given, builder, opened);
+            return call(given, parameters, builder, opened);
         }
     }
 
-    private int call(String given, PipelineBuilder builder, LazyModel opened) {
-        PrintWriter err = spec.commandLine().getErr();
+    private int call(String given, @Nullable ImageParameters parameters, PipelineBuilder builder, LazyModel opened) {
+        PrintWriter err = main.notes(spec.commandLine().getErr());
         PrintWriter out = spec.commandLine().getOut();
         LoraTags tags = promptLoras ? LoraTags.of(given) : new LoraTags(given, List.of());
         String prompt = prompts.lint(
@@ -115,7 +121,13 @@ final class GenerateCommand implements Callable<Integer> {
                 words -> opened.get().countTokens(words),
                 err);
         GenerationRequest request = upscaler.applied(loras.applied(
-                options.request(prompt, prompts.negative(), imageToImage.read(), model.defaultSize(), err),
+                options.request(
+                        FromOption.request(parameters),
+                        prompt,
+                        prompts.negative(),
+                        imageToImage.read(),
+                        parameters == null ? model.defaultSize() : null,
+                        err),
                 tags.loras(),
                 err));
         builder.planFor(request);
@@ -125,9 +137,10 @@ final class GenerateCommand implements Callable<Integer> {
             return 0;
         }
         previews.check(request);
-        List<Path> files = output.files(request, options.namesSeeds());
-        sayWhatMayNotBeMeant(err);
-        draw(builder.model(opened.get()), request, files, out);
+        GenerationRequest drawn = output.needsSeed() ? request.withSeed() : request;
+        List<Path> files = output.files(drawn, options.namesSeeds());
+        sayWhatMayNotBeMeant(drawn, parameters, opened.get(), err);
+        draw(builder.model(opened.get()), drawn, files, out);
         return 0;
     }
 
@@ -144,12 +157,18 @@ final class GenerateCommand implements Callable<Integer> {
         return builder;
     }
 
-    private void sayWhatMayNotBeMeant(PrintWriter err) {
+    private void sayWhatMayNotBeMeant(
+            GenerationRequest request, @Nullable ImageParameters parameters, ZImageModel opened, PrintWriter err) {
         if (model.isDemo()) {
             err.println("zimage: no model chosen, so the demo model draws, which knows a small world only"
                     + " (--model takes the folder of a real one)");
         }
-        options.sayWhatHasNoEffect(prompts.negative() != null, err);
+        String own = opened.info().name();
+        if (parameters != null && !parameters.model().equals(own)) {
+            err.println("zimage: the settings are those of a picture by %s, but %s draws"
+                    .formatted(ShownText.joined(parameters.model()), ShownText.joined(own)));
+        }
+        options.sayWhatHasNoEffect(request, err);
     }
 
     private void draw(PipelineBuilder builder, GenerationRequest request, List<Path> files, PrintWriter out) {
@@ -162,22 +181,13 @@ final class GenerateCommand implements Callable<Integer> {
                 progress.startGeneration(request.steps(), cache(request));
                 List<GeneratedImage> images = pipeline.generateAll(request, progress);
                 progress.end();
-                output.print(out, images, output.save(images, files, options.namesSeeds()));
-                out.println("load " + Times.seconds(load) + ", "
-                        + Times.summary(images.get(images.size() - 1).timings()) + "; " + memory(pipeline, request));
+                List<Path> saved = output.save(images, files, options.namesSeeds());
+                output.print(out, main.isQuiet(), DrawnPictures.of(images, saved, load, pipeline, request));
             }
         }
     }
 
     private static StepCache cache(GenerationRequest request) {
         return Objects.requireNonNullElse(request.sampling().stepCache(), StepCache.OFF);
-    }
-
-    /** Returns what was in use at the peak beside what was predicted, in a few words. */
-    private static String memory(ZImagePipeline pipeline, GenerationRequest request) {
-        String predicted = new MemorySize(pipeline.plan(request).peaks().highest()) + " predicted";
-        return pipeline.measuredPeaks()
-                .map(found -> "memory %s, %s".formatted(new MemorySize(found.highest()), predicted))
-                .orElse("memory " + predicted);
     }
 }

@@ -14,6 +14,7 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.io.Writer;
 import java.nio.charset.Charset;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -82,6 +83,13 @@ public final class Main implements Runnable {
             scope = ScopeType.INHERIT,
             description = "Log what happens, and print the stack trace of an error.")
     private boolean verbose;
+
+    @Option(
+            names = "--quiet",
+            scope = ScopeType.INHERIT,
+            description =
+                    "Print results and errors only: of pictures the names of their files, without progress or remarks.")
+    private boolean quiet;
 
     @Option(
             names = {"-h", "--help"},
@@ -175,6 +183,16 @@ public final class Main implements Runnable {
                         .formatted(String.join(", ", spec.subcommands().keySet())));
     }
 
+    /** Returns whether only results and errors are to be printed. */
+    boolean isQuiet() {
+        return quiet;
+    }
+
+    /** Returns where remarks go: to a writer, or nowhere. */
+    PrintWriter notes(PrintWriter err) {
+        return quiet ? new PrintWriter(Writer.nullWriter()) : err;
+    }
+
     /** Returns a display that is silent where nobody watches it, or where it would mix with the log. */
     Progress progress() {
         ProgressLine line = progressLine();
@@ -187,7 +205,7 @@ public final class Main implements Runnable {
     }
 
     private @Nullable ProgressLine progressLine() {
-        if (!Terminal.isInteractive() || verbose) {
+        if (!Terminal.isInteractive() || verbose || quiet) {
             return null;
         }
         return Terminal.isDumb()
@@ -199,8 +217,22 @@ public final class Main implements Runnable {
         if (verbose) {
             System.setProperty("zimage.log.level", "DEBUG");
             System.setProperty("zimage.log.trace", "%ex");
+        } else {
+            setLogLevels(result);
         }
         return new RunLast().execute(result);
+    }
+
+    /** Only who runs a server reads how a pipeline was made; the others are told in one line at the end. */
+    private void setLogLevels(ParseResult result) {
+        ParseResult command = result.hasSubcommand() ? result.subcommand() : result;
+        boolean serves = command.commandSpec().userObject() instanceof ServeCommand;
+        if (quiet) {
+            System.setProperty("zimage.log.level", "WARN");
+        }
+        if (!serves) {
+            System.setProperty("zimage.log.pipeline", "WARN");
+        }
     }
 
     private int report(PrintWriter err, Throwable e) {

@@ -94,12 +94,16 @@ final class OutputFile {
      * @param first the number that the first name has; 0 for none
      */
     static Iterator<Path> numbered(Path file, int first) {
+        return IntStream.iterate(first, number -> number + 1)
+                .mapToObj(number -> number == 0 ? file : withEnd(file, String.valueOf(number)))
+                .iterator();
+    }
+
+    /** Returns a name with something behind it, before the ending: {@code fox-1.png}. */
+    static Path withEnd(Path file, String end) {
         String name = file.toString();
         int dot = name.lastIndexOf('.');
-        return IntStream.iterate(first, number -> number + 1)
-                .mapToObj(number ->
-                        number == 0 ? file : Path.of(name.substring(0, dot) + "-" + number + name.substring(dot)))
-                .iterator();
+        return Path.of(name.substring(0, dot) + "-" + end + name.substring(dot));
     }
 
     private static IllegalArgumentException refused(Path file, String reason) {

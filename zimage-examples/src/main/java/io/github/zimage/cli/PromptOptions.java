@@ -5,13 +5,8 @@ import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.prompt.LintFinding;
 import io.github.zimage.prompt.PromptLint;
 import io.github.zimage.prompt.PromptLinter;
-import java.io.IOException;
-import java.io.InputStream;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Locale;
 import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
@@ -21,16 +16,13 @@ import picocli.CommandLine.Parameters;
 /** What to draw, in words. */
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class PromptOptions {
-    private static final String STANDARD_INPUT = "-";
-
-    /** More than any prompt may have, in characters of at most four bytes. */
-    private static final int MOST_BYTES = 1 << 18;
-
     @Parameters(
-            arity = "0..1",
+            arity = "0..*",
             paramLabel = "PROMPT",
-            description = "What to draw; - reads it from the standard input, in UTF-8.")
-    private @Nullable String words;
+            description =
+                    "What to draw; - reads it from the standard input and @FILE from a file, in UTF-8. Words without"
+                            + " quotes are joined.")
+    private List<String> words = List.of();
 
     @Option(
             names = {"-p", "--prompt"},
@@ -68,48 +60,34 @@ final class PromptOptions {
         FIX
     }
 
-    /** Returns the prompt as it was given. */
-    String prompt() {
-        if (words != null && prompt != null) {
+    /**
+     * Returns the prompt as it was given.
+     *
+     * @param usual the one where none is given, if there is one
+     */
+    String prompt(@Nullable String usual) {
+        String joined = words.isEmpty() ? null : String.join(" ", words);
+        if (joined != null && prompt != null) {
             throw new IllegalArgumentException(
-                    "give one prompt, but there were '%s' and --prompt '%s'; quote a prompt of several words"
-                            .formatted(words, prompt));
+                    "give one prompt, but there were '%s' and --prompt '%s'".formatted(joined, prompt));
         }
-        String given = words == null ? prompt : words;
+        String given = joined == null ? prompt : joined;
+        if (given == null && usual != null) {
+            return usual;
+        }
         if (given == null) {
             throw new IllegalArgumentException("nothing to draw: give a prompt, as in zimage generate \"a red fox\"");
         }
-        String text = given.equals(STANDARD_INPUT) ? read(System.in) : given;
+        String text = PromptText.of(given);
         if (text.isBlank()) {
             throw new IllegalArgumentException("nothing to draw: the prompt is empty");
         }
         return text;
     }
 
-    /** Returns all of a text in UTF-8, but for line ends behind it. */
-    static String read(InputStream in) {
-        try {
-            byte[] bytes = in.readNBytes(MOST_BYTES + 1);
-            if (bytes.length > MOST_BYTES) {
-                throw new IllegalArgumentException(
-                        "the prompt on the standard input must have at most %d bytes, but has more"
-                                .formatted(MOST_BYTES));
-            }
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString()
-                    .stripTrailing();
-        } catch (CharacterCodingException e) {
-            throw new IllegalArgumentException("the prompt on the standard input must be UTF-8, but is not", e);
-        } catch (IOException e) {
-            throw new UncheckedIOException("the prompt on the standard input cannot be read: " + e.getMessage(), e);
-        }
-    }
-
     @Nullable
     String negative() {
-        return negative;
+        return negative == null ? null : PromptText.of(negative);
     }
 
     void apply(PipelineBuilder builder) {

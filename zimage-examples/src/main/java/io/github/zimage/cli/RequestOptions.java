@@ -12,6 +12,7 @@ import java.io.PrintWriter;
 import java.math.BigInteger;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
@@ -68,14 +69,14 @@ final class RequestOptions {
             converter = SamplerConverter.class,
             description = "How pictures get from one noise level to the next; 'zimage samplers' lists them"
                     + " (default: euler).")
-    private Sampling.Sampler sampler = Sampling.DEFAULT.sampler();
+    private Sampling.@Nullable Sampler sampler;
 
     @Option(
             names = "--schedule",
             paramLabel = "NAME",
             converter = ScheduleConverter.class,
             description = "How noise levels are spread over the steps; 'zimage samplers' lists them (default: simple).")
-    private Sampling.Schedule schedule = Sampling.DEFAULT.schedule();
+    private Sampling.@Nullable Schedule schedule;
 
     @Option(
             names = "--shift",
@@ -107,9 +108,8 @@ final class RequestOptions {
     @Option(
             names = "--count",
             paramLabel = "N",
-            defaultValue = "1",
-            description = "How many pictures. Of several, the file names get -1, -2... (default: ${DEFAULT-VALUE}).")
-    private int count;
+            description = "How many pictures. Of several, the file names get -1, -2... (default: 1).")
+    private @Nullable Integer count;
 
     @Option(
             names = "--seeds",
@@ -130,35 +130,30 @@ final class RequestOptions {
     @Option(
             names = "--hires",
             paramLabel = "FACTOR",
-            defaultValue = "1",
             description =
                     "Draw smaller by this factor first, enlarge, and draw anew in part, in half as many steps; the size is"
-                            + " that of the result (default: ${DEFAULT-VALUE}, which is not at all).")
-    private double hires;
+                            + " that of the result (default: 1, which is not at all).")
+    private @Nullable Double hires;
 
     @Option(
             names = "--guidance",
             paramLabel = "G",
-            defaultValue = "0",
             description = "Classifier-free guidance; 0 is off, as Turbo wants it. The classic scale is G + 1"
-                    + " (default: ${DEFAULT-VALUE}).")
-    private double guidance;
+                    + " (default: 0).")
+    private @Nullable Double guidance;
 
     @Option(
             names = "--cfg-normalization",
             paramLabel = "F",
-            defaultValue = "0",
             description = "Largest length of a guided prediction, as a multiple of the unguided one's; 0 is no limit"
-                    + " (default: ${DEFAULT-VALUE}).")
-    private double cfgNormalization;
+                    + " (default: 0).")
+    private @Nullable Double cfgNormalization;
 
     @Option(
             names = "--cfg-truncation",
             paramLabel = "F",
-            defaultValue = "1",
-            description =
-                    "Time, from 0 (noise) to 1 (picture), after which guidance is off (default: ${DEFAULT-VALUE}).")
-    private double cfgTruncation;
+            description = "Time, from 0 (noise) to 1 (picture), after which guidance is off (default: 1).")
+    private @Nullable Double cfgTruncation;
 
     @Option(
             names = "--guidance-method",
@@ -168,24 +163,22 @@ final class RequestOptions {
             description =
                     "How --guidance combines predictions: cfg_zero is CFG-Zero*, apg is adaptive projected guidance"
                             + " (default: cfg).")
-    private GuidanceMethod.Kind guidanceMethod = GuidanceMethod.DEFAULT.kind();
+    private GuidanceMethod.@Nullable Kind guidanceMethod;
 
     @Option(
             names = "--guidance-rescale",
             paramLabel = "F",
-            defaultValue = "0",
             description = "How far a guided prediction gets the contrast of the unguided one back, from 0 to 1"
-                    + " (default: ${DEFAULT-VALUE}).")
-    private double guidanceRescale;
+                    + " (default: 0).")
+    private @Nullable Double guidanceRescale;
 
     @Option(
             names = "--nag-scale",
             paramLabel = "S",
-            defaultValue = "1",
             description =
                     "Normalized attention guidance, from 1 to 20, with which --negative acts on Turbo, for a tenth more time;"
-                            + " 1 is off, 2 is usual (default: ${DEFAULT-VALUE}).")
-    private double nagScale;
+                            + " 1 is off, 2 is usual (default: 1).")
+    private @Nullable Double nagScale;
 
     @Option(
             names = "--nag-tau",
@@ -201,17 +194,17 @@ final class RequestOptions {
     private @Nullable Double nagAlpha;
 
     double guidance() {
-        return guidance;
+        return guidance == null ? 0 : guidance;
     }
 
     double nagScale() {
-        return nagScale;
+        return nagScale == null ? 1 : nagScale;
     }
 
     /** Tells which of the options, the negative prompt among them, have no effect beside the others. */
-    void sayWhatHasNoEffect(boolean negative, PrintWriter err) {
-        boolean avoids = nagScale > 1;
-        if (negative && guidance == 0 && !avoids) {
+    void sayWhatHasNoEffect(GenerationRequest request, PrintWriter err) {
+        boolean avoids = request.nag().isOn();
+        if (request.negativePrompt() != null && request.guidance() == 0 && !avoids) {
             err.println("zimage: --negative has no effect while --guidance is 0 and --nag-scale 1");
         }
         if (!avoids && (nagTau != null || nagAlpha != null)) {
@@ -220,16 +213,33 @@ final class RequestOptions {
     }
 
     /** Without the part along the prediction, which is what projecting is for; the other settings stand in JSON and the API. */
-    private GuidanceMethod method() {
-        GuidanceMethod method =
-                guidanceMethod == GuidanceMethod.Kind.APG ? GuidanceMethod.PROJECTED : GuidanceMethod.DEFAULT;
-        return method.withKind(guidanceMethod).withRescale(guidanceRescale);
+    private GuidanceMethod changed(GuidanceMethod method) {
+        GuidanceMethod changed = method;
+        if (guidanceMethod != null) {
+            changed = (guidanceMethod == GuidanceMethod.Kind.APG ? GuidanceMethod.PROJECTED : GuidanceMethod.DEFAULT)
+                    .withKind(guidanceMethod)
+                    .withRescale(method.rescale());
+        }
+        return guidanceRescale == null ? changed : changed.withRescale(guidanceRescale);
     }
 
-    private Nag nag() {
-        Nag nag = Nag.OFF.withScale(nagScale);
-        nag = nagTau == null ? nag : nag.withTau(nagTau);
-        return nagAlpha == null ? nag : nag.withAlpha(nagAlpha);
+    private Nag changed(Nag nag) {
+        Nag changed = nagScale == null ? nag : nag.withScale(nagScale);
+        changed = nagTau == null ? changed : changed.withTau(nagTau);
+        return nagAlpha == null ? changed : changed.withAlpha(nagAlpha);
+    }
+
+    private Sampling changed(Sampling sampling) {
+        Sampling changed = sampler == null ? sampling : sampling.withSampler(sampler);
+        changed = schedule == null ? changed : changed.withSchedule(schedule);
+        changed = shift == null ? changed : changed.withShift(shift);
+        return stepCache == null ? changed : changed.withStepCache(stepCache);
+    }
+
+    private static <T> void set(@Nullable T value, Consumer<T> setter) {
+        if (value != null) {
+            setter.accept(value);
+        }
     }
 
     /** Returns whether the names of the files tell the seeds. */
@@ -240,41 +250,43 @@ final class RequestOptions {
     /**
      * Returns what is asked for, and says what was chosen for it.
      *
-     * @param imageToImage what pictures start from, or null for noise alone
-     * @param pixels width and height unless they are given, or a picture to start from has them
+     * @param settings what the options change
+     * @param pixels width and height unless they are given; null if the settings have them
      */
     GenerationRequest request(
+            GenerationRequest.Builder settings,
             String prompt,
             @Nullable String negative,
             @Nullable ImageToImage imageToImage,
-            int pixels,
+            @Nullable Integer pixels,
             PrintWriter err) {
-        GenerationRequest.Builder builder = GenerationRequest.builder()
-                .prompt(prompt)
-                .sigmas(sigmas)
-                .sampling(new Sampling(sampler, schedule, shift, stepCache))
-                .guidance(guidance)
-                .cfgNormalization(cfgNormalization)
-                .cfgTruncation(cfgTruncation)
-                .hires(hires)
-                .guidanceMethod(method())
-                .nag(nag())
-                .count(count);
-        if (negative != null) {
-            builder.negativePrompt(negative);
-        }
-        if (imageToImage != null) {
-            builder.imageToImage(imageToImage);
+        GenerationRequest.Builder builder = settings.prompt(prompt)
+                .sampling(this::changed)
+                .guidanceMethod(this::changed)
+                .nag(this::changed);
+        set(guidance, builder::guidance);
+        set(cfgNormalization, builder::cfgNormalization);
+        set(cfgTruncation, builder::cfgTruncation);
+        set(hires, builder::hires);
+        set(negative, builder::negativePrompt);
+        set(imageToImage, builder::imageToImage);
+        if (!sigmas.isEmpty()) {
+            builder.sigmas(sigmas);
         }
         setSize(builder, prompt, imageToImage == null ? pixels : null, err);
         setSteps(builder, prompt, err);
-        if (!seeds.isEmpty()) {
-            builder.seeds(seeds);
-        } else if (seed != null && !seed.equals(RANDOM)) {
-            builder.seed(seed);
-        }
+        setSeeds(builder);
         GenerationRequest request = builder.build();
         return preview ? request.preview().withSeed() : request; // the names of the files tell it
+    }
+
+    private void setSeeds(GenerationRequest.Builder builder) {
+        set(count, builder::count);
+        if (!seeds.isEmpty()) {
+            builder.seeds(seeds);
+        } else if (seed != null) {
+            builder.seed(seed);
+        }
     }
 
     /**
@@ -283,7 +295,7 @@ final class RequestOptions {
      * @throws IllegalArgumentException if something does
      */
     void check() {
-        if (!seeds.isEmpty() && (seed != null || count != 1)) {
+        if (!seeds.isEmpty() && (seed != null || count != null)) {
             throw new IllegalArgumentException("--seeds stands for --seed and --count: give it or them");
         }
         List<BigInteger> given =

@@ -2,6 +2,8 @@ package io.github.zimage.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.zimage.ImageParameters;
 import io.github.zimage.Latents;
 import java.awt.image.BufferedImage;
@@ -96,6 +98,121 @@ final class GenerateCommandTest {
         try (Stream<Path> files = Files.list(folder)) {
             assertThat(files).hasSize(8);
         }
+    }
+
+    @Test
+    void json_isOneDocumentThatSaysAll() throws Exception {
+        MainTest.Run run = drawIn(folder, "--seed=18446744073709551615", "--count=2", "--json", "--quiet");
+        JsonNode json = new JsonMapper().readTree(run.out());
+        assertThat(json.path("pictures")).hasSize(2);
+        JsonNode second = json.path("pictures").path(1);
+        assertThat(second.path("file").asText()).isEqualTo("zimage-2.png");
+        assertThat(second.path("seed").asText()).isEqualTo("0");
+        assertThat(json.path("pictures").path(0).path("seed").bigIntegerValue()).isEqualTo("18446744073709551615");
+        assertThat(second.path("request").path("prompt").asText()).isEqualTo("a fox");
+        assertThat(second.path("width").asInt()).isEqualTo(16);
+        assertThat(second.path("seconds").path("steps")).hasSize(1);
+        assertThat(json.path("memoryBytes").path("predicted").asLong()).isPositive();
+    }
+
+    @Test
+    void quiet_printsNamesAlone() {
+        assertThat(drawIn(folder, "--quiet", "--negative=x", "--seeds=1,2")
+                        .out()
+                        .lines())
+                .containsExactly("zimage-seed1.png", "zimage-seed2.png");
+    }
+
+    // Between the bars, a log line of the pipeline's inside was for nobody.
+    @Test
+    void withoutVerbose_endsInOnePlainLine() {
+        assertThat(drawIn(folder, "--seed=1").out().lines())
+                .satisfiesExactly(
+                        picture -> assertThat(picture).isEqualTo("zimage.png  16x16, seed 1"),
+                        summary -> assertThat(summary)
+                                .matches("on cpu in BF16: load .* s, text .* s, 1 step .*; memory .* predicted"));
+    }
+
+    @Test
+    void from_drawsTheSameAgain_andOptionsChangeIt() throws IOException {
+        Path first = folder.resolve("first.png");
+        assertThat(drawIn(folder, "--seed=7", "--guidance=1.5", "--negative=dog", "--out=" + first)
+                        .code())
+                .isZero();
+        Path again = folder.resolve("again.png");
+        MainTest.Run run = MainTest.run(
+                "generate", "--model", model.toString(), "--threads=1", "--from", first.toString(), "--out=" + again);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(ImageIO.read(again.toFile()).getRGB(0, 0, 16, 16, null, 0, 16))
+                .isEqualTo(ImageIO.read(first.toFile()).getRGB(0, 0, 16, 16, null, 0, 16));
+
+        Path other = folder.resolve("other.png");
+        run = MainTest.run(
+                "generate",
+                "--model",
+                model.toString(),
+                "--threads=1",
+                "--from",
+                first.toString(),
+                "--seed=8",
+                "--guidance=0",
+                "a hen",
+                "--out=" + other);
+        assertThat(run.err()).contains("--negative has no effect");
+        ImageParameters parameters = ImageParameters.read(other).orElseThrow();
+        assertThat(parameters.request())
+                .isEqualTo(ImageParameters.read(first).orElseThrow().request().toBuilder()
+                        .prompt("a hen")
+                        .seed(8)
+                        .guidance(0)
+                        .build());
+
+        Path nothing = Files.write(folder.resolve("nothing.png"), Files.readAllBytes(withoutMetadata(folder)));
+        assertThat(MainTest.run("generate", "--from", nothing.toString()).err())
+                .contains("it holds no settings of zimage");
+    }
+
+    private static Path withoutMetadata(Path folder) {
+        assertThat(drawIn(folder, "--no-metadata", "--out=bare.png").code()).isZero();
+        return folder.resolve("bare.png");
+    }
+
+    // Nobody can know such names before, so nobody can want what is there to go.
+    @Test
+    void namesWithPlaces_areFilledAndReplaceNothing() {
+        String name = "--out={prompt}-{seed}.png";
+        assertThat(drawIn(folder, "--seed=4", "--count=2", "--quiet", name)
+                        .out()
+                        .lines())
+                .containsExactly("a-fox-4.png", "a-fox-5.png");
+        assertThat(drawIn(folder, "--seed=4", "--quiet", name).out().lines()).containsExactly("a-fox-4-1.png");
+        assertThat(drawIn(folder, "--seed=4", "--count=2", "--quiet", "--out={prompt}.png")
+                        .out()
+                        .lines())
+                .containsExactly("a-fox-1.png", "a-fox-2.png");
+        assertThat(drawIn(folder, "--quiet", name).out()).matches("a-fox-\\d+\\.png\\R");
+    }
+
+    @Test
+    void jpeg_byTheNamesEnding() throws IOException {
+        for (String name : List.of("fox.jpg", "fox.JPEG")) {
+            assertThat(drawIn(folder, "--seed=4", "--out=" + name).code()).isZero();
+            byte[] bytes = Files.readAllBytes(folder.resolve(name));
+            assertThat(bytes).startsWith(0xff, 0xd8, 0xff);
+            assertThat(ImageIO.read(folder.resolve(name).toFile()).getWidth()).isEqualTo(16);
+        }
+        assertThat(drawIn(folder, "--seed=4", "--out=low.jpg", "--jpeg-quality=1")
+                        .code())
+                .isZero();
+        assertThat(Files.size(folder.resolve("low.jpg"))).isLessThan(Files.size(folder.resolve("fox.jpg")));
+        assertThat(drawIn(folder, "--out=low.jpg", "--jpeg-quality=0").out())
+                .contains("--jpeg-quality must be between 1 and 100, but was 0");
+    }
+
+    @Test
+    void wordsWithoutQuotes_areOnePrompt() {
+        MainTest.Run run = drawIn(folder, "in", "the", "snow", "--seed=1", "--json", "--quiet");
+        assertThat(run.out()).contains("\"a fox in the snow\"");
     }
 
     private static MainTest.Run drawIn(Path folder, String... options) {
@@ -290,8 +407,9 @@ final class GenerateCommandTest {
         assertThat(run.out().lines().skip(3))
                 .singleElement()
                 .asString()
-                .matches("load [0-9.]+ s, text [0-9.]+ s, 2 steps [0-9.]+ s \\([0-9.]+ s each\\), decode [0-9.]+ s"
-                        + "; memory ([0-9.]+ [MG]iB, )?[0-9.]+ [MG]iB predicted");
+                .matches(
+                        "on cpu in (FP32|BF16): load [0-9.]+ s, text [0-9.]+ s, 2 steps [0-9.]+ s \\([0-9.]+ s each\\), decode [0-9.]+ s"
+                                + "; memory ([0-9.]+ [MG]iB, )?[0-9.]+ [MG]iB predicted");
         assertThat(ImageIO.read(second.toFile()).getWidth()).isEqualTo(48);
         ImageParameters parameters = ImageParameters.read(first).orElseThrow();
         assertThat(parameters.prompt()).isEqualTo("狐 🦊");

@@ -73,7 +73,12 @@ final class MainTest {
                 "--seed 1 --seed 2         | option '--seed' (N) should be specified only once",
                 "--step 3                  | Unknown option: '--step'; did you mean --steps",
                 "--prompt fox              | option '--prompt' (TEXT) should be specified only once",
-                "--out fox.jpg             | --out must end in .png, but was 'fox.jpg'",
+                "--out fox.gif             | --out must end in .png, .jpg or .jpeg, but was 'fox.gif'",
+                "--out fox.webp            | --out must end in .png, .jpg or .jpeg, but was 'fox.webp' (WebP cannot be written",
+                "--out {seeds}.png         | --out may have {seed}, {n} and {prompt} in it, but not '{seeds}'",
+                "--jpeg-quality 80         | --jpeg-quality is for names that end in .jpg, but --out is zimage.png",
+                "--from missing.png        | --from cannot take the settings of missing.png: there is no such file",
+                "--negative @missing       | there is no file 'missing' to read the prompt from; a prompt that begins with @ is written with @@",
                 "--out /nowhere/fox.png    | cannot write /nowhere/fox.png: there is no folder /nowhere",
                 "--out /nowhere/fox.png --count 2 | cannot write /nowhere/fox-1.png: there is no folder /nowhere",
                 "--latents-out /           | cannot write /: it is a folder",
@@ -85,7 +90,7 @@ final class MainTest {
                 "--place vae=gpu          | Invalid value for option '--place' (PART=WHERE): place must be cpu, cuda:N, disk, park:cpu, stream:cpu or stream:disk, but was 'gpu'",
                 "--place vae=cpu --place vae=disk | --place must be given once for each part, but vae was placed twice",
                 "fox                       | give one prompt, but there were 'fox' and --prompt 'a'",
-                "fox hen                   | Unmatched argument at index 6: 'hen'",
+                "fox hen                   | give one prompt, but there were 'fox hen' and --prompt 'a'",
             })
     void generate_badRequest_isRefusedBeforeTheModelLoads(String options, String message) {
         List<String> args = new ArrayList<>(List.of("generate", "--model", "missing", "--prompt", "a"));
@@ -105,7 +110,7 @@ final class MainTest {
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate --model m    | nothing to draw: give a prompt",
-                "generate a fox        | Unmatched argument at index 2: 'fox'; a prompt of several words must be in quotes",
+                "generate @missing     | there is no file 'missing' to read the prompt from",
                 "generate --stepz 4 a fox | Unknown option: '--stepz'; did you mean --steps",
                 "generate --promt fox --model m | Unknown option: '--promt'; did you mean --prompt",
                 "info                  | Missing required parameter: 'DIR|FILE.png'",
@@ -223,6 +228,7 @@ final class MainTest {
                         "--negative=TEXT",
                         "--max-prompt-tokens=N",
                         "--truncate-prompt",
+                        "--from=F.png",
                         "--lora=FILE[=WEIGHT]",
                         "--lora-dir=DIR",
                         "--lora-strict",
@@ -272,10 +278,13 @@ final class MainTest {
                         "--no-cache",
                         "--read-weights",
                         "--plan",
-                        "-o, --out=F.png",
+                        "-o, --out=F.png|F.jpg",
+                        "--jpeg-quality=Q",
                         "--latents-out=F.safetensors",
                         "--no-metadata",
+                        "--json",
                         "--verbose",
+                        "--quiet",
                         "-h, --help");
         assertThat(run.out).startsWith("Usage: zimage generate [OPTIONS] PROMPT");
         assertThat(run.out.lines()).allMatch(line -> line.length() <= 100);
@@ -307,15 +316,27 @@ final class MainTest {
 
     @Test
     void promptOfTheStandardInput_isReadToItsEnd() {
-        assertThat(PromptOptions.read(in("a fox,\n红色 🦊\r\n\n".getBytes(StandardCharsets.UTF_8))))
+        assertThat(PromptText.read(in("a fox,\n红色 🦊\r\n\n".getBytes(StandardCharsets.UTF_8))))
                 .isEqualTo("a fox,\n红色 🦊");
-        assertThat(PromptOptions.read(in(new byte[0]))).isEmpty();
+        assertThat(PromptText.read(in(new byte[0]))).isEmpty();
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> PromptOptions.read(in(new byte[] {'a', (byte) 0xff})))
+                .isThrownBy(() -> PromptText.read(in(new byte[] {'a', (byte) 0xff})))
                 .withMessage("the prompt on the standard input must be UTF-8, but is not");
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> PromptOptions.read(in(new byte[1 << 20])))
+                .isThrownBy(() -> PromptText.read(in(new byte[1 << 20])))
                 .withMessageContaining("at most 262144 bytes");
+    }
+
+    @Test
+    void promptOfAFile_isReadToItsEnd() throws Exception {
+        Path file = Files.writeString(folder.resolve("prompt.txt"), "a fox,\n红色 🦊\n\n");
+        assertThat(PromptText.of("@" + file)).isEqualTo("a fox,\n红色 🦊");
+        assertThat(PromptText.of("@@fox")).isEqualTo("@fox");
+        assertThat(PromptText.of("a@b")).isEqualTo("a@b");
+        Path image = Files.write(folder.resolve("fox.png"), new byte[] {'a', (byte) 0xff});
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> PromptText.of("@" + image))
+                .withMessage("the prompt in %s must be UTF-8, but is not".formatted(image));
     }
 
     private static InputStream in(byte[] bytes) {
@@ -335,13 +356,11 @@ final class MainTest {
                 environment -> environment.keySet().removeIf(name -> name.equals("LANG") || name.startsWith("LC_")),
                 "generate",
                 "--steps=1",
-                "a",
+                "--prompt=a",
                 "红色的狐狸 🦊",
                 "",
                 "--model=m");
-        assertThat(run.out)
-                .isEqualTo(
-                        "zimage: Unmatched arguments from index 3: '红色的狐狸 🦊', ''; a prompt of several words must be in quotes\n");
+        assertThat(run.out).isEqualTo("zimage: give one prompt, but there were '红色的狐狸 🦊 ' and --prompt 'a'\n");
         assertThat(run.code).isEqualTo(2);
     }
 
