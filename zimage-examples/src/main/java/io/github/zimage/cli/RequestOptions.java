@@ -15,14 +15,11 @@ import java.util.Locale;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.TypeConversionException;
 
 /** How a prompt is drawn: size, steps, seeds and guidance. */
 final class RequestOptions {
     private static final BigInteger RANDOM = BigInteger.valueOf(GenerationRequest.RANDOM_SEED);
-    private static final Pattern SEED = Pattern.compile("-?[0-9]{1,20}");
     private static final String AUTO = "auto";
     private static final Pattern STEPS = Pattern.compile("[+-]?[0-9]{1,9}");
 
@@ -66,7 +63,7 @@ final class RequestOptions {
     @Option(
             names = "--sampler",
             paramLabel = "NAME",
-            converter = SamplerConverter.class,
+            converter = RequestConverters.SamplerConverter.class,
             description = "How pictures get from one noise level to the next; 'zimage samplers' lists them"
                     + " (default: euler).")
     private Sampling.@Nullable Sampler sampler;
@@ -74,7 +71,7 @@ final class RequestOptions {
     @Option(
             names = "--schedule",
             paramLabel = "NAME",
-            converter = ScheduleConverter.class,
+            converter = RequestConverters.ScheduleConverter.class,
             description = "How noise levels are spread over the steps; 'zimage samplers' lists them (default: simple).")
     private Sampling.@Nullable Schedule schedule;
 
@@ -88,7 +85,7 @@ final class RequestOptions {
     @Option(
             names = "--step-cache",
             paramLabel = "CACHE",
-            converter = StepCacheConverter.class,
+            converter = RequestConverters.StepCacheConverter.class,
             description =
                     "What is left out, for models of many steps: mask=slow, mask=medium, mask=fast or mask=ultra leave out a third,"
                             + " a half, two thirds or three quarters of the later steps; mask= and a 1 or 0 for each step says which are"
@@ -99,7 +96,7 @@ final class RequestOptions {
     @Option(
             names = {"-s", "--seed"},
             paramLabel = "N",
-            converter = SeedConverter.class,
+            converter = RequestConverters.SeedConverter.class,
             description =
                     "Seed of the first picture, a number of 64 bits; the next ones have the seeds that follow; -1 is a"
                             + " random one (default: -1).")
@@ -116,7 +113,7 @@ final class RequestOptions {
             paramLabel = "N,N,...",
             hideParamSyntax = true,
             split = ",",
-            converter = SeedConverter.class,
+            converter = RequestConverters.SeedConverter.class,
             description = "Seeds of the pictures, in place of --seed and --count, such as those chosen among previews.")
     private List<BigInteger> seeds = List.of();
 
@@ -159,7 +156,7 @@ final class RequestOptions {
             names = "--guidance-method",
             paramLabel = "cfg|cfg_zero|apg",
             hideParamSyntax = true,
-            converter = GuidanceMethodConverter.class,
+            converter = RequestConverters.GuidanceMethodConverter.class,
             description =
                     "How --guidance combines predictions: cfg_zero is CFG-Zero*, apg is adaptive projected guidance"
                             + " (default: cfg).")
@@ -346,67 +343,6 @@ final class RequestOptions {
             builder.steps(advice.steps());
         } else {
             builder.steps(Integer.parseInt(steps));
-        }
-    }
-
-    /** Reads the name of a sampler. */
-    static final class SamplerConverter implements ITypeConverter<Sampling.Sampler> {
-        @Override
-        public Sampling.Sampler convert(String text) {
-            try {
-                return Sampling.Sampler.of(text);
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
-    }
-
-    /** Reads a step cache. */
-    static final class StepCacheConverter implements ITypeConverter<Sampling.StepCache> {
-        @Override
-        public Sampling.StepCache convert(String text) {
-            try {
-                return Sampling.StepCache.of(text);
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
-    }
-
-    /** Reads the name of a formula of guidance. */
-    static final class GuidanceMethodConverter implements ITypeConverter<GuidanceMethod.Kind> {
-        @Override
-        public GuidanceMethod.Kind convert(String text) {
-            try {
-                return GuidanceMethod.Kind.of(text);
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
-    }
-
-    /** Reads the name of a schedule. */
-    static final class ScheduleConverter implements ITypeConverter<Sampling.Schedule> {
-        @Override
-        public Sampling.Schedule convert(String text) {
-            try {
-                return Sampling.Schedule.of(text);
-            } catch (IllegalArgumentException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
-    }
-
-    /** Reads a seed with or without a sign. */
-    static final class SeedConverter implements ITypeConverter<BigInteger> {
-        @Override
-        public BigInteger convert(String text) {
-            if (!SEED.matcher(text).matches()) {
-                throw new TypeConversionException(
-                        "a seed is a whole number from -2^63 to 2^64 - 1, or -1 for a random one, but was '%s'"
-                                .formatted(text));
-            }
-            return new BigInteger(text);
         }
     }
 }
