@@ -3,6 +3,7 @@ package io.github.zimage.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,7 +47,8 @@ final class CompletionCommandTest {
     @Test
     void fish_namesAllCommandsAndTheirOptions() {
         List<String> lines = MainTest.run("completion", "fish").out().lines().toList();
-        CommandLine root = new Main().commandLine(new PrintWriter(System.out), new PrintWriter(System.err));
+        CommandLine root =
+                new Main().commandLine(new PrintWriter(new StringWriter()), new PrintWriter(new StringWriter()));
         Set<String> commands = lines.stream()
                 .filter(line -> line.contains(" -f -a "))
                 .map(line -> line.replaceFirst(".* -f -a (\\S+) .*", "$1"))
