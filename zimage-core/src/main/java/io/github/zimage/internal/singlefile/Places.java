@@ -59,10 +59,13 @@ final class Places {
 
     /** Returns the folders that may hold a tokenizer, nearest first. */
     List<Path> tokenizerFolders() {
-        Set<Path> folders = new LinkedHashSet<>();
+        Set<Path> folders = new LinkedHashSet<>(checkpoints());
+        above().stream().limit(1).forEach(folders::add);
         for (Path above : above()) {
-            folders.add(above);
-            folders.add(above.resolve("text_encoders"));
+            PartKind.TEXT_ENCODER.folders().stream()
+                    .map(above::resolve)
+                    .filter(Files::isDirectory)
+                    .forEach(folders::add);
         }
         folders.addAll(snapshots);
         return List.copyOf(folders);

@@ -240,7 +240,8 @@ public final class SingleFile {
         }
         if (textEncoder != null) {
             Stream.iterate(textEncoder.place(), path -> path != null, Path::getParent)
-                    .limit(3)
+                    .limit(2)
+                    .filter(Files::isDirectory)
                     .forEach(folders::add);
         }
         folders.addAll(places.tokenizerFolders());

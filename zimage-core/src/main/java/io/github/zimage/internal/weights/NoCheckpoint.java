@@ -25,7 +25,8 @@ final class NoCheckpoint {
     private static final Pattern ADDRESS = Pattern.compile("(?i)(https?|hf|s3|gs|ftp|file):/");
 
     private static final Pattern ARCHIVE = Pattern.compile("\\.(zip|tar|tgz|tar\\.\\w+|7z|zst)$");
-    private static final String NEEDED = "a folder in the layout of diffusers is needed, with " + INDEX + " in it";
+    private static final String NEEDED =
+            "a folder in the layout of diffusers is needed, with " + INDEX + " in it, or a .safetensors or .gguf file";
     private static final int LISTED = 1000;
 
     private NoCheckpoint() {}
@@ -89,10 +90,10 @@ final class NoCheckpoint {
                             Objects.requireNonNull(file.getParent()).getParent()));
         }
         if (name.endsWith(".gguf") || startsWith(file, "GGUF")) {
-            return "GGUF is not read, " + NEEDED;
+            return "it is a GGUF file; name it as the model, or its part with an option of its own";
         }
         if (name.endsWith(".safetensors") || name.endsWith(".sft")) {
-            return "single files are not read, " + NEEDED;
+            return "it is a single file; name it as the model, or its part with an option of its own";
         }
         if (name.endsWith(".ckpt") || name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin")) {
             return "PyTorch files are not read, " + NEEDED;
@@ -139,10 +140,10 @@ final class NoCheckpoint {
             return "it is Hugging Face's cache; give the folder below snapshots of a model in it";
         }
         if (has(entries, ".*\\.gguf")) {
-            return "it holds GGUF files, which are not read; " + NEEDED;
+            return "it holds GGUF files; name the one with the transformer";
         }
         if (has(entries, ".*\\.(safetensors|sft)")) {
-            return "it holds single files or those of one component; " + NEEDED;
+            return "it holds single files or those of one component; name the file with the transformer, or the checkpoint's folder";
         }
         return "";
     }

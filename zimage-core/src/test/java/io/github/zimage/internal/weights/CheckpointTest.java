@@ -158,9 +158,9 @@ class CheckpointTest {
                 Path.of("Some-Org/Some-Model"),
                 "download it first, with `zimage pull Some-Org/Some-Model` or ZImageHub");
         Path files = Files.createDirectory(parent.resolve("files"));
-        assertAdvice(Files.writeString(files.resolve("a.safetensors"), "x"), "is a file: single files are not read");
+        assertAdvice(Files.writeString(files.resolve("a.safetensors"), "x"), "is a file: it is a single file");
         assertAdvice(Files.writeString(files.resolve("a.ckpt"), "x"), "is a file: PyTorch files are not read");
-        assertAdvice(Files.writeString(files.resolve("model"), "GGUF"), "is a file: GGUF is not read");
+        assertAdvice(Files.writeString(files.resolve("model"), "GGUF"), "is a file: it is a GGUF file");
         assertAdvice(files, "it holds single files or those of one component");
     }
 
