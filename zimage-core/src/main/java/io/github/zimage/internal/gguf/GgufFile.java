@@ -31,6 +31,7 @@ public final class GgufFile {
     private static final int MOST_NAME = 65_535;
     private static final int MOST_DIMENSIONS = 4;
     private static final int MOST_FILES = 1000;
+    private static final long MOST_COLUMNS = 1 << 24;
     private static final long DEFAULT_ALIGNMENT = 32;
     private static final long MOST_ALIGNMENT = 1 << 20;
     private static final String SHAPE = "comfy.gguf.orig_shape.";
@@ -225,6 +226,9 @@ public final class GgufFile {
                     tensor,
                     "must have rows of a multiple of " + block.numbers() + " to be stored as " + block + ", but is of "
                             + shape);
+        }
+        if (block != null && shape.get(shape.size() - 1) > MOST_COLUMNS) {
+            throw wrong(tensor, "must have rows of at most " + MOST_COLUMNS + " numbers, but is of " + shape);
         }
         return header;
     }

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class QuantizedTensors {
     private static final String WEIGHT = ".weight";
+    private static final long MOST_COLUMNS = 1 << 24;
     /** What older files call the same. */
     private static final Map<String, String> OLD = Map.of("scale_weight", "weight_scale", "scale_input", "input_scale");
 
@@ -128,6 +129,9 @@ public final class QuantizedTensors {
         if (!isFp8 || tensor.byteSize() == 0) {
             return tensor;
         }
+        requireShortRows(
+                tensor,
+                tensor.shape().isEmpty() ? 1 : tensor.shape().get(tensor.shape().size() - 1));
         // Of any shape: biases, norms and convolutions are stored so, too.
         long columns =
                 tensor.shape().isEmpty() ? 1 : tensor.shape().get(tensor.shape().size() - 1);
@@ -149,6 +153,7 @@ public final class QuantizedTensors {
         if (tensor.shape().size() != 2 || tensor.byteSize() == 0) {
             throw wrong(tensor, "must be a matrix to be of " + ModelFile.quote(format.name()));
         }
+        requireShortRows(tensor, tensor.shape().get(1));
         if (own.containsKey("pre_quant_scale") && !format.name().equals("nvfp4")) {
             throw notUnderstood(file, own.get("pre_quant_scale").name());
         }
@@ -226,6 +231,12 @@ public final class QuantizedTensors {
         }
         return new NvFp4Rows(tensor, required(tensor, scale), all, input)
                 .entry(tensor.name(), List.of(tensor.shape().get(0), columns));
+    }
+
+    private void requireShortRows(TensorEntry tensor, long columns) {
+        if (columns > MOST_COLUMNS) {
+            throw wrong(tensor, "must have rows of at most " + MOST_COLUMNS + " numbers, but has " + columns);
+        }
     }
 
     private void requireType(TensorEntry tensor, StorageType type, StorageType other) {
