@@ -46,6 +46,11 @@ final class ComputeOptions {
                     "Settings that 'zimage tune' found for this model; other options take the place of what it says.")
     private @Nullable Path profile;
 
+    /** Returns the precision that was chosen, or the usual one. */
+    Precision precision() {
+        return precision.chosen();
+    }
+
     void apply(PipelineBuilder builder) {
         builder.vaeTiling(VaeTiling.parse(vaeTiling));
         if (profile != null) {

@@ -3,6 +3,7 @@ package io.github.zimage.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageParameters;
 import io.github.zimage.Lora;
@@ -48,24 +49,33 @@ final class InfoCommand implements Runnable {
     @Mixin
     private PartOptions parts;
 
+    @Mixin
+    private JsonOption json;
+
     @Override
     public void run() {
         PrintWriter out = spec.commandLine().getOut();
         if (Files.isDirectory(path) || (isOfWeights() && parts.any())) {
             try (ZImageModel model = parts.open(path)) {
-                out.println(ShownText.lines(model.info().toString()));
+                json.print(
+                        out,
+                        () -> Json.of(model.info()),
+                        () -> ShownText.lines(model.info().toString()));
             }
         } else if (Files.exists(path) && !isOfWeights() && parts.any()) {
             throw new IllegalArgumentException(
                     "--variant, --text-encoder, --vae and --tokenizer are for models, but %s is none".formatted(path));
         } else if (isPyTorch()) {
-            out.println(describe(UpscalerModel.read(path)));
+            printUpscaler(UpscalerModel.read(path), out);
         } else if (isOfWeights()) {
             Optional<UpscalerModel> upscaler = upscaler();
-            out.println(upscaler.isPresent() ? describe(upscaler.get()) : ShownText.lines(describeWeights()));
+            if (upscaler.isPresent()) {
+                printUpscaler(upscaler.get(), out);
+            } else {
+                printWeights(out);
+            }
         } else if (Files.exists(path)) {
-            out.print(describePicture());
-            out.flush();
+            printPicture(out);
         } else if (path.toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
             throw new IllegalArgumentException("there is no file " + path);
         } else {
@@ -79,16 +89,28 @@ final class InfoCommand implements Runnable {
     }
 
     /** A file is a LoRA if it can be told as one, and else a model or a part of it. */
-    private String describeWeights() {
+    private void printWeights(PrintWriter out) {
         try {
-            return describeLora();
+            LoraReport report = Lora.of(path).report();
+            json.print(out, () -> Json.of(report), () -> ShownText.lines(describe(report)));
         } catch (ModelLoadException noLora) {
             try {
-                return ModelInfo.read(path).toString();
+                ModelInfo info = ModelInfo.read(path);
+                json.print(out, () -> Json.of(info), () -> ShownText.lines(info.toString()));
             } catch (ModelLoadException noModel) {
                 throw String.valueOf(noModel.getMessage()).contains("is a LoRA") ? noLora : noModel;
             }
         }
+    }
+
+    private void printUpscaler(UpscalerModel upscaler, PrintWriter out) {
+        json.print(
+                out,
+                () -> Json.object()
+                        .put("name", upscaler.name())
+                        .put("scale", upscaler.scale())
+                        .put("sha256", upscaler.sha256()),
+                () -> describe(upscaler));
     }
 
     private boolean isPyTorch() {
@@ -110,8 +132,7 @@ final class InfoCommand implements Runnable {
                 .formatted(upscaler.name(), upscaler.scale(), upscaler.sha256());
     }
 
-    private String describeLora() {
-        LoraReport report = Lora.of(path).report();
+    private static String describe(LoraReport report) {
         StringBuilder text = new StringBuilder(report.toString());
         new TreeMap<>(report.metadata())
                 .forEach((name, value) -> text.append(System.lineSeparator())
@@ -122,18 +143,32 @@ final class InfoCommand implements Runnable {
         return text.toString();
     }
 
-    private String describePicture() {
+    private void printPicture(PrintWriter out) {
         try {
             Optional<ImageParameters> parameters = ImageParameters.read(path);
-            if (parameters.isPresent()) {
-                return describe(parameters.get());
-            }
-            return ImageParameters.readText(path)
-                    .map(text -> line("parameters", text))
-                    .orElse(ShownText.joined(path + " carries no parameters") + System.lineSeparator());
+            Optional<String> text = parameters.isPresent() ? Optional.empty() : ImageParameters.readText(path);
+            json.print(
+                    out,
+                    () -> parameters
+                            .map(InfoCommand::document)
+                            .orElseGet(() -> Json.object().put("parameters", text.orElse(null))),
+                    () -> parameters
+                            .map(InfoCommand::describe)
+                            .or(() -> text.map(each -> line("parameters", each)))
+                            .orElseGet(() -> ShownText.joined(path + " carries no parameters"))
+                            .stripTrailing());
         } catch (ZImageException e) {
             throw new IllegalArgumentException(e.getMessage(), e);
         }
+    }
+
+    private static ObjectNode document(ImageParameters parameters) {
+        ObjectNode document = Json.object()
+                .put("model", parameters.model())
+                .put("precision", parameters.precision().name())
+                .put("vaePrecision", parameters.vaePrecision().name());
+        document.set("request", Json.of(parameters.request()));
+        return document;
     }
 
     private static String describe(ImageParameters parameters) {

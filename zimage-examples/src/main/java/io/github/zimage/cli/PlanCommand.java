@@ -5,18 +5,22 @@ import io.github.zimage.GenerationRequest;
 import io.github.zimage.ImageSize;
 import io.github.zimage.PipelineBuilder;
 import io.github.zimage.internal.io.ShownText;
+import io.github.zimage.internal.pipeline.TurboPlan;
 import io.github.zimage.placement.Device;
 import io.github.zimage.placement.MemoryPlan;
 import io.github.zimage.placement.MemorySize;
+import io.github.zimage.tuning.RuntimeInfo;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
@@ -25,11 +29,13 @@ import picocli.CommandLine.Spec;
         name = "plan",
         description = "Says where the weights of a model would be on a machine or a graphics card, and how much memory"
                 + " drawing would need. Reads no weights. With neither --memory nor --card: a table of cards from 4 to 80"
-                + " GiB. Neither the card nor the memory need be there: all is calculated.",
+                + " GiB. Neither the card nor the memory need be there: all is calculated. Without --model it is about"
+                + " Z-Image-Turbo, and says first how it would run on this machine.",
         sortOptions = false,
         footer = {
             "",
             "Examples:",
+            "  zimage plan",
             "  zimage plan --model Z-Image-Turbo",
             "  zimage plan --model Z-Image-Turbo --card 16g --place transformer=stream:cpu",
             "  zimage plan --model Z-Image-Turbo --memory 8g --size 16:9@1280"
@@ -40,12 +46,17 @@ final class PlanCommand implements Callable<Integer> {
     private static final List<Integer> SIZES = List.of(768, 1024, 1280);
     private static final ImageSize LARGEST = ImageSize.square(1280);
     private static final String AUTO = "auto";
+    private static final int VERDICT_SIZE = 1024;
+
+    /** The options that do not depend on the files of a model. */
+    private static final Set<String> OF_SHAPES = Set.of(
+            "--memory", "--card", "--size", "--count", "--guidance", "--dtype", "--json", "--verbose", "--quiet");
 
     @Spec
     private CommandSpec spec;
 
     @Mixin
-    private CheckpointOptions checkpoint;
+    private PlannedCheckpoint checkpoint;
 
     @Option(
             names = "--memory",
@@ -94,31 +105,95 @@ final class PlanCommand implements Callable<Integer> {
     @Mixin
     private CacheOptions cache;
 
+    @Mixin
+    private JsonOption json;
+
     @Override
     public Integer call() {
         if (memory != null && card != null) {
             throw new IllegalArgumentException("--memory plans for the CPU, --card for a card: give one of them");
         }
-        try (LazyModel model = new LazyModel(checkpoint::open)) {
-            return call(model);
+        if (json.isOn() && memory == null && card == null) {
+            throw new IllegalArgumentException("--json prints one plan: name the machine by --memory or --card");
         }
-    }
-
-    private int call(LazyModel model) {
-        PrintWriter out = spec.commandLine().getOut();
-        if (memory == null && card == null) {
-            printCards(model, out);
+        if (!checkpoint.isNamed()) {
+            rejectWhatNeedsFiles();
+            call(new ShapePlans());
             return 0;
         }
-        PipelineBuilder builder = pipeline(model, request(size == null ? "1024" : size));
-        MemoryPlan plan = card != null
-                ? builder.planForCard(card)
-                : builder.memoryBudget(Objects.requireNonNull(memory)).plan();
-        out.println(ShownText.lines(plan.toString()));
+        try (LazyModel model = new LazyModel(checkpoint::open)) {
+            call(new CheckpointPlans(model));
+        }
         return 0;
     }
 
-    private void printCards(LazyModel model, PrintWriter out) {
+    private void call(Plans plans) {
+        PrintWriter out = spec.commandLine().getOut();
+        if (memory == null && card == null) {
+            if (!checkpoint.isNamed()) {
+                out.println(TurboVerdict.of(RuntimeInfo.probe(), VERDICT_SIZE).text());
+                out.println();
+            }
+            printCards(plans, out);
+            return;
+        }
+        GenerationRequest request = request(size == null ? "1024" : size);
+        MemoryPlan plan =
+                card != null ? plans.onCard(card, request) : plans.within(Objects.requireNonNull(memory), request);
+        json.print(out, () -> Json.of(plan), () -> ShownText.lines(plan.toString()));
+    }
+
+    /** Checks that nothing is asked for that depends on the files of a model. */
+    private void rejectWhatNeedsFiles() {
+        for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
+            if (!OF_SHAPES.contains(option.longestName())) {
+                throw new IllegalArgumentException(option.longestName() + " is for a checkpoint: name it with --model");
+            }
+        }
+    }
+
+    /** Plans for requests. */
+    private interface Plans {
+        MemoryPlan onCard(MemorySize size, GenerationRequest request);
+
+        MemoryPlan within(MemorySize budget, GenerationRequest request);
+    }
+
+    /** Those of a checkpoint, by all options. */
+    private final class CheckpointPlans implements Plans {
+        private final LazyModel model;
+
+        CheckpointPlans(LazyModel model) {
+            this.model = model;
+        }
+
+        @Override
+        public MemoryPlan onCard(MemorySize size, GenerationRequest request) {
+            return pipeline(model, request).planForCard(size);
+        }
+
+        @Override
+        public MemoryPlan within(MemorySize budget, GenerationRequest request) {
+            return pipeline(model, request).memoryBudget(budget).plan();
+        }
+    }
+
+    /** Those of Z-Image-Turbo, by its shapes. */
+    private final class ShapePlans implements Plans {
+        private final TurboPlan turbo = TurboPlan.in(compute.precision());
+
+        @Override
+        public MemoryPlan onCard(MemorySize size, GenerationRequest request) {
+            return turbo.onCard(size, request);
+        }
+
+        @Override
+        public MemoryPlan within(MemorySize budget, GenerationRequest request) {
+            return turbo.within(budget, request);
+        }
+    }
+
+    private void printCards(Plans plans, PrintWriter out) {
         List<String> sizes = size == null ? SIZES.stream().map(String::valueOf).toList() : List.of(size);
         String row = "%-9s  %6s  %-15s  %-15s  %-7s  %-10s  %6s  %7s  %6s  %5s%n";
         for (String each : sizes) {
@@ -138,7 +213,7 @@ final class PlanCommand implements Callable<Integer> {
                     "spare");
             for (int gib : CARDS) {
                 try {
-                    MemoryPlan plan = pipeline(model, request).planForCard(MemorySize.gib(gib));
+                    MemoryPlan plan = plans.onCard(MemorySize.gib(gib), request);
                     out.printf(
                             Locale.ROOT,
                             row,

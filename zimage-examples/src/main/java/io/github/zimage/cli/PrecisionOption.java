@@ -19,6 +19,11 @@ final class PrecisionOption {
         precision = chosen;
     }
 
+    /** Returns what was chosen, or else BF16. */
+    Precision chosen() {
+        return precision == null ? Precision.BF16 : precision;
+    }
+
     void apply(PipelineBuilder builder) {
         if (precision != null) {
             builder.precision(precision);

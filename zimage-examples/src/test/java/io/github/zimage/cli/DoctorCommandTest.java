@@ -21,6 +21,7 @@ final class DoctorCommandTest {
         MainTest.Run run = MainTest.run("doctor");
         assertThat(run.err()).isEmpty();
         assertThat(run.code()).isZero();
+        assertThat(run.out()).startsWith("Z-Image-Turbo on this processor, 1024 x 1024 in 8 steps:");
         assertThat(run.out()).contains(System.getProperty("java.version"), "2.10.0");
         for (String precision : List.of("FP32", "BF16")) {
             for (String operation : List.of(

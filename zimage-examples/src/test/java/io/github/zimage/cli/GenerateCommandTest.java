@@ -172,6 +172,25 @@ final class GenerateCommandTest {
                 .contains("it holds no settings of zimage");
     }
 
+    @Test
+    void info_asJson_isOneDocument() throws IOException {
+        JsonNode json = new JsonMapper()
+                .readTree(MainTest.run("info", "--json", model.toString()).out());
+        assertThat(json.path("name").asText()).isEqualTo("tiny");
+        assertThat(json.path("folder").asText()).isEqualTo(model.toString());
+        assertThat(json.path("parts")).hasSize(3);
+        Path picture = folder.resolve("fox.png");
+        assertThat(drawIn(folder, "--seed=7", "--out=" + picture).code()).isZero();
+        json = new JsonMapper()
+                .readTree(MainTest.run("info", "--json", picture.toString()).out());
+        assertThat(json.path("request").path("seed").asLong()).isEqualTo(7);
+        assertThat(json.path("model").asText()).isEqualTo("tiny");
+        json = new JsonMapper()
+                .readTree(MainTest.run("info", "--json", withoutMetadata(folder).toString())
+                        .out());
+        assertThat(json.path("parameters").isNull()).isTrue();
+    }
+
     private static Path withoutMetadata(Path folder) {
         assertThat(drawIn(folder, "--no-metadata", "--out=bare.png").code()).isZero();
         return folder.resolve("bare.png");

@@ -2,6 +2,8 @@ package io.github.zimage.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.zimage.Precision;
 import io.github.zimage.demo.SyntheticModel;
 import java.nio.file.Path;
@@ -46,6 +48,32 @@ final class PlanCommandTest {
         assertThat(run.out().lines().map(String::strip).filter(line -> line.matches("\\d.*stays.*")))
                 .hasSize(3 * 7)
                 .allMatch(line -> line.matches("(4|6|8|12|16|24|80) .*"));
+    }
+
+    // Whoever asks before fetching 33 GB has no folder to name.
+    @Test
+    void withoutAModel_turboIsPlannedByItsShapes() throws Exception {
+        MainTest.Run run = MainTest.run("plan", "--card", "8g");
+        assertThat(run.code()).isZero();
+        assertThat(run.out().lines().toList().get(0))
+                .isEqualTo("Z-Image-Turbo: 1 picture of 1024 x 1024 on cuda:0, at most 7.60 GiB");
+        run = MainTest.run("plan", "--memory", "64g", "--json");
+        JsonNode json = new JsonMapper().readTree(run.out());
+        assertThat(json.path("model").asText()).isEqualTo("Z-Image-Turbo");
+        assertThat(json.path("fits").asBoolean()).isTrue();
+        // 12.3 GB in BF16 as docs/memory.md says, within a tenth for what is kept in FP32
+        assertThat(json.path("parts").path(1).path("bytes").asLong()).isBetween(11_500_000_000L, 13_500_000_000L);
+        assertThat(MainTest.run("plan", "--memory", "1g").err())
+                .startsWith("zimage: a memory budget of 1.00 GiB is too small");
+    }
+
+    @Test
+    void withoutAModel_beginsWithThisMachine() {
+        List<String> lines = MainTest.run("plan", "--size=1024").out().lines().toList();
+        assertThat(lines)
+                .startsWith("Z-Image-Turbo on this processor, 1024 x 1024 in 8 steps:")
+                .anyMatch(line -> line.matches("  bf16 .* about \\d+ (s|min) a picture.*\\(estimated\\)"))
+                .anyMatch(line -> line.contains("text encoder"));
     }
 
     @Test
