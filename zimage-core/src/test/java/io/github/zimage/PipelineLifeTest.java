@@ -443,7 +443,7 @@ final class PipelineLifeTest {
         assertNamed("device", () -> builder.device(null));
         assertNamed("devices", () -> builder.devices(null));
         assertNamed("sizes", () -> builder.warmUp((ImageSize) null));
-        assertNamed("folder", () -> ZImageModel.open(null));
+        assertNamed("model", () -> ZImageModel.open(null));
     }
 
     private static void assertNamed(String parameter, ThrowingCallable call) {
