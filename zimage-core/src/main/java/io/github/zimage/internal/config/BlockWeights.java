@@ -185,7 +185,7 @@ public final class BlockWeights {
     }
 
     /** Returns the name of a weight without that of the block; the whole name if it is outside of all. */
-    public String withinBlock(String name) {
+    private String withinBlock(String name) {
         Matcher matcher = block.matcher(name);
         return matcher.matches() ? matcher.group("rest") : name;
     }

@@ -4,7 +4,6 @@ import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.safetensors.TensorEntry;
-import io.github.zimage.internal.weights.LowRank;
 import io.github.zimage.internal.weights.WeightIndex;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -44,7 +43,7 @@ public final class UnitLayout {
     }
 
     /**
-     * Returns the layout of blocks. What is kept beside products comes and goes with them.
+     * Returns the layout of blocks.
      *
      * @param index the component's weights
      * @param block the name of one of the blocks, such as {@code layers.0}
@@ -63,13 +62,6 @@ public final class UnitLayout {
             }
         }
         others.forEach(name -> types.put(name, StorageType.F32));
-        for (String name : products) {
-            for (String factor : List.of(LowRank.down(name), LowRank.up(name))) {
-                if (index.has(block + "." + factor)) {
-                    types.put(factor, type == StorageType.I8 ? StorageType.BF16 : type);
-                }
-            }
-        }
         Map<String, Part> parts = new LinkedHashMap<>();
         long offset = 0;
         for (Map.Entry<String, StorageType> each : types.entrySet()) {

@@ -3,7 +3,7 @@ package io.github.zimage.internal.weights;
 import java.io.IOException;
 import java.util.List;
 
-/** The first factors of what several adapters add to a matrix, one below the other, and zeros below them. */
+/** The first factors of what several adapters add to a matrix, one below the other. */
 final class DownRows extends AddedRows {
 
     DownRows(int columns, List<LowRank> additions) {

@@ -1,11 +1,10 @@
 package io.github.zimage.internal.weights;
 
 import io.github.zimage.internal.safetensors.TensorEntry;
-import java.util.List;
 
 /**
- * What an adapter adds to a matrix: {@code scale * up * down}. Either merged with the matrix while that is read, or kept beside
- * it as two further weights.
+ * What an adapter adds to a matrix: {@code scale * up * down}. Kept beside the matrix as two
+ * further weights.
  *
  * @param down [rank, in] of F32, F16 or BF16
  * @param up [out, rank], likewise
@@ -27,15 +26,6 @@ public record LowRank(TensorEntry down, TensorEntry up, double scale) {
     /** Returns the rank. */
     public int rank() {
         return Math.toIntExact(down.shape().get(0));
-    }
-
-    /** Makes sure that it can be added to a matrix. */
-    void requireFor(TensorEntry matrix) {
-        List<Long> shape = List.of(up.shape().get(0), down.shape().get(1));
-        if (!matrix.shape().equals(shape)) {
-            throw new IllegalArgumentException("what is added to " + matrix.name() + " must have its shape "
-                    + matrix.shape() + ", but has " + shape);
-        }
     }
 
     /** Returns how the first factor of what is kept beside a matrix is called: [ranks, in]. */

@@ -3,13 +3,13 @@ package io.github.zimage.internal.weights;
 import java.io.IOException;
 import java.util.List;
 
-/** The second factors of what several adapters add to a matrix, side by side, each times its scale, and zeros to their right. */
+/** The second factors of what several adapters add to a matrix, side by side, each times its scale. */
 final class UpRows extends AddedRows {
 
     /**
      * Creates the rows.
      *
-     * @param ranks how long they are: the sum of the ranks, or more
+     * @param ranks how long they are: the sum of the ranks
      */
     UpRows(int ranks, List<LowRank> additions) {
         super(ranks, additions);

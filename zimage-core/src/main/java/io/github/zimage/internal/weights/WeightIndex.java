@@ -136,13 +136,6 @@ public final class WeightIndex {
         return new WeightIndex(label, replaced, absent, read);
     }
 
-    /** Returns an index with further tensors behind these. */
-    public WeightIndex with(Map<String, TensorEntry> further) {
-        Map<String, TensorEntry> all = new LinkedHashMap<>(tensors);
-        all.putAll(further);
-        return new WeightIndex(label, all, absent, read);
-    }
-
     /** Returns an index of the same tensors with other shapes of as many elements. */
     WeightIndex reshaped(BiFunction<String, List<Long>, List<Long>> reshape) {
         return with((name, tensor) -> tensor.withShape(reshape.apply(name, tensor.shape())));

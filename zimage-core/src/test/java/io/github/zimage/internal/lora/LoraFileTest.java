@@ -216,11 +216,11 @@ final class LoraFileTest {
     @Test
     void ranksBeyondTheMatrix_areRefused() throws IOException {
         assertThatThrownBy(() -> report(pair(
-                        "layers.0.adaLN_modulation.0.lora_A.weight",
-                        List.of(15361, 256),
-                        "layers.0.adaLN_modulation.0.lora_B.weight",
-                        List.of(15360, 15361))))
-                .hasMessageContaining("the rank must be at most");
+                        "t_embedder.mlp.0.lora_A.weight",
+                        List.of(1025, 256),
+                        "t_embedder.mlp.0.lora_B.weight",
+                        List.of(1024, 1025))))
+                .hasMessageContaining("the rank must be at most the larger side, 1024, but is 1025");
     }
 
     // A file from a stranger: whatever is in it, it is read or refused, soon and in one line; and what was accepted can

@@ -2,14 +2,12 @@ package io.github.zimage.internal.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.within;
 
 import io.github.zimage.Component;
 import io.github.zimage.Precision;
 import io.github.zimage.demo.SyntheticModel;
 import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.conversion.WeightCache;
-import io.github.zimage.internal.numbers.RowRounding;
 import io.github.zimage.internal.numbers.StorageType;
 import io.github.zimage.internal.placement.BlockSource;
 import io.github.zimage.internal.placement.Slots;
@@ -23,13 +21,14 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -40,13 +39,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Protects that weights can come from elsewhere than a checkpoint's files, and can have additions, without a change in the library: whether
- * they stay, are streamed, or are converted.
+ * Protects that weights can come from elsewhere than a checkpoint's files, and be stored in another way, without a change in the library: whether
+ * they stay, are streamed, or are converted; and that what adapters add comes by the same way.
  */
 final class WeightSeamsTest {
     private static final List<String> BLOCKS = List.of("layers.0", "layers.1");
-    private static final int RANK = 3;
-    private static final double SCALE = 0.75;
+    private static final long IN = 24;
+    private static final long OUT = 40;
 
     @TempDir
     Path folder;
@@ -217,85 +216,94 @@ final class WeightSeamsTest {
         slots.computeAfter(slots.fill(unit, unit, null));
     }
 
-    /** Two adapters for one matrix, one for another, none for the rest. */
-    private Map<String, List<LowRank>> additions() {
-        Random random = new Random(5);
-        return Map.of(
-                "layers.0.attention.to_q.weight",
-                List.of(
-                        addition(random, "layers.0.attention.to_q.weight", RANK),
-                        addition(random, "layers.0.attention.to_q.weight", 1)),
-                "layers.1.feed_forward.w2.weight",
-                List.of(addition(random, "layers.1.feed_forward.w2.weight", RANK)));
-    }
+    /** Numbers of 4 bits with a factor for each 8 of them: another way to store numbers, of which rows are made. */
+    private static final class FourBits extends RowData {
+        private static final int GROUP = 8;
 
-    private LowRank addition(Random random, String matrix, long rank) {
-        List<Long> shape = own.get(matrix).shape();
-        return new LowRank(
-                random(random, List.of(rank, shape.get(1))), random(random, List.of(shape.get(0), rank)), SCALE);
-    }
+        private final Memory levels;
+        private final float[] factors;
 
-    private static TensorEntry random(Random random, List<Long> shape) {
-        int count = (int) (shape.get(0) * shape.get(1));
-        ByteBuffer bytes = ByteBuffer.allocate(count * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        for (int i = 0; i < count; i++) {
-            bytes.putFloat((float) random.nextGaussian());
+        /** Creates rows of levels from -8 to 7, two in a byte, and a factor for each 8 of these. */
+        FourBits(int columns, Memory levels, float[] factors) {
+            super(columns);
+            this.levels = levels;
+            this.factors = factors;
         }
-        return new TensorEntry("factor", StorageType.F32, shape, new Memory(bytes.array()), 0, bytes.capacity());
-    }
 
-    /** What a matrix and its additions are together, in FP64. */
-    private Tensor sum(WeightStore store, String name, List<LowRank> additions) throws IOException {
-        Tensor sum = store.get(name, ScalarType.Float).to(ScalarType.Double);
-        for (LowRank addition : additions) {
-            sum = sum.add(torch.mul(
-                    torch.mm(doubles(addition.up()), doubles(addition.down())),
-                    torch.full(new long[] {1}, new org.bytedeco.pytorch.Scalar(SCALE))));
-        }
-        return sum;
-    }
-
-    private static Tensor doubles(TensorEntry factor) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate((int) factor.byteSize()).order(ByteOrder.LITTLE_ENDIAN);
-        try (TensorFiles files = new TensorFiles()) {
-            files.read(factor, 0, bytes);
-        }
-        float[] floats = new float[(int) factor.elements()];
-        bytes.flip().asFloatBuffer().get(floats);
-        return Tensors.of(floats, factor.shape().get(0), factor.shape().get(1)).to(ScalarType.Double);
-    }
-
-    @Test
-    void merged_areSums_residentAndStreamed() throws IOException {
-        WeightIndex merged = Additions.merged(own, additions());
-        try (PointerScope scope = new PointerScope();
-                WeightStore store = new WeightStore(merged, done -> {});
-                WeightStore plain = new WeightStore(own, done -> {})) {
-            for (String name : own.tensors().keySet()) {
-                Tensor expected = sum(plain, name, additions().getOrDefault(name, List.of()));
-                Tensor actual = store.get(name, ScalarType.Float);
-                double largest = expected.abs().max().item_double();
-                double error =
-                        expected.sub(actual.to(ScalarType.Double)).abs().max().item_double();
-                // A sum of at most five products, each rounded: 2^-24 of the largest, a few times.
-                assertThat(error).as(name).isLessThanOrEqualTo(largest * 5e-7);
-                assertThat(torch.equal(store.get(name, ScalarType.BFloat16), actual.to(ScalarType.BFloat16)))
-                        .as("%s is rounded once", name)
-                        .isTrue();
+        @Override
+        protected void rows(FileReader files, long first, float[] values) throws IOException {
+            int begin = (int) first * columns();
+            ByteBuffer packed = ByteBuffer.allocate(values.length / 2);
+            levels.read(files, begin / 2, packed);
+            for (int i = 0; i < values.length; i++) {
+                int pair = packed.get(i / 2);
+                int level = i % 2 == 0 ? (byte) (pair << 4) >> 4 : pair >> 4;
+                values[i] = level * factors[(begin + i) / GROUP];
             }
         }
-        requireStreamedAsResident(merged, ScalarType.Float);
-        requireStreamedAsResident(merged, ScalarType.BFloat16);
+
+        @Override
+        public List<Path> files() {
+            return List.of();
+        }
+
+        @Override
+        public String key() {
+            return "four bits " + Arrays.hashCode(factors);
+        }
+    }
+
+    /** The same weights, but for two matrices of other numbers: 4 bits each, times factors; and these numbers. */
+    private Map<String, TensorEntry> fourBits(float unit, Map<String, float[]> numbers) {
+        Map<String, TensorEntry> tensors = new LinkedHashMap<>(own.tensors());
+        Random random = new Random(5);
+        for (String name : List.of("layers.0.attention.to_q.weight", "layers.1.feed_forward.w2.weight")) {
+            List<Long> shape = own.get(name).shape();
+            int count = (int) own.get(name).elements();
+            byte[] packed = new byte[count / 2];
+            random.nextBytes(packed);
+            float[] factors = new float[count / FourBits.GROUP];
+            float[] all = new float[count];
+            for (int i = 0; i < count; i++) {
+                factors[i / FourBits.GROUP] = unit * (1 + i / FourBits.GROUP % 5);
+                int level = packed[i / 2] >> i % 2 * 4 & 15;
+                all[i] = (level < 8 ? level : level - 16) * factors[i / FourBits.GROUP];
+            }
+            int columns = Math.toIntExact(shape.get(1));
+            tensors.put(name, new FourBits(columns, new Memory(packed), factors).entry(name, shape));
+            numbers.put(name, all);
+        }
+        return tensors;
     }
 
     @Test
-    void merged_areConvertedAsTheyAreRead() throws IOException {
-        WeightIndex merged = Additions.merged(own, additions());
-        requireSameWeights(convert("bf16", merged, Precision.BF16), merged, ScalarType.BFloat16);
-        WeightIndex converted = convert("int8", merged, Precision.INT8);
+    void madeRows_areRoundedOnce_residentAndStreamed() {
+        Map<String, float[]> numbers = new LinkedHashMap<>();
+        WeightIndex index = WeightIndex.of("transformer", fourBits(0.01f, numbers));
+        try (PointerScope scope = new PointerScope();
+                WeightStore store = new WeightStore(index, done -> {})) {
+            numbers.forEach((name, expected) -> {
+                Tensor exact = Tensors.of(expected, expected.length)
+                        .view(own.get(name).shape().get(0), -1);
+                for (ScalarType type : List.of(ScalarType.Float, ScalarType.BFloat16)) {
+                    assertThat(torch.equal(store.get(name, type), exact.to(type)))
+                            .as("%s as %s", name, type)
+                            .isTrue();
+                }
+            });
+        }
+        requireStreamedAsResident(index, ScalarType.Float);
+        requireStreamedAsResident(index, ScalarType.BFloat16);
+    }
+
+    @Test
+    void madeRows_areConvertedAsTheyAreRead() throws IOException {
+        WeightIndex made = WeightIndex.of("transformer", fourBits(0.01f, new LinkedHashMap<>()));
+        requireSameWeights(convert("bf16", made, Precision.BF16), made, ScalarType.BFloat16);
+        WeightIndex converted = convert("int8", made, Precision.INT8);
         UnitLayout layout = UnitLayout.of(converted, BlockWeights.TRANSFORMER, BLOCKS.get(0), StorageType.I8);
         try (PointerScope scope = new PointerScope();
-                WeightStore store = new WeightStore(merged, done -> {});
+                WeightStore store = new WeightStore(made, done -> {});
                 WeightStore kept = new WeightStore(converted, done -> {})) {
             streamed(converted, layout, (block, source) -> {
                 for (String product : List.of("attention.to_q.weight", "feed_forward.w2.weight")) {
@@ -314,85 +322,81 @@ final class WeightSeamsTest {
         assertThat(torch.equal(actual.scales(), expected.scales())).isTrue();
     }
 
-    // A cache that took other additions for these would draw pictures of another style, silently.
+    // A cache that took other numbers for these would draw other pictures, silently.
     @Test
-    void otherAdditions_areConvertedAnew() throws IOException {
-        Path first = convert("cache", Additions.merged(own, additions()), Precision.BF16)
-                .files()
-                .get(0);
-        Map<String, List<LowRank>> stronger = new LinkedHashMap<>(additions());
-        stronger.replaceAll((name, added) -> added.stream()
-                .map(each -> new LowRank(each.down(), each.up(), 2 * each.scale()))
-                .toList());
-        assertThat(convert("cache", Additions.merged(own, stronger), Precision.BF16)
-                        .files())
-                .doesNotContain(first);
+    void otherRows_areConvertedAnew() throws IOException {
+        WeightIndex made = WeightIndex.of("transformer", fourBits(0.01f, new LinkedHashMap<>()));
+        Path first = convert("cache", made, Precision.BF16).files().get(0);
+        WeightIndex larger = WeightIndex.of("transformer", fourBits(0.02f, new LinkedHashMap<>()));
+        assertThat(convert("cache", larger, Precision.BF16).files()).doesNotContain(first);
         assertThat(convert("cache", own, Precision.BF16).files()).doesNotContain(first);
+        assertThat(convert("cache", made, Precision.BF16).files())
+                .as("the same once more")
+                .containsExactly(first);
     }
 
     @ParameterizedTest
     @EnumSource(
-            value = Precision.class,
-            names = {"FP32", "BF16", "INT8"})
-    void besideThem_factorsComeWithTheWeights(Precision precision) throws IOException {
-        WeightIndex base = precision == Precision.FP32 ? own : convert("kept", own, precision);
-        StorageType type = precision == Precision.INT8
-                ? StorageType.I8
-                : precision == Precision.BF16 ? StorageType.BF16 : StorageType.F32;
-        WeightIndex beside = Additions.beside(base, BlockWeights.TRANSFORMER, additions());
-        UnitLayout layout = UnitLayout.of(beside, BlockWeights.TRANSFORMER, BLOCKS.get(0), type);
-        ScalarType factors = precision == Precision.FP32 ? ScalarType.Float : ScalarType.BFloat16;
+            value = ScalarType.class,
+            names = {"Float", "BFloat16"})
+    void factorsOfSeveralAdapters_areOnePair(ScalarType type) throws IOException {
+        Random random = new Random(5);
+        List<LowRank> several = List.of(addition(random, 3), addition(random, 1), addition(random, 2));
+        TensorEntry down = Additions.down("a", several);
+        TensorEntry up = Additions.up("a", several);
+        assertThat(down.shape()).containsExactly(6L, IN);
+        assertThat(up.shape()).containsExactly(OUT, 6L);
+        WeightIndex index = WeightIndex.of("LoRA", Map.of(down.name(), down, up.name(), up));
         try (PointerScope scope = new PointerScope();
-                WeightStore store = new WeightStore(beside, done -> {})) {
-            streamed(beside, layout, (block, source) -> {
-                for (String product : List.of("attention.to_q.weight", "feed_forward.w2.weight")) {
-                    String name = block + "." + product;
-                    Tensor resident = product(store, name, factors);
-                    assertThat(torch.equal(product(source, BLOCKS.get(0) + "." + product, factors), resident))
-                            .as(name)
-                            .isTrue();
-                    requireProduct(resident, name, factors);
-                }
-            });
-        }
-    }
-
-    private static Tensor product(TensorSource source, String matrix, ScalarType type) {
-        return torch.mm(
-                source.get(LowRank.up(matrix), type).to(ScalarType.Double),
-                source.get(LowRank.down(matrix), type).to(ScalarType.Double));
-    }
-
-    private void requireProduct(Tensor product, String name, ScalarType type) {
-        try (WeightStore plain = new WeightStore(own, done -> {})) {
-            Tensor matrix = plain.get(name, ScalarType.Float).to(ScalarType.Double);
-            Tensor expected =
-                    sum(plain, name, additions().getOrDefault(name, List.of())).sub(matrix);
-            double largest = Math.max(expected.abs().max().item_double(), 1e-30);
+                WeightStore store = new WeightStore(index, done -> {})) {
+            Tensor product = torch.mm(
+                    store.get(LowRank.up("a"), type).to(ScalarType.Double),
+                    store.get(LowRank.down("a"), type).to(ScalarType.Double));
+            Tensor expected = sum(several);
+            double largest = expected.abs().max().item_double();
             double error = expected.sub(product).abs().max().item_double();
-            // The factors are rounded: to 2^-24 or 2^-9 of each number, of which four are added up.
-            assertThat(error).as(name).isCloseTo(0, within(largest * (type == ScalarType.Float ? 1e-6 : 2e-2)));
-        } catch (IOException e) {
-            throw new AssertionError(e);
+            // The factors are rounded: to 2^-24 or 2^-9 of each number, of which six are added up.
+            assertThat(error).isLessThanOrEqualTo(largest * (type == ScalarType.Float ? 1e-6 : 2e-2));
         }
+    }
+
+    private static LowRank addition(Random random, long rank) {
+        return new LowRank(random(random, List.of(rank, IN)), random(random, List.of(OUT, rank)), 0.25 * rank);
+    }
+
+    private static TensorEntry random(Random random, List<Long> shape) {
+        int count = (int) (shape.get(0) * shape.get(1));
+        ByteBuffer bytes = ByteBuffer.allocate(count * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        for (int i = 0; i < count; i++) {
+            bytes.putFloat((float) random.nextGaussian());
+        }
+        return new TensorEntry("factor", StorageType.F32, shape, new Memory(bytes.array()), 0, bytes.capacity());
+    }
+
+    /** What additions are together, in FP64. */
+    private static Tensor sum(List<LowRank> additions) throws IOException {
+        Tensor sum = torch.zeros(new long[] {OUT, IN}).to(ScalarType.Double);
+        for (LowRank each : additions) {
+            sum = sum.add(torch.mm(doubles(each.up()), doubles(each.down())).mul(new Scalar(each.scale())));
+        }
+        return sum;
+    }
+
+    private static Tensor doubles(TensorEntry factor) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate((int) factor.byteSize()).order(ByteOrder.LITTLE_ENDIAN);
+        try (TensorFiles files = new TensorFiles()) {
+            files.read(factor, 0, bytes);
+        }
+        float[] floats = new float[(int) factor.elements()];
+        bytes.flip().asFloatBuffer().get(floats);
+        return Tensors.of(floats, factor.shape().get(0), factor.shape().get(1)).to(ScalarType.Double);
     }
 
     @Test
-    void additionsThatDoNotFit_areRefused() throws IOException {
-        LowRank small = additions().get("layers.0.attention.to_q.weight").get(1);
-        LowRank wide = additions().get("layers.1.feed_forward.w2.weight").get(0);
-        assertThatThrownBy(() -> Additions.merged(own, Map.of("layers.0.feed_forward.w1.weight", List.of(small))))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("layers.0.feed_forward.w1.weight must have its shape");
+    void factorsThatDoNotFit_areRefused() {
+        LowRank wide = addition(new Random(5), 3);
         assertThatThrownBy(() -> new LowRank(wide.up(), wide.down(), 1))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageStartingWith("down and up must be [rank, in] and [out, rank]");
-        WeightIndex int8 = convert("int8", own, Precision.INT8);
-        assertThatThrownBy(() -> Additions.merged(int8, additions()))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageEndingWith("keep its additions beside it");
-        assertThat(Files.exists(folder.resolve("int8"))).isTrue();
-        assertThat(int8.has(RowRounding.scales("layers.0.attention.to_q.weight")))
-                .isTrue();
     }
 }
