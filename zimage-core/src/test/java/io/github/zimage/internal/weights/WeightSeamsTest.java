@@ -266,7 +266,7 @@ final class WeightSeamsTest {
             float[] all = new float[count];
             for (int i = 0; i < count; i++) {
                 factors[i / FourBits.GROUP] = unit * (1 + i / FourBits.GROUP % 5);
-                int level = packed[i / 2] >> i % 2 * 4 & 15;
+                int level = (packed[i / 2] >> (i % 2 * 4)) & 15;
                 all[i] = (level < 8 ? level : level - 16) * factors[i / FourBits.GROUP];
             }
             tensors.put(name, new FourBits(shape.get(1).intValue(), new Memory(packed), factors).entry(name, shape));
