@@ -25,6 +25,7 @@ warnings.filterwarnings("ignore")
 import diffusers
 import torch
 import transformers
+from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
 
 import reference
@@ -56,6 +57,7 @@ MODULES = [
     "t_embedder.mlp.2",
 ]
 BLOCK = MODULES[:4]
+BLOCK_WEIGHTS = {"layers": 0.5, "layers.0": 1.5, "layers.1.feed_forward.w2": -1.0, "context_refiner": 0.0, "cap_embedder": 2.0}
 QKV = [f"layers.{i}.attention.to_{p}" for i in (0, 2) for p in "qkv"]
 
 
@@ -158,6 +160,7 @@ class Maker:
         yield self.dora("dora-peft", "transformer.{}", ("lora_A.weight", "lora_B.weight"), "lora_magnitude_vector", False)
         yield self.differences()
         yield self.text_encoder()
+        yield self.biases()
 
     def metadata(self, name, settings, scale):
         form = Form(name, True)
@@ -296,20 +299,60 @@ class Maker:
         form = self.lora(Form("text-encoder"), key, (".lora_A.weight", ".lora_B.weight"), None, modules)
         return self.lora(form, lambda m: "transformer." + m, (".lora_A.weight", ".lora_B.weight"), None, BLOCK)
 
+    def biases(self):
+        """Second factors with biases, as peft trains them with lora_bias: scaled as the factors are, whether the layer has one or not."""
+        modules = BLOCK + MODULES[4:7] + ["layers.2.adaLN_modulation.0", "cap_embedder.1"]
+        suffixes = (".lora_A.weight", ".lora_B.weight", ".alpha")
+        form = self.lora(Form("lora-bias"), lambda m: "transformer." + m, suffixes, modules=modules)
+        for module in modules:
+            bias = self.noise(self.weight(module).shape[0]) * self.strength(module)
+            form.put(f"transformer.{module}.lora_B.bias", bias)
+            form.add(module + ".bias", ALPHA / RANK * bias)
+        return form
+
+
+def require_peft_agrees(form, module, weight):
+    """diffusers does not read these files, but peft's layer has the formula of a single DoRA adapter. Of several it multiplies one upon the other."""
+    down, up, length = (tensor.double() for key, tensor in form.tensors.items() if f".{module}." in key)
+    layer = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False, dtype=torch.float64)
+    layer.weight.data = weight
+    config = LoraConfig(r=RANK, lora_alpha=RANK, use_dora=True, target_modules=["0"])
+    adapted = inject_adapter_in_model(config, torch.nn.Sequential(layer))
+    adapted[0].lora_A["default"].weight.data = down
+    adapted[0].lora_B["default"].weight.data = up
+    adapted[0].lora_magnitude_vector["default"].weight.data = length.flatten()
+    rows = torch.randn(5, weight.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    changed = weight + form.deltas[module + ".weight"]
+    torch.testing.assert_close(adapted(rows), rows @ changed.T, rtol=1e-9, atol=1e-12)
+
+
+def within(parameter, parts):
+    """What the weight of an adapter is multiplied by in a module: the number of the longest name that fits."""
+    fitting = [part for part in parts if parameter == part or parameter.startswith(part + ".")]
+    return parts[max(fitting, key=len)] if fitting else 1.0
+
 
 class Merged:
     """Adds to a pipeline's weights for a while."""
 
     def __init__(self, pipeline, deltas):
-        self.pipeline, self.deltas, self.kept = pipeline, deltas, {}
+        self.pipeline, self.deltas, self.kept, self.new = pipeline, deltas, {}, []
 
     def parameter(self, name):
         text = name.startswith(TEXT)
         model = self.pipeline.text_encoder if text else self.pipeline.transformer
         return dict(model.named_parameters())[name.removeprefix(TEXT)]
 
+    def linear(self, name):
+        return self.pipeline.transformer.get_submodule(name.removesuffix(".bias"))
+
     def __enter__(self):
         for name, delta in self.deltas.items():
+            if name.endswith(".bias") and self.linear(name).bias is None:
+                weight = self.linear(name).weight
+                self.linear(name).bias = torch.nn.Parameter(delta.to(weight.dtype), requires_grad=False)
+                self.new.append(name)
+                continue
             parameter = self.parameter(name)
             self.kept[name] = parameter.data.clone()
             parameter.data = (parameter.data.double() + delta).to(parameter.dtype)
@@ -317,9 +360,11 @@ class Merged:
     def __exit__(self, *args):
         for name, data in self.kept.items():
             self.parameter(name).data = data
+        for name in self.new:
+            self.linear(name).bias = None
 
 
-def unmerged(folder, precision, variant, files, request):
+def unmerged(folder, precision, variant, files, request, parts):
     """Draws with adapters beside the weights, as diffusers and peft do."""
     pipeline = reference.load(folder, precision, variant)
     names = []
@@ -336,6 +381,9 @@ def unmerged(folder, precision, variant, files, request):
             pipeline.load_lora_weights(state, adapter_name=name)
         names.append(name)
     pipeline.set_adapters(names, [weight for _, weight in files])
+    for path, module in pipeline.transformer.named_modules():
+        for name in set(names) & set(getattr(module, "scaling", {})):
+            module.scaling[name] *= within(path, parts)
     return reference.run(pipeline, request, request["seed"])[0]
 
 
@@ -352,19 +400,25 @@ def main():
     pipelines = {precision: reference.load(model, precision, variant) for precision in reference.PRECISIONS}
     arguments.out.mkdir(parents=True, exist_ok=True)
     forms = list(Maker(pipelines["fp64"]).forms())
-    runs = [(form.name, [(form, 1.0)]) for form in forms]
+    runs = [(form.name, [(form, 1.0)], {}) for form in forms]
     by_name = {form.name: form for form in forms}
-    runs.append(("stacked", [(by_name["peft"], 0.7), (by_name["kohya"], -0.4)]))
-    runs.append(("half", [(by_name["diffusion-model-kohya"], 0.5)]))
+    runs.append(("stacked", [(by_name["peft"], 0.7), (by_name["kohya"], -0.4)], {}))
+    runs.append(("half", [(by_name["diffusion-model-kohya"], 0.5)], {}))
+    runs.append(("blocks", [(by_name["peft"], 0.8)], BLOCK_WEIGHTS))
+    runs.append(("stacked-dora", [(by_name["dora-kohya"], 1.0), (by_name["dora-peft"], 1.0)], {}))
+    runs.append(("weighted-dora", [(by_name["dora-kohya"], 0.7), (by_name["dora-peft"], -0.5)], {}))
+    weights = dict(pipelines["fp64"].transformer.named_parameters())
+    for name in ("dora-kohya", "dora-peft"):
+        require_peft_agrees(by_name[name], BLOCK[0], weights[BLOCK[0] + ".weight"].data)
     for form in forms:
         save_file(form.tensors, arguments.out / f"{form.name}.safetensors", form.metadata)
     base = reference.run(pipelines["fp64"], request, request["seed"])[0]
     truths, about = {}, []
-    for name, uses in runs:
+    for name, uses, parts in runs:
         deltas = {}
         for form, weight in uses:
             for parameter, delta in form.deltas.items():
-                deltas[parameter] = deltas.get(parameter, 0) + weight * delta
+                deltas[parameter] = deltas.get(parameter, 0) + weight * within(parameter, parts) * delta
         latents = {}
         for precision in reference.PRECISIONS:
             with Merged(pipelines[precision], deltas):
@@ -373,7 +427,7 @@ def main():
         files = [(arguments.out / f"{form.name}.safetensors", weight) for form, weight in uses]
         if loads:
             for precision in ("fp32", "bf16"):
-                latents[precision] = unmerged(model, precision, variant, files, request)
+                latents[precision] = unmerged(model, precision, variant, files, request, parts)
         errors = {precision: reference.relative_error(latents[precision], latents["fp64"]) for precision in ("fp32", "bf16")}
         assert errors["fp32"] < 1e-4, f"{name}: diffusers is {errors['fp32']:.1e} away: it does not read this form"
         truths[name] = latents["fp64"].double()
@@ -381,6 +435,7 @@ def main():
             dict(
                 name=name,
                 files=[dict(file=file.name, weight=weight) for file, weight in files],
+                parts=parts,
                 diffusers=loads,
                 effect=reference.relative_error(latents["fp64"], base),
                 **errors,

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.zimage.internal.device.FakeAccelerator;
 import io.github.zimage.internal.device.FakeRecorder;
+import io.github.zimage.internal.lora.AdapterSize;
 import io.github.zimage.placement.Device;
 import java.io.IOException;
 import java.net.URISyntaxException;
@@ -279,6 +280,20 @@ final class LoraPipelineTest {
             assertThat(model.plan(adapted).peaks().highest())
                     .isGreaterThan(model.plan(plain).peaks().highest());
         }
+    }
+
+    // Ranks are filled up to 16, and a fused first factor is there for each of queries, keys and values.
+    @Test
+    void whatIsKept_isCountedByTheHeader() throws IOException {
+        assertThat(AdapterSize.numbers(null)).isZero();
+        assertThat(AdapterSize.numbers(folder.resolve("absent.safetensors"))).isZero();
+        assertThat(AdapterSize.numbers(Files.writeString(folder.resolve("unsound.safetensors"), "unsound")))
+                .isZero();
+        // Layer 0 has queries, keys and values of 32 rows each, of one rank of 2.
+        assertThat(AdapterSize.numbers(LORAS.resolve("fused-block-diagonal.safetensors")))
+                .isEqualTo(16 * (3 * 32 + 3 * 32) + 1);
+        // Two matrices [32, 32] of each of four layers and the like, of rank 2 * 2.
+        assertThat(AdapterSize.numbers(LORAS.resolve("loha.safetensors"))).isGreaterThan(4L * 16 * 2 * (32 + 32));
     }
 
     @Test

@@ -44,7 +44,8 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
         this(
                 checkpoint,
                 prompts,
-                new LoraCatalog(ModelShapes.of(checkpoint.transformer(), checkpoint.textEncoder()), List.of(), null),
+                new LoraCatalog(
+                        ModelShapes.of(checkpoint.transformer(), checkpoint.textEncoder()), null, List.of(), null),
                 StepCache.OFF);
     }
 

@@ -32,6 +32,14 @@ public final class Adapter {
         return changes.stream().anyMatch(each -> each.component().equals(component));
     }
 
+    /** Returns how many numbers are multiplied to add what it makes of a row of each layer of a component. */
+    long products(Component component) {
+        return changes.stream()
+                .filter(each -> each.component().equals(component))
+                .mapToLong(each -> each.delta().products())
+                .sum();
+    }
+
     List<Change> changes() {
         return changes;
     }

@@ -50,7 +50,11 @@ public final class AdapterTensors {
                 }
             }
         }
-        all.sums.forEach((name, sum) -> all.put(name, sum, index.get(name).shape()));
+        // Biases may be new to a layer.
+        all.sums.forEach((name, sum) -> all.put(
+                name,
+                sum,
+                index.has(name) ? index.get(name).shape() : sum.others.get(0).shape()));
         return WeightIndex.of("LoRA", all.tensors);
     }
 

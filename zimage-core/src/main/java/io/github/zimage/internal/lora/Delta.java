@@ -43,6 +43,17 @@ interface Delta {
         return null;
     }
 
+    /** Returns how many numbers are multiplied to add what it makes of a row; 0 for what is no matrix. */
+    default long products() {
+        LowRank factors = lowRank();
+        if (shape().size() != 2) {
+            return 0;
+        }
+        long out = shape().get(0);
+        long in = shape().get(1);
+        return factors == null ? out * in : factors.rank() * (out + in);
+    }
+
     /** Returns a text that changes with the numbers' places and the scale. */
     default String key() {
         StringBuilder key = new StringBuilder(kind()).append(' ').append(scale());

@@ -37,6 +37,11 @@ record KroneckerDelta(Factor w1, Factor w2, double scale) implements Delta {
     }
 
     @Override
+    public long products() {
+        return w1.columns() * w2.rows() * (w2.columns() + w1.rows());
+    }
+
+    @Override
     public Delta times(double factor) {
         return new KroneckerDelta(w1, w2, scale * factor);
     }

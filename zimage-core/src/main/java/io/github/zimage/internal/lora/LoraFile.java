@@ -10,8 +10,6 @@ import io.github.zimage.internal.lora.ModuleParts.UnfitException;
 import io.github.zimage.internal.safetensors.SafetensorsHeader;
 import io.github.zimage.internal.safetensors.TensorEntry;
 import io.github.zimage.internal.weights.TensorFiles;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -23,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 public final class LoraFile {
     private static final String ENDING = ".safetensors";
     private static final String WEIGHT = ".weight";
+    private static final String BIAS = ".bias";
     private static final String EMBEDDINGS = "embed_tokens";
 
     /** What of a header is shown. */
@@ -84,15 +83,6 @@ public final class LoraFile {
     /** Tells what a file holds, by the names of its modules alone. */
     public static LoraReport report(Path file) {
         return read(file, ModelShapes.names()).report();
-    }
-
-    /** Returns how large a LoRA's file is; 0 if that is not known. */
-    public static long bytes(@Nullable Path file) {
-        try {
-            return file == null ? 0 : Files.size(file);
-        } catch (IOException e) {
-            return 0;
-        }
     }
 
     /** Returns a text as it can be shown. */
@@ -189,6 +179,7 @@ public final class LoraFile {
         List<Long> heights = heights(target, whole);
         long height = heights.stream().mapToLong(Long::longValue).sum();
         requireLengths(magnitude, height);
+        TensorEntry bias = parts.bias(height);
         long first = 0;
         List<Change> made = new ArrayList<>();
         for (int i = 0; i < heights.size(); i++) {
@@ -200,6 +191,11 @@ public final class LoraFile {
                     tensor,
                     target.isFused() ? FusedPart.of(whole, i, heights.size(), first, count) : fitting(whole, tensor),
                     magnitude == null ? null : magnitude.rows(magnitude.name(), first, count)));
+            if (bias != null) {
+                TensorEntry rows = bias.rows(bias.name(), first, count);
+                String name = target.modules().get(i) + BIAS;
+                made.add(new Change(target.component(), name, new FullDelta(rows, strength.scale()), null));
+            }
             first += count;
         }
         changes.addAll(made);
@@ -222,7 +218,7 @@ public final class LoraFile {
 
     private void applyBias(ModuleParts parts, TensorEntry bias) {
         Target target = parts.target();
-        String tensor = target.modules().get(0) + ".bias";
+        String tensor = target.modules().get(0) + BIAS;
         List<Long> shape = model.shape(target.component(), tensor);
         if (target.isFused() || shape == null || !model.isRun(target.component(), tensor)) {
             skip(bias.name(), "the model has no bias there");

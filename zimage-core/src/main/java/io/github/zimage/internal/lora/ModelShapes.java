@@ -1,6 +1,7 @@
 package io.github.zimage.internal.lora;
 
 import io.github.zimage.Component;
+import io.github.zimage.internal.config.BlockWeights;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import java.util.List;
@@ -39,6 +40,14 @@ public record ModelShapes(
     @Nullable
     List<Long> shape(Component component, String tensor) {
         return (component.equals(Component.TRANSFORMER) ? transformer : textEncoder).get(tensor);
+    }
+
+    /** Returns how many numbers are multiplied for a row of each layer of the transformer's blocks. */
+    long products() {
+        return transformer.entrySet().stream()
+                .filter(each -> BlockWeights.TRANSFORMER.role(each.getKey()).isProduct())
+                .mapToLong(each -> each.getValue().get(0) * each.getValue().get(1))
+                .sum();
     }
 
     /** Returns whether the model computes with a module. */

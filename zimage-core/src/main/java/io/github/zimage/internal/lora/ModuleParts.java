@@ -16,7 +16,7 @@ final class ModuleParts {
     private static final Set<Part> LOHA = EnumSet.range(Part.HADA_W1_A, Part.HADA_W2_B);
     private static final Set<Part> LOKR = EnumSet.range(Part.LOKR_W1, Part.LOKR_W2_B);
     /** What says more of factors, and is nothing alone. */
-    private static final Set<Part> BESIDE = EnumSet.of(Part.ALPHA, Part.MAGNITUDE);
+    private static final Set<Part> BESIDE = EnumSet.of(Part.ALPHA, Part.MAGNITUDE, Part.UP_BIAS);
 
     private final Target target;
     private final String rule;
@@ -150,6 +150,27 @@ final class ModuleParts {
         requireProduct(up, down);
         requireNarrow(up, down);
         return new LowRankDelta(down, up, 1);
+    }
+
+    /**
+     * Returns what is added to the module's bias, before it is scaled: [height], or null.
+     *
+     * @throws UnfitException if it is not of that length, or stands beside what has no such bias
+     */
+    @Nullable
+    TensorEntry bias(long height) throws UnfitException {
+        TensorEntry bias = parts.get(Part.UP_BIAS);
+        if (bias == null) {
+            return null;
+        }
+        if (!has(LORA) || parts.containsKey(Part.MAGNITUDE)) {
+            throw new UnfitException("a bias of the second factor is known for LoRA without DoRA only");
+        }
+        if (bias.elements() != height) {
+            throw new UnfitException("the bias of the second factor must have a number for each of the " + height
+                    + " rows of the output, but is of shape " + ModelFile.shown(bias.shape()));
+        }
+        return bias.withShape(List.of(height));
     }
 
     private Delta hadamard() throws UnfitException {

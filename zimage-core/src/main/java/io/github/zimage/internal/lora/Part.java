@@ -11,6 +11,8 @@ enum Part {
     DOWN,
     /** [out, rank]. */
     UP,
+    /** What is added to what the second factor gives, [out]. */
+    UP_BIAS,
     /** One number, by which the rank divides. */
     ALPHA,
     /** The lengths of the rows of the sum, [out] or [out, 1]. */
@@ -64,6 +66,7 @@ enum Part {
                             "lora_up",
                             "lora.up.weight",
                             "lora_linear_layer.up.weight"),
+                    endings(UP_BIAS, "lora_B.bias", "lora_B.default.bias", "lora_up.bias"),
                     endings(ALPHA, "alpha", "lora.alpha"),
                     endings(
                             MAGNITUDE,
@@ -97,7 +100,6 @@ enum Part {
                             "a2.weight",
                             "b1.weight",
                             "b2.weight",
-                            "lora_B.bias",
                             "lora_embedding_A",
                             "lora_embedding_B",
                             "reshape_weight",

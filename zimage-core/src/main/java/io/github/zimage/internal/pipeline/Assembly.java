@@ -14,6 +14,7 @@ import io.github.zimage.internal.engine.LoadedModel;
 import io.github.zimage.internal.generation.RequestCheck;
 import io.github.zimage.internal.lora.LoraCatalog;
 import io.github.zimage.internal.lora.ModelShapes;
+import io.github.zimage.internal.placement.ComponentSettings;
 import io.github.zimage.internal.runtime.DeviceThread;
 import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.text.PromptLimit;
@@ -56,6 +57,7 @@ public final class Assembly {
         this.settings = settings;
         this.loras = new LoraCatalog(
                 ModelShapes.of(checkpoint.transformer(), checkpoint.textEncoder()),
+                ComponentSettings.of(settings.precisions(), Component.TRANSFORMER),
                 settings.loras().always(),
                 settings.loras().folder());
     }

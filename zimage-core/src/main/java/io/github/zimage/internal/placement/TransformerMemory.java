@@ -48,12 +48,17 @@ record TransformerMemory(RequestMemory request, Precision precision, WeightSizes
         return work.keepsStreams() ? 2 * (inputs + group) * FLOAT * tokens(work) * config().dim() : 0;
     }
 
-    /** What is kept of the timesteps of schedules: the norms of all blocks for each step; and LoRAs, which most files have in two bytes a number. */
+    /** What is kept of the timesteps of schedules: the norms of all blocks for each step; and LoRAs. */
     @Override
     public long kept(Workload work) {
         long steps = Math.max(work.steps(), Workload.KEPT_STEPS);
         long norms = steps * (config().layers() + config().refinerLayers()) * 4 * config().dim() * FLOAT;
-        return norms + work.adapterBytes() * ComponentMemory.typeBytes(precision) / Short.BYTES;
+        return norms + work.adapterNumbers() * adapterBytes();
+    }
+
+    /** For rows of 8 bits the first factor is two matrices of such numbers, and GPUs keep the second one twice, in BF16. */
+    private long adapterBytes() {
+        return precision.isEightBit() ? 2 * Short.BYTES : ComponentMemory.typeBytes(precision);
     }
 
     /** A picture's stream before and after its caption is appended, in FP32, and the rotations of both together. */

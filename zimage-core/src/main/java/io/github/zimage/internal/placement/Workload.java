@@ -5,7 +5,7 @@ import io.github.zimage.Lora;
 import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.internal.config.RrdbNetConfig;
-import io.github.zimage.internal.lora.LoraFile;
+import io.github.zimage.internal.lora.AdapterSize;
 import io.github.zimage.internal.weights.UpscalerFile;
 import io.github.zimage.upscale.UpscalerModel;
 import java.nio.file.Path;
@@ -51,14 +51,14 @@ public record Workload(
      * What some requests have and others have not.
      *
      * @param fromPicture whether pictures start from another picture instead of from noise alone
-     * @param adapterBytes the sizes of the files of its LoRAs
+     * @param adapterNumbers how many numbers are kept of its LoRAs
      * @param avoiding whether a negative prompt goes through the transformer with each picture
      * @param keepsStreams whether streams between blocks are kept from one evaluation to the next
      * @param upscaling how pictures are enlarged, or null if they are not
      */
     public record Extras(
             boolean fromPicture,
-            long adapterBytes,
+            long adapterNumbers,
             boolean avoiding,
             boolean keepsStreams,
             @Nullable Upscaling upscaling) {
@@ -114,7 +114,7 @@ public record Workload(
                 PICTURES_AT_ONCE,
                 new Extras(
                         request.imageToImage() != null || request.hires() > 1,
-                        adapterBytes(request),
+                        adapterNumbers(request),
                         request.nag().isOn(),
                         keepsStreams(request.sampling().stepCache()),
                         Upscaling.of(request)));
@@ -124,11 +124,13 @@ public record Workload(
         return cache != null && cache.kind() == StepCache.Kind.FIRST_BLOCK;
     }
 
-    private static long adapterBytes(GenerationRequest request) {
+    private static long adapterNumbers(GenerationRequest request) {
         List<Lora> loras = request.loras();
         return loras == null
                 ? 0
-                : loras.stream().mapToLong(each -> LoraFile.bytes(each.file())).sum();
+                : loras.stream()
+                        .mapToLong(each -> AdapterSize.numbers(each.file()))
+                        .sum();
     }
 
     /** Returns whether pictures start from another picture instead of from noise alone. */
@@ -136,9 +138,9 @@ public record Workload(
         return extras.fromPicture();
     }
 
-    /** Returns the sizes of the files of its LoRAs. */
-    public long adapterBytes() {
-        return extras.adapterBytes();
+    /** Returns how many numbers are kept of its LoRAs. */
+    public long adapterNumbers() {
+        return extras.adapterNumbers();
     }
 
     /** Returns whether a negative prompt goes through the transformer with each picture. */
@@ -158,12 +160,12 @@ public record Workload(
 
     /** Returns the same work for pictures that start from another picture. */
     public Workload startingFromPicture() {
-        return with(new Extras(true, adapterBytes(), avoiding(), keepsStreams(), upscaling()));
+        return with(new Extras(true, adapterNumbers(), avoiding(), keepsStreams(), upscaling()));
     }
 
     /** Returns the same work for pictures that are enlarged. */
     Workload upscaledBy(Upscaling upscaling) {
-        return with(new Extras(fromPicture(), adapterBytes(), avoiding(), keepsStreams(), upscaling));
+        return with(new Extras(fromPicture(), adapterNumbers(), avoiding(), keepsStreams(), upscaling));
     }
 
     private Workload with(Extras others) {

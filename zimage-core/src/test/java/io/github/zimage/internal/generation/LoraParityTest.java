@@ -142,10 +142,14 @@ final class LoraParityTest {
     }
 
     private AdapterSets positive(JsonNode form) {
+        Map<String, Double> parts = new HashMap<>();
+        form.get("parts")
+                .properties()
+                .forEach(part -> parts.put(part.getKey(), part.getValue().doubleValue()));
         List<AdapterUse> uses = new ArrayList<>();
         form.get("files")
                 .forEach(each -> uses.add(
-                        use(each.get("file").textValue(), each.get("weight").doubleValue(), Map.of())));
+                        use(each.get("file").textValue(), each.get("weight").doubleValue(), parts)));
         return new AdapterSets(uses, uses);
     }
 

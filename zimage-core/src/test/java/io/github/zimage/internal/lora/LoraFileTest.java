@@ -223,6 +223,28 @@ final class LoraFileTest {
                 .hasMessageContaining("the rank must be at most the larger side, 1024, but is 1025");
     }
 
+    @Test
+    void biasesOfSecondFactors_areApplied_ifTheyFit() throws IOException {
+        Map<String, List<Integer>> tensors = pair(
+                "layers.0.attention.to_q.lora_A.weight",
+                List.of(2, 3840),
+                "layers.0.attention.to_q.lora_B.weight",
+                List.of(3840, 2));
+        tensors.put("layers.0.attention.to_q.lora_B.bias", List.of(3840));
+        LoraReport report = report(tensors);
+        assertThat(report.isComplete()).isTrue();
+        assertThat(report.applied()).extracting(LoraReport.Applied::kind).containsExactly("LoRA", "difference");
+        tensors.put("layers.0.attention.to_k.lora_B.bias", List.of(3840));
+        assertThat(report(tensors).skipped())
+                .singleElement()
+                .satisfies(each -> assertThat(each.reason()).isEqualTo("there are no factors beside it"));
+        tensors.put("layers.0.attention.to_q.lora_B.bias", List.of(3841));
+        assertThatThrownBy(() -> report(tensors)).hasMessageContaining("each of the 3840 rows of the output");
+        tensors.put("layers.0.attention.to_q.lora_B.bias", List.of(3840));
+        tensors.put("layers.0.attention.to_q.dora_scale", List.of(3840));
+        assertThatThrownBy(() -> report(tensors)).hasMessageContaining("for LoRA without DoRA only");
+    }
+
     // A file from a stranger: whatever is in it, it is read or refused, soon and in one line; and what was accepted can
     // be read.
     @Test
