@@ -116,6 +116,7 @@ final class OpenAiApi {
         boolean stream = fields.flag("stream", false);
         int partial = fields.integer("partial_images", 0, 3, 0);
         boolean progress = fields.flag("progress", false);
+        OutputFormat format = OutputFormat.read(fields, url);
         readOthers(fields);
         ParameterNames names = new ParameterNames(fields, "n");
         GenerationRequest request = reader.read(fields, imageToImage, SIZES.getOrDefault(quality, "publish"), names);
@@ -136,37 +137,32 @@ final class OpenAiApi {
         exchange.offload(worker, () -> names.explaining(submission), job -> {
             exchange.putHeader("X-Request-Id", job.id());
             if (stream) {
-                new OpenAiEvents(options.model(), queue, job, partial, progress).begin(exchange, worker);
+                new OpenAiEvents(options.model(), queue, job, format, partial, progress).begin(exchange, worker);
             } else {
-                answer(exchange, job, url);
+                answer(exchange, job, format, url);
             }
         });
     }
 
     /** Reads what OpenAI's reference has beside that. All of it may have but the values that change nothing here. */
     private static void readOthers(JsonFields fields) {
-        fields.choice("output_format", "png", Set.of("png"));
         fields.choice("background", "auto", Set.of("auto", "opaque"));
         fields.choice("moderation", "auto", Set.of("auto", "low"));
         fields.choice("style", "vivid", Set.of("vivid", "natural"));
-        if (fields.integer("output_compression", 0, 100, 100) < 100) {
-            throw ApiException.badParameter(
-                    "output_compression", "output_compression must be 100, since PNG files lose nothing");
-        }
         fields.text("user", Integer.MAX_VALUE);
-        List.of("moderation", "output_compression", "style", "user").forEach(fields::ignore);
+        List.of("moderation", "style", "user").forEach(fields::ignore);
     }
 
-    private void answer(Exchange exchange, Job job, boolean url) {
+    private void answer(Exchange exchange, Job job, OutputFormat format, boolean url) {
         exchange.onAbandoned(() -> queue.cancel(job, "the client went away"));
         queue.watch(job, event -> {
             if (event == Job.Event.END) {
-                exchange.runOnEventLoop(() -> respond(exchange, job, url));
+                exchange.runOnEventLoop(() -> respond(exchange, job, format, url));
             }
         });
     }
 
-    private void respond(Exchange exchange, Job job, boolean url) {
+    private void respond(Exchange exchange, Job job, OutputFormat format, boolean url) {
         ApiException failure = job.failure();
         if (failure != null) {
             exchange.fail(failure);
@@ -179,10 +175,10 @@ final class OpenAiApi {
         exchange.putHeader("X-Queue-Ms", Long.toString(job.waitedNanos(now) / 1_000_000));
         exchange.putHeader("X-Draw-Ms", Long.toString(job.drawnNanos(now) / 1_000_000));
         String base = exchange.view().base();
-        exchange.offload(worker, () -> body(job, url, base), body -> exchange.bytes(200, JsonBody.TYPE, body));
+        exchange.offload(worker, () -> body(job, format, url, base), body -> exchange.bytes(200, JsonBody.TYPE, body));
     }
 
-    private byte[] body(Job job, boolean url, String base) {
+    private byte[] body(Job job, OutputFormat format, boolean url, String base) {
         List<EncodedImage> pictures = job.pictures();
         int base64 = pictures.stream()
                 .mapToInt(picture -> url ? 0 : picture.png().length / 3 * 4)
@@ -191,7 +187,7 @@ final class OpenAiApi {
             json.writeStartObject();
             json.writeNumberField("created", Instant.now().getEpochSecond());
             json.writeStringField("model", options.model());
-            json.writeStringField("output_format", "png");
+            json.writeStringField("output_format", format.name());
             json.writeStringField("size", sizeOf(job.request()));
             json.writeArrayFieldStart("data");
             for (int i = 0; i < pictures.size(); i++) {
@@ -200,7 +196,7 @@ final class OpenAiApi {
                 if (url) {
                     json.writeStringField("url", base + links.path(job, i, store.left(job)));
                 } else {
-                    byte[] text = Base64.getEncoder().encode(picture.png());
+                    byte[] text = Base64.getEncoder().encode(format.encoded(picture.png()));
                     json.writeFieldName("b64_json");
                     json.writeRawUTF8String(text, 0, text.length); // megabytes that need no escapes
                 }

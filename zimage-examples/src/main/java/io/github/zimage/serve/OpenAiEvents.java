@@ -19,19 +19,22 @@ final class OpenAiEvents {
     private final String model;
     private final JobQueue queue;
     private final Job job;
+    private final OutputFormat format;
     private final int partial;
     private final boolean progress;
 
     /**
      * Prepares events.
      *
+     * @param format of all pictures in them
      * @param partial how many previews there shall be
      * @param progress whether places and steps are events
      */
-    OpenAiEvents(String model, JobQueue queue, Job job, int partial, boolean progress) {
+    OpenAiEvents(String model, JobQueue queue, Job job, OutputFormat format, int partial, boolean progress) {
         this.model = model;
         this.queue = queue;
         this.job = job;
+        this.format = format;
         this.partial = partial;
         this.progress = progress;
     }
@@ -106,12 +109,12 @@ final class OpenAiEvents {
 
     private ObjectNode picture(String event, byte[] png) {
         return named(event)
-                .put("b64_json", Base64.getEncoder().encodeToString(png))
+                .put("b64_json", Base64.getEncoder().encodeToString(format.encoded(png)))
                 .put("created_at", Instant.now().getEpochSecond())
                 .put("size", OpenAiApi.sizeOf(job.request()))
                 .put("quality", "auto")
                 .put("background", "opaque")
-                .put("output_format", "png");
+                .put("output_format", format.name());
     }
 
     private void end(Exchange exchange, EventStream stream, Executor worker) {

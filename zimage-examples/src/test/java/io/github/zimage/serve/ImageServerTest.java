@@ -290,7 +290,7 @@ final class ImageServerTest {
                 "{\"prompt\": \"a\", \"size\": \"4096x4096\"}    | 400 | invalid_value   | 25600 pixels",
                 "{\"prompt\": \"a\", \"size\": \"20x16\"}        | 400 | invalid_value   | multiple of 16",
                 "{\"prompt\": \"a\", \"steps\": 51}              | 400 | invalid_value   | from 1 to 50",
-                "{\"prompt\": \"a\", \"output_format\": \"gif\"} | 400 | invalid_value   | one of png",
+                "{\"prompt\": \"a\", \"output_format\": \"gif\"} | 400 | invalid_value   | one of jpeg, png",
                 "{\"prompt\": \"a\", \"file\": \"/etc/passwd\"}  | 400 | invalid_value   | no parameter 'file'",
                 "{\"prompt\": \"a\", \"model\": \"dall-e-3\"}    | 404 | model_not_found | only 'stub'",
                 "{\"prompt\": \"\\ud800\"}                       | 400 | invalid_value   | surrogate"

@@ -83,7 +83,7 @@ final class RequestParametersTest {
             quoteCharacter = '~',
             value = {
                 "output_format      | 'webp'",
-                "output_format      | 'jpeg'",
+                "output_format      | 'jpeg','response_format':'url'",
                 "output_compression | 99",
                 "output_compression | 101",
                 "background         | 'transparent'",
