@@ -64,6 +64,7 @@ class BenchmarksTest {
                         "AttentionBenchmark",
                         "GuidanceBenchmark",
                         "LoadBenchmark",
+                        "LoraBenchmark",
                         "PlacementBenchmark",
                         "PngBenchmark",
                         "PrecisionBenchmark",
