@@ -16,6 +16,7 @@ module io.github.zimage.core {
     requires static transitive com.google.errorprone.annotations;
 
     exports io.github.zimage;
+    exports io.github.zimage.control;
     exports io.github.zimage.hub;
     exports io.github.zimage.placement;
     exports io.github.zimage.prompt;

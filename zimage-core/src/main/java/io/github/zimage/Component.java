@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
  * same way.
  *
  * @param id its name in plans, messages and files, such as {@code text_encoder}: small letters, digits and {@code _}
- * @param folder the name of its folder in a checkpoint. Two components may share one.
+ * @param folder the name of its folder in a checkpoint, or that of the component that it belongs to. Two components may share one.
  */
 public record Component(String id, String folder) {
     private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9_]{0,63}");
@@ -33,6 +33,12 @@ public record Component(String id, String folder) {
      * not set for it is as for {@link #VAE}.
      */
     public static final Component UPSCALER = new Component("upscaler", "vae");
+
+    /**
+     * A ControlNet, which a pipeline may have beside its checkpoint: see {@link PipelineBuilder#controlNet}. It computes where the transformer
+     * does. What is not set for it is as for {@link #TRANSFORMER}.
+     */
+    public static final Component CONTROLNET = new Component("controlnet", "transformer");
 
     private static final List<Component> VALUES = List.of(TEXT_ENCODER, TRANSFORMER, VAE);
 

@@ -1,5 +1,6 @@
 package io.github.zimage;
 
+import io.github.zimage.control.ControlImage;
 import io.github.zimage.internal.io.Given;
 import io.github.zimage.internal.request.RequestFields;
 import io.github.zimage.internal.request.RequestJson;
@@ -220,6 +221,11 @@ public final class GenerationRequest {
         return values.upscaler;
     }
 
+    /** Returns the pictures that others follow; empty if they follow none. */
+    public List<ControlImage> controls() {
+        return values.controls;
+    }
+
     /** Returns how many pictures this request gives. */
     public int totalCount() {
         return count() * Math.max(prompts().size(), promptEmbeddings().size());
@@ -269,6 +275,7 @@ public final class GenerationRequest {
         private @Nullable List<Lora> loras;
         private @Nullable ImageToImage imageToImage;
         private @Nullable UpscalerModel upscaler;
+        private List<ControlImage> controls = List.of();
 
         private Builder() {}
 
@@ -281,9 +288,12 @@ public final class GenerationRequest {
         }
 
         private int side(@Nullable Integer given, ToIntFunction<ImageSize> side) {
-            return given != null
-                    ? given
-                    : imageToImage == null ? ImageSize.DEFAULT_SIDE : side.applyAsInt(imageToImage.size());
+            if (given != null) {
+                return given;
+            }
+            SourceImage followed = controls.isEmpty() ? null : controls.get(0).image();
+            ImageToImage sized = imageToImage == null && followed != null ? ImageToImage.of(followed) : imageToImage;
+            return sized == null ? ImageSize.DEFAULT_SIDE : side.applyAsInt(sized.size());
         }
 
         /**
@@ -530,6 +540,19 @@ public final class GenerationRequest {
         public Builder imageToImage(UnaryOperator<ImageToImage> change) {
             return imageToImage(
                     Given.value(change, "change").apply(imageToImage == null ? ImageToImage.EMPTY : imageToImage));
+        }
+
+        /** Sets the pictures that others follow, for a pipeline with a ControlNet; up to eight, whose hints add up. */
+        public Builder controls(List<ControlImage> controls) {
+            this.controls = Given.list(controls, "controls");
+            return this;
+        }
+
+        /** Adds a picture to those that others follow. The size of the first is that of the request unless another is set. */
+        public Builder control(ControlImage control) {
+            List<ControlImage> all = new ArrayList<>(controls);
+            all.add(Given.value(control, "control"));
+            return controls(all);
         }
 
         /**

@@ -47,10 +47,7 @@ public final class PipelineBuilder {
 
     PipelineBuilder() {}
 
-    /**
-     * Sets the checkpoint: a folder in the layout of diffusers, or a file with the transformer, see {@link ZImageModel.Files}. This or an
-     * open model is required. It is opened and checked for each of {@link #build}, {@link #plan}, {@link #convert} and {@link #check}.
-     */
+    /** Sets the checkpoint: a folder in the layout of diffusers, or a file with the transformer, see {@link ZImageModel.Files}. This or an open model is required. It is opened and checked for each of {@link #build}, {@link #plan}, {@link #convert} and {@link #check}. */
     @CanIgnoreReturnValue
     public PipelineBuilder model(Path place) {
         model.set(Given.value(place, "model"));
@@ -110,10 +107,7 @@ public final class PipelineBuilder {
         return this;
     }
 
-    /**
-     * Sets whether pictures are decoded in tiles, {@link VaeTiling#auto} unless set: in tiles then if the plan for the memory says so, or if
-     * a whole picture would take more than half of the memory that is available when it is decoded, which is known on Linux only.
-     */
+    /** Sets whether pictures are decoded in tiles, {@link VaeTiling#auto} unless set: in tiles then if the plan for the memory says so, or if a whole picture would take more than half of the memory that is available when it is decoded, which is known on Linux only. */
     @CanIgnoreReturnValue
     public PipelineBuilder vaeTiling(VaeTiling tiling) {
         this.vaeTiling = Given.value(tiling, "vaeTiling");
@@ -152,6 +146,13 @@ public final class PipelineBuilder {
     @CanIgnoreReturnValue
     public PipelineBuilder loraFolder(Path folder) {
         loras.setFolder(Given.value(folder, "loraFolder"));
+        return this;
+    }
+
+    /** Sets a ControlNet of Z-Image, a safetensors file or a folder of diffusers, for requests with {@linkplain GenerationRequest#controls pictures to follow}; memory is planned for one. */
+    @CanIgnoreReturnValue
+    public PipelineBuilder controlNet(Path fileOrFolder) {
+        model.setControlNet(Given.value(fileOrFolder, "controlNet"));
         return this;
     }
 
@@ -390,6 +391,7 @@ public final class PipelineBuilder {
                 threads,
                 plannedRequest,
                 loras.copy(),
+                model.controlNet(),
                 listener);
     }
 }

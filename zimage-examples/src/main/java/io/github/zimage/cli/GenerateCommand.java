@@ -7,6 +7,7 @@ import io.github.zimage.PipelineBuilder;
 import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.ZImageModel;
 import io.github.zimage.ZImagePipeline;
+import io.github.zimage.control.ControlImage;
 import io.github.zimage.internal.io.ShownText;
 import io.github.zimage.placement.MemoryPlan;
 import java.io.PrintWriter;
@@ -71,6 +72,9 @@ final class GenerateCommand implements Callable<Integer> {
     private UpscalerOption upscaler;
 
     @Mixin
+    private ControlOptions controls;
+
+    @Mixin
     private ComputeOptions compute;
 
     @Mixin
@@ -120,14 +124,18 @@ final class GenerateCommand implements Callable<Integer> {
                 options.nagScale(),
                 words -> opened.get().countTokens(words),
                 err);
+        List<ControlImage> followed = controls.controls();
+        GenerationRequest plain = options.request(
+                FromOption.request(parameters),
+                prompt,
+                prompts.negative(),
+                imageToImage.read(),
+                parameters == null && followed.isEmpty() ? model.defaultSize() : null,
+                err);
         GenerationRequest request = upscaler.applied(loras.applied(
-                options.request(
-                        FromOption.request(parameters),
-                        prompt,
-                        prompts.negative(),
-                        imageToImage.read(),
-                        parameters == null ? model.defaultSize() : null,
-                        err),
+                followed.isEmpty()
+                        ? plain
+                        : plain.toBuilder().controls(followed).build(),
                 tags.loras(),
                 err));
         builder.planFor(request);
@@ -154,6 +162,7 @@ final class GenerateCommand implements Callable<Integer> {
         reading.apply(builder);
         memory.apply(builder);
         places.apply(builder);
+        controls.apply(builder);
         return builder;
     }
 

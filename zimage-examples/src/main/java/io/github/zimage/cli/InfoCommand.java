@@ -30,8 +30,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Says what a model or a LoRA holds, or what a picture was made with. */
-@Command(name = "info", description = "Says what a model or a LoRA holds, or what a picture was made with.")
+/** Says what a model, a LoRA or a ControlNet holds, or what a picture was made with. */
+@Command(
+        name = "info",
+        description = "Says what a model, a LoRA or a ControlNet holds, or what a picture was made with.")
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class InfoCommand implements Runnable {
     private static final Pattern WEIGHTS = Pattern.compile(".*\\.(safetensors|sft|gguf)");
@@ -42,8 +44,9 @@ final class InfoCommand implements Runnable {
 
     @Parameters(
             paramLabel = "DIR|FILE",
-            description = "A checkpoint's folder, a safetensors or GGUF file with a model or a part of one, a LoRA,"
-                    + " an upscaler (.safetensors or .pth), or a PNG file.")
+            description =
+                    "A checkpoint's folder, a safetensors or GGUF file with a model or a part of one, a LoRA, a ControlNet,"
+                            + " an upscaler (.safetensors or .pth), or a PNG file.")
     private Path path;
 
     @Mixin
@@ -55,7 +58,9 @@ final class InfoCommand implements Runnable {
     @Override
     public void run() {
         PrintWriter out = spec.commandLine().getOut();
-        if (Files.isDirectory(path) || (isOfWeights() && parts.any())) {
+        if (ControlNetDescription.isOne(path)) {
+            out.println(ShownText.lines(ControlNetDescription.of(path)));
+        } else if (Files.isDirectory(path) || (isOfWeights() && parts.any())) {
             try (ZImageModel model = parts.open(path)) {
                 json.print(
                         out,

@@ -100,6 +100,9 @@ final class PlanCommand implements Callable<Integer> {
     private double guidance;
 
     @Mixin
+    private ControlModelOption controlModel;
+
+    @Mixin
     private ComputeOptions compute;
 
     @Mixin
@@ -268,6 +271,7 @@ final class PlanCommand implements Callable<Integer> {
         PipelineBuilder builder = model.get().pipeline().planFor(request);
         compute.apply(builder);
         cache.apply(builder);
+        controlModel.apply(builder);
         builder.device(Device.cpu()); // unless said otherwise
         places.apply(builder);
         return builder;

@@ -126,6 +126,9 @@ final class ServeCommand implements Callable<Integer> {
     private LoraOptions loras;
 
     @Mixin
+    private ControlModelOption controlModel;
+
+    @Mixin
     private ComputeOptions compute;
 
     @Mixin
@@ -175,6 +178,7 @@ final class ServeCommand implements Callable<Integer> {
                 .drain(DRAIN)
                 .loraFolder(loras.folder())
                 .upscalerFolder(upscalers)
+                .controlled(controlModel.isGiven())
                 .build();
         PipelineBuilder builder = builder(largest);
         AtomicReference<@Nullable ZImageModel> first = new AtomicReference<>(model.open());
@@ -278,6 +282,7 @@ final class ServeCommand implements Callable<Integer> {
                         .count(maxCount)
                         .build());
         loras.apply(builder);
+        controlModel.apply(builder);
         compute.apply(builder);
         threads.apply(builder);
         memory.apply(builder);

@@ -20,11 +20,12 @@ import org.jspecify.annotations.Nullable;
  * A request with pictures, as a form or as JSON with data URLs.
  *
  * @param fields all but the pictures
- * @param imageToImage the pictures; null if there are none, where that may be
+ * @param imageToImage the pictures to start from; null if there are none, where that may be
+ * @param controls those that are followed
  */
-record EditBody(JsonFields fields, @Nullable ImageToImage imageToImage) {
+record EditBody(JsonFields fields, @Nullable ImageToImage imageToImage, ControlPictures controls) {
     private static final String FORM = "multipart/form-data";
-    private static final int MAX_BYTES = 32 << 20;
+    static final int MAX_BYTES = 32 << 20;
     private static final Pattern DATA_URL = Pattern.compile("(?i)data:image/[a-z+.-]{1,20};base64,");
     private static final Pattern PLAIN = Pattern.compile("-?[0-9]{1,20}(\\.[0-9]{1,20})?|true|false|\\[.*]");
 
@@ -65,12 +66,32 @@ record EditBody(JsonFields fields, @Nullable ImageToImage imageToImage) {
                 return;
             }
             JsonFields fields = JsonFields.parse(bytes);
-            if (PICTURES.stream().anyMatch(fields::has)) {
+            if (PICTURES.stream().anyMatch(fields::has) || fields.peek(ControlPictures.FIELD) != null) {
                 exchange.offload(worker, () -> ofFields(fields, false), handler); // a small file may be a large picture
             } else {
-                handler.accept(new EditBody(fields, null));
+                handler.accept(plain(fields));
             }
         });
+    }
+
+    /**
+     * As {@link #readJson}, of pictures to follow alone.
+     *
+     * @param controlled whether there may be any; otherwise all is small
+     */
+    static void readControls(Exchange exchange, Executor worker, boolean controlled, Consumer<EditBody> handler) {
+        int most = controlled ? MAX_BYTES : JsonBody.MAX_BYTES;
+        BodyReader.read(exchange, () -> JsonBody.requireType(exchange), most, bytes -> {
+            if (controlled) {
+                exchange.offload(worker, () -> plain(JsonFields.parseWithPictures(bytes)), handler);
+            } else {
+                handler.accept(new EditBody(JsonFields.parse(bytes), null, ControlPictures.NONE));
+            }
+        });
+    }
+
+    private static EditBody plain(JsonFields fields) {
+        return new EditBody(fields, null, ControlPictures.taken(fields));
     }
 
     static EditBody ofForm(byte[] body, String boundary) {
@@ -116,13 +137,13 @@ record EditBody(JsonFields fields, @Nullable ImageToImage imageToImage) {
         }
         JsonNode mask = fields.value("mask");
         if (!needsImage && images.isEmpty() && mask == null) {
-            return new EditBody(fields, null);
+            return plain(fields);
         }
         return of(fields, images, mask == null ? null : picture("mask", mask));
     }
 
     /** Reads a data URL, alone or as OpenAI's {@code {"image_url": ...}}. */
-    private static byte[] picture(String name, JsonNode value) {
+    static byte[] picture(String name, JsonNode value) {
         JsonNode url = value.isObject() ? value.path("image_url") : value;
         String text = url.isTextual() ? url.textValue() : "";
         Matcher prefix = DATA_URL.matcher(text);
@@ -144,10 +165,11 @@ record EditBody(JsonFields fields, @Nullable ImageToImage imageToImage) {
                     "image", "there must be one image to start from, but there were %d".formatted(images.size()));
         }
         ImageToImage imageToImage = ImageToImage.of(source("image", images.get(0)));
-        return new EditBody(fields, mask == null ? imageToImage : imageToImage.mask(mask(mask)));
+        return new EditBody(
+                fields, mask == null ? imageToImage : imageToImage.mask(mask(mask)), ControlPictures.taken(fields));
     }
 
-    private static SourceImage source(String name, byte[] file) {
+    static SourceImage source(String name, byte[] file) {
         try {
             return SourceImage.of(file);
         } catch (IllegalArgumentException e) {

@@ -42,7 +42,7 @@ final class JobsApi {
             String quality = fields.choice("quality", "publish", RequestReader.QUALITIES.keySet());
             boolean previews = fields.flag("previews", false);
             ParameterNames names = new ParameterNames(fields, "count");
-            GenerationRequest request = reader.read(fields, body.imageToImage(), quality, names);
+            GenerationRequest request = reader.read(fields, body.imageToImage(), body.controls(), quality, names);
             if (fields.has("quality") && (fields.has("size") || fields.has("width") || fields.has("height"))) {
                 throw ApiException.badParameter("size", "quality is a size by another name: give one of them");
             }

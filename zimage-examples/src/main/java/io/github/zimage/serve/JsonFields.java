@@ -92,6 +92,17 @@ final class JsonFields {
         return value == null || value.isNull() ? null : value;
     }
 
+    /** Returns a field's value, or null, without asking for it. */
+    @Nullable
+    JsonNode peek(String name) {
+        return root.get(name);
+    }
+
+    /** Puts another value in place of one that came. */
+    void replace(String name, JsonNode value) {
+        ((ObjectNode) root).set(name, value);
+    }
+
     /** Returns a field's value as it came, or null. */
     @Nullable
     JsonNode value(String name) {

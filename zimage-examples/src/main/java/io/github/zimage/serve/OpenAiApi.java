@@ -79,7 +79,8 @@ final class OpenAiApi {
 
     /** {@code POST /v1/images/generations}. */
     void generations(Exchange exchange) {
-        exchange.readJson(fields -> draw(exchange, fields, null));
+        EditBody.readControls(
+                exchange, worker, options.controlled(), body -> draw(exchange, body.fields(), null, body.controls()));
     }
 
     /** {@code POST /v1/images/edits}: pictures that start from one, as a form or as JSON. */
@@ -87,7 +88,7 @@ final class OpenAiApi {
         EditBody.read(exchange, worker, body -> {
             body.fields().choice("input_fidelity", "low", Set.of("low", "high"));
             body.fields().ignore("input_fidelity");
-            draw(exchange, body.fields(), body.imageToImage());
+            draw(exchange, body.fields(), body.imageToImage(), body.controls());
         });
     }
 
@@ -100,7 +101,7 @@ final class OpenAiApi {
                             name, "variations have no %s: use /v1/images/edits".formatted(name));
                 }
             }
-            draw(exchange, body.fields(), body.imageToImage());
+            draw(exchange, body.fields(), body.imageToImage(), body.controls());
         });
     }
 
@@ -108,7 +109,8 @@ final class OpenAiApi {
         return imageToImage != null && imageToImage.mask() != null;
     }
 
-    private void draw(Exchange exchange, JsonFields fields, @Nullable ImageToImage imageToImage) {
+    private void draw(
+            Exchange exchange, JsonFields fields, @Nullable ImageToImage imageToImage, ControlPictures controls) {
         requireModel(fields.text("model", 200));
         String quality = fields.choice("quality", "auto", QUALITIES);
         boolean url = fields.choice("response_format", "b64_json", Set.of("b64_json", "url"))
@@ -119,7 +121,8 @@ final class OpenAiApi {
         OutputFormat format = OutputFormat.read(fields, url);
         readOthers(fields);
         ParameterNames names = new ParameterNames(fields, "n");
-        GenerationRequest request = reader.read(fields, imageToImage, SIZES.getOrDefault(quality, "publish"), names);
+        GenerationRequest request =
+                reader.read(fields, imageToImage, controls, SIZES.getOrDefault(quality, "publish"), names);
         if (partial > 0 && !stream) {
             throw ApiException.badParameter(
                     "partial_images", "partial_images come as events: they need stream to be true");

@@ -46,11 +46,16 @@ final class RequestReader {
      * stay the same if they are begun again.
      *
      * @param imageToImage the pictures to start from, or null for noise alone
+     * @param controls the pictures to follow
      * @param quality the size to draw where the request says none and there is no picture
      * @throws ApiException if a field is unknown, wrong, or beyond a limit
      */
     GenerationRequest read(
-            JsonFields fields, @Nullable ImageToImage imageToImage, String quality, ParameterNames names) {
+            JsonFields fields,
+            @Nullable ImageToImage imageToImage,
+            ControlPictures controls,
+            String quality,
+            ParameterNames names) {
         Long count = fields.integer(names.count(), 1L, options.maxCount());
         String size = fields.text("size", 100);
         ObjectNode values = fields.others();
@@ -83,7 +88,7 @@ final class RequestReader {
         GenerationRequest request =
                 names.explaining(() -> found(builder.json(values.toString()).build()));
         requireLimits(request, prompted, names);
-        return request.withSeed();
+        return controls.shown(request).withSeed();
     }
 
     /** Returns the request with the file of the upscaler that it names. */

@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param corsOrigins the sites whose pages may call, each as a browser names it
  * @param loraFolder where the LoRAs are that requests can name, or null
  * @param upscalerFolder likewise of upscalers
+ * @param controlled whether requests can have pictures to follow, so that their bodies may be large
  */
 public record ServerOptions(
         String host,
@@ -46,7 +47,8 @@ public record ServerOptions(
         List<String> trustedProxies,
         List<String> corsOrigins,
         @Nullable Path loraFolder,
-        @Nullable Path upscalerFolder) {
+        @Nullable Path upscalerFolder,
+        boolean controlled) {
 
     /** Width and height are multiples of it. */
     static final int MULTIPLE = 16;
@@ -147,6 +149,7 @@ public record ServerOptions(
         private List<String> corsOrigins = List.of();
         private @Nullable Path loraFolder;
         private @Nullable Path upscalerFolder;
+        private boolean controlled;
 
         private Builder() {}
 
@@ -235,6 +238,12 @@ public record ServerOptions(
             return this;
         }
 
+        /** Sets whether requests can have pictures to follow; false unless set. */
+        public Builder controlled(boolean controlled) {
+            this.controlled = controlled;
+            return this;
+        }
+
         /**
          * Returns the options.
          *
@@ -258,7 +267,8 @@ public record ServerOptions(
                     trustedProxies,
                     corsOrigins,
                     loraFolder,
-                    upscalerFolder);
+                    upscalerFolder,
+                    controlled);
         }
     }
 }

@@ -78,7 +78,8 @@ final class StatusApi {
                 .put("max_count", options.maxCount())
                 .put("max_steps", options.maxSteps())
                 .put("max_pixels", options.maxPixels())
-                .put("max_prompt", RequestReader.MAX_PROMPT);
+                .put("max_prompt", RequestReader.MAX_PROMPT)
+                .put("controls", options.controlled());
         ObjectNode qualities = root.putObject("qualities");
         for (String quality : RequestReader.QUALITIES.keySet()) {
             qualities.put(quality, reader.side(quality));

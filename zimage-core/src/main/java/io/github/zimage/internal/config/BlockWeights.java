@@ -25,6 +25,8 @@ public final class BlockWeights {
         FEED_FORWARD_INPUT,
         /** The matrix that ends the feed-forward. */
         FEED_FORWARD_OUTPUT,
+        /** A matrix that leads out of the block, beside the stream of its tokens. */
+        HINT_OUTPUT,
         /** What is added to the product with one of these matrices. */
         BIAS,
         /** The weight of a norm within a block. */
@@ -108,6 +110,17 @@ public final class BlockWeights {
                     Entry.of("adaLN_modulation.0.bias", Role.MODULATION, Size.MODULATIONS)),
             "(all_x_embedder\\.[^.]*|cap_embedder\\.1|all_final_layer\\.[^.]*\\.linear)\\.(weight|bias)");
 
+    /** A ControlNet's: a transformer's block, and what makes a hint of its tokens. */
+    public static final BlockWeights CONTROLNET = new BlockWeights(
+            "control_noise_refiner|control_layers",
+            Stream.concat(
+                            TRANSFORMER.entries.stream(),
+                            Stream.of(
+                                    Entry.of("after_proj.weight", Role.HINT_OUTPUT, Size.HIDDEN, Size.HIDDEN),
+                                    Entry.of("after_proj.bias", Role.BIAS, Size.HIDDEN)))
+                    .toList(),
+            "(control_all_x_embedder\\.[^.]*|control_(?:noise_refiner|layers)\\.0\\.before_proj)\\.(weight|bias)");
+
     /** The text encoder's. */
     public static final BlockWeights TEXT_ENCODER = new BlockWeights(
             "layers",
@@ -129,6 +142,11 @@ public final class BlockWeights {
                     Entry.of("post_attention_layernorm.weight", Role.NORM, Size.HIDDEN)),
             "embed_tokens\\.weight");
 
+    private static final Map<Component, BlockWeights> BY_COMPONENT = Map.of(
+            Component.TRANSFORMER, TRANSFORMER,
+            Component.CONTROLNET, CONTROLNET,
+            Component.TEXT_ENCODER, TEXT_ENCODER);
+
     private final String kinds;
     private final Pattern block;
     private final List<Entry> entries;
@@ -145,9 +163,7 @@ public final class BlockWeights {
 
     /** Returns the list of a component, or null if it has no blocks. */
     public static @Nullable BlockWeights of(Component component) {
-        return component.equals(Component.TRANSFORMER)
-                ? TRANSFORMER
-                : component.equals(Component.TEXT_ENCODER) ? TEXT_ENCODER : null;
+        return BY_COMPONENT.get(component);
     }
 
     /** Returns the weights of a block in the order of the checkpoint. */
@@ -198,6 +214,7 @@ public final class BlockWeights {
 
     /** Returns whether a weight of any component is the matrix that ends a feed-forward. */
     public static boolean endsFeedForward(String name) {
-        return Stream.of(TRANSFORMER, TEXT_ENCODER).anyMatch(list -> list.role(name) == Role.FEED_FORWARD_OUTPUT);
+        return Stream.of(TRANSFORMER, CONTROLNET, TEXT_ENCODER)
+                .anyMatch(list -> list.role(name) == Role.FEED_FORWARD_OUTPUT);
     }
 }

@@ -119,23 +119,24 @@ public record TransformerConfig(
         linear(tensors, "all_final_layer.2-1.linear", patch, d);
         linear(tensors, "all_final_layer.2-1.adaLN_modulation.1", d, adaLnDim());
         for (int i = 0; i < refinerLayers; i++) {
-            block(tensors, "noise_refiner." + i + ".", true);
+            block(BlockWeights.TRANSFORMER, tensors, "noise_refiner." + i + ".", true);
         }
         for (int i = 0; i < refinerLayers; i++) {
-            block(tensors, "context_refiner." + i + ".", false);
+            block(BlockWeights.TRANSFORMER, tensors, "context_refiner." + i + ".", false);
         }
         linear(tensors, "t_embedder.mlp.0", TIMESTEP_HIDDEN, TIMESTEP_DIM);
         linear(tensors, "t_embedder.mlp.2", adaLnDim(), TIMESTEP_HIDDEN);
         tensors.put("cap_embedder.0.weight", List.of((long) capFeatDim));
         linear(tensors, "cap_embedder.1", d, capFeatDim);
         for (int i = 0; i < layers; i++) {
-            block(tensors, "layers." + i + ".", true);
+            block(BlockWeights.TRANSFORMER, tensors, "layers." + i + ".", true);
         }
         return tensors;
     }
 
-    private void block(Map<String, List<Long>> tensors, String prefix, boolean modulated) {
-        for (BlockWeights.Entry entry : BlockWeights.TRANSFORMER.entries()) {
+    /** Adds the shapes of a block's weights, which has this transformer's widths. */
+    void block(BlockWeights weights, Map<String, List<Long>> tensors, String prefix, boolean modulated) {
+        for (BlockWeights.Entry entry : weights.entries()) {
             boolean there = switch (entry.role()) {
                 case NORM -> qkNorm;
                 case MODULATION -> modulated;
@@ -157,7 +158,7 @@ public record TransformerConfig(
         };
     }
 
-    private static void linear(Map<String, List<Long>> tensors, String name, long out, long in) {
+    static void linear(Map<String, List<Long>> tensors, String name, long out, long in) {
         tensors.put(name + ".weight", List.of(out, in));
         tensors.put(name + ".bias", List.of(out));
     }

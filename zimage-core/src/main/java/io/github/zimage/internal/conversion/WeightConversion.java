@@ -17,7 +17,6 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.function.LongConsumer;
 import org.slf4j.Logger;
@@ -43,7 +42,7 @@ public record WeightConversion(ConversionCache cache) {
         String reason = "";
         for (Component component : unsuited(checkpoint, precisions)) {
             WeightIndex own = checkpoint.weights(component);
-            Precision precision = Objects.requireNonNull(precisions.get(component));
+            Precision precision = precision(precisions, component);
             try {
                 boolean keeps = keeps(own, precision);
                 WeightIndex kept = files.find(component, own, precision, keeps);
@@ -53,7 +52,7 @@ public record WeightConversion(ConversionCache cache) {
                 result = kept == null ? result : result.withWeights(component, kept);
             } catch (IOException e) {
                 rethrowInterruption(e);
-                failed.add(component.folder());
+                failed.add(component.id());
                 reason = AtomicFile.reason(e);
                 LOG.debug("why they cannot be kept", e);
             }
@@ -83,7 +82,7 @@ public record WeightConversion(ConversionCache cache) {
         List<Path> converted = new ArrayList<>();
         for (Component component : unsuited(checkpoint, precisions)) {
             WeightIndex own = checkpoint.weights(component);
-            Precision precision = Objects.requireNonNull(precisions.get(component));
+            Precision precision = precision(precisions, component);
             try {
                 converted.addAll(files.convert(component, own, precision, true, progress(component, own, listener))
                         .files());
@@ -91,7 +90,7 @@ public record WeightConversion(ConversionCache cache) {
                 rethrowInterruption(e);
                 throw new ZImageException(
                         "converted weights of %s cannot be kept in %s: %s"
-                                .formatted(component.folder(), folder, AtomicFile.reason(e)),
+                                .formatted(component.id(), folder, AtomicFile.reason(e)),
                         e);
             }
         }
@@ -100,10 +99,10 @@ public record WeightConversion(ConversionCache cache) {
 
     private static List<Component> unsuited(Checkpoint checkpoint, Map<Component, Precision> precisions) {
         List<Component> components = new ArrayList<>();
-        for (Component component : Component.values()) {
+        for (Component component : checkpoint.components()) {
             if (EngineLayout.supports(component)) {
                 WeightIndex own = checkpoint.weights(component);
-                Precision precision = Objects.requireNonNull(precisions.get(component));
+                Precision precision = precision(precisions, component);
                 if (precision != Precision.FP8
                         && EngineLayout.unsuitedBytes(component, own, precision) > own.byteSize() / 2) {
                     components.add(component);
@@ -111,6 +110,18 @@ public record WeightConversion(ConversionCache cache) {
             }
         }
         return components;
+    }
+
+    private static Precision precision(Map<Component, Precision> precisions, Component component) {
+        Precision own = precisions.get(component);
+        // What is not set for a component is as for the one that it belongs to.
+        return own != null
+                ? own
+                : precisions.entrySet().stream()
+                        .filter(each -> each.getKey().id().equals(component.folder()))
+                        .map(Map.Entry::getValue)
+                        .findFirst()
+                        .orElseThrow();
     }
 
     private boolean keeps(WeightIndex own, Precision precision) {
@@ -121,7 +132,8 @@ public record WeightConversion(ConversionCache cache) {
     public Set<Component> roundedInMemory(Checkpoint checkpoint, Map<Component, Precision> precisions) {
         Set<Component> components = new HashSet<>();
         for (Component component : unsuited(checkpoint, precisions)) {
-            if (precisions.get(component) == Precision.INT8 && !keeps(checkpoint.weights(component), Precision.INT8)) {
+            if (precision(precisions, component) == Precision.INT8
+                    && !keeps(checkpoint.weights(component), Precision.INT8)) {
                 components.add(component);
             }
         }

@@ -51,6 +51,9 @@ public final class LoadedModel implements Phases.Runner, AutoCloseable {
             if (isPlannedToStay(Component.VAE_ENCODER)) {
                 prepare(loading, Phase.ENCODE, VaeLoader.ENCODER, listener);
             }
+            if (checkpoint.controlNet() != null) {
+                prepare(loading, Phase.DENOISE, ControlNetLoader.INSTANCE, listener);
+            }
             recordings = loading.attempt(Phase.DENOISE, this::openRecordings);
         } catch (RuntimeException | Error e) {
             close();

@@ -12,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Replays what was recorded of the transformer. A hook changes what is computed from one evaluation to the next, so that where one joins in,
- * operations are ordered one by one.
+ * Replays what was recorded of the transformer, and of the hooks that join in. Where one of them cannot be recorded, operations are ordered one by
+ * one.
  */
 final class RecordedDenoiser implements Denoiser {
     private static final Logger LOG = LoggerFactory.getLogger(RecordedDenoiser.class);
@@ -68,13 +68,17 @@ final class RecordedDenoiser implements Denoiser {
     @Override
     public List<Tensor> velocities(List<TransformerInput> pictures, Evaluation at, boolean last) {
         List<BlockHook.Pass> passes = eager.passes(pictures, at);
-        if (passes.isEmpty()) {
-            return recordings.forward(pictures, picture -> eager.modulation(picture, at), cancellation);
+        if (passes.stream().allMatch(pass -> pictures.stream().allMatch(each -> pass.recordable(each) != null))) {
+            try {
+                return recordings.forward(pictures, picture -> eager.modulation(picture, at), passes, cancellation);
+            } finally {
+                passes.forEach(BlockHook.Pass::close);
+            }
         }
         if (!told) {
             told = true;
             LOG.debug(
-                    "Something joins in between the blocks from step {} on: those are not replayed",
+                    "Something joins in between the blocks from step {} on that cannot be recorded: those are not replayed",
                     at.step().number());
         }
         return eager.forward(pictures, at, last, passes);

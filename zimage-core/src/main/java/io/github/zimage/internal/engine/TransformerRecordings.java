@@ -7,6 +7,7 @@ import io.github.zimage.internal.runtime.NativeErrors;
 import io.github.zimage.internal.runtime.TensorPlace;
 import io.github.zimage.internal.runtime.Tensors;
 import io.github.zimage.internal.transformer.Avoided;
+import io.github.zimage.internal.transformer.BlockHook;
 import io.github.zimage.internal.transformer.BlockNorms;
 import io.github.zimage.internal.transformer.Caption;
 import io.github.zimage.internal.transformer.RotaryEmbedding;
@@ -19,6 +20,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
@@ -57,32 +59,40 @@ final class TransformerRecordings implements AutoCloseable {
         this.recorder = recorder;
     }
 
-    /** As the model's, for weights that stay. */
+    /**
+     * As the model's, for weights that stay.
+     *
+     * @param passes what joins in, each of which can be recorded
+     */
     List<Tensor> forward(
             List<TransformerInput> inputs,
             Function<TransformerInput, StepModulation> modulation,
+            List<BlockHook.Pass> passes,
             Runnable cancellation) {
         List<Tensor> velocities = new ArrayList<>();
         for (TransformerInput input : inputs) {
             cancellation.run();
-            velocities.add(velocity(input, modulation.apply(input), cancellation));
+            velocities.add(velocity(input, modulation.apply(input), passes, cancellation));
         }
         return velocities;
     }
 
-    private Tensor velocity(TransformerInput input, StepModulation modulation, Runnable cancellation) {
-        Shape shape = Shape.of(input, input.avoidedAt(modulation));
+    private Tensor velocity(
+            TransformerInput input, StepModulation modulation, List<BlockHook.Pass> passes, Runnable cancellation) {
+        List<BlockHook.Recordable> joining = new ArrayList<>();
+        passes.forEach(pass -> joining.add(Objects.requireNonNull(pass.recordable(input))));
+        Shape shape = Shape.of(input, input.avoidedAt(modulation), joining);
         if (failed) {
-            return eager(input, modulation, cancellation);
+            return eager(input, modulation, passes, cancellation);
         }
         if (!shapes.containsKey(shape)) {
-            Tensor velocity = recorder.rehearse(() -> eager(input, modulation, cancellation));
+            Tensor velocity = recorder.rehearse(() -> eager(input, modulation, passes, cancellation));
             shapes.put(shape, null);
             forgetEldest();
             return velocity;
         }
         try {
-            return Tensors.scoped(() -> replayed(input, shape, modulation));
+            return Tensors.scoped(() -> replayed(input, shape, modulation, joining));
         } catch (RuntimeException e) {
             failed = true;
             clear();
@@ -92,10 +102,11 @@ final class TransformerRecordings implements AutoCloseable {
                     NativeErrors.firstLine(NativeErrors.translate(e)),
                     e);
         }
-        return eager(input, modulation, cancellation);
+        return eager(input, modulation, passes, cancellation);
     }
 
-    private Tensor replayed(TransformerInput input, Shape shape, StepModulation modulation) {
+    private Tensor replayed(
+            TransformerInput input, Shape shape, StepModulation modulation, List<BlockHook.Recordable> joining) {
         Step read = step;
         if (read == null) {
             read = new Step(modulation, place);
@@ -103,16 +114,17 @@ final class TransformerRecordings implements AutoCloseable {
         }
         Recorded recorded = shapes.get(shape);
         if (recorded == null) {
-            recorded = new Recorded(input, input.avoidedAt(modulation), read);
+            recorded = new Recorded(input, input.avoidedAt(modulation), joining, read);
             shapes.put(shape, recorded);
         }
         read.set(modulation);
-        return recorded.replay(input, input.avoidedAt(modulation));
+        return recorded.replay(input, input.avoidedAt(modulation), joining);
     }
 
-    private Tensor eager(TransformerInput input, StepModulation modulation, Runnable cancellation) {
-        return Tensors.scoped(() ->
-                model.forward(List.of(input), modulation, true, cancellation).get(0));
+    private Tensor eager(
+            TransformerInput input, StepModulation modulation, List<BlockHook.Pass> passes, Runnable cancellation) {
+        return Tensors.scoped(() -> model.forward(List.of(input), each -> modulation, true, cancellation, passes)
+                .get(0));
     }
 
     private void forgetEldest() {
@@ -165,17 +177,25 @@ final class TransformerRecordings implements AutoCloseable {
      * @param avoidedTokens how long that of what is avoided is; 0 if nothing is
      * @param nag how it is avoided
      * @param additions what adapters add, whose tensors are read where they lie
+     * @param joining what the work that joins in depends on
      */
     private record Shape(
-            long height, long width, long captionTokens, long avoidedTokens, Nag nag, TransformerAdditions additions) {
-        static Shape of(TransformerInput input, @Nullable Avoided avoided) {
+            long height,
+            long width,
+            long captionTokens,
+            long avoidedTokens,
+            Nag nag,
+            TransformerAdditions additions,
+            List<Object> joining) {
+        static Shape of(TransformerInput input, @Nullable Avoided avoided, List<BlockHook.Recordable> joining) {
             return new Shape(
                     input.latents().size(1),
                     input.latents().size(2),
                     input.caption().length(),
                     avoided == null ? 0 : avoided.caption().length(),
                     avoided == null ? Nag.OFF : avoided.nag(),
-                    input.caption().additions());
+                    input.caption().additions(),
+                    joining.stream().map(BlockHook.Recordable::shape).toList());
         }
 
         @Override
@@ -239,9 +259,9 @@ final class TransformerRecordings implements AutoCloseable {
         private final Recorder.Recording recording;
 
         /** Records the work. The tensors are only taken as examples. */
-        Recorded(TransformerInput like, @Nullable Avoided avoided, Step shared) {
+        Recorded(TransformerInput like, @Nullable Avoided avoided, List<BlockHook.Recordable> joining, Step shared) {
             try (PointerScope scope = new PointerScope()) {
-                tensors(like, avoided).forEach(each -> own.add(Tensors.keep(torch.empty_like(each))));
+                tensors(like, avoided, joining).forEach(each -> own.add(Tensors.keep(torch.empty_like(each))));
                 own.add(Tensors.keep(torch.empty_like(like.latents())));
                 TransformerAdditions additions = like.caption().additions();
                 TransformerInput input = new TransformerInput(
@@ -251,9 +271,10 @@ final class TransformerRecordings implements AutoCloseable {
                         avoided == null
                                 ? null
                                 : new Avoided(caption(6, additions), avoided.nag(), avoided.lastTimestep()));
+                List<BlockHook.Pass> passes = reading(joining);
                 recording = recorder.record(() -> {
                     try (PointerScope work = new PointerScope()) {
-                        written().copy_(eager(input, shared.views, () -> {}));
+                        written().copy_(eager(input, shared.views, passes, () -> {}));
                     }
                 });
             } catch (RuntimeException e) {
@@ -270,7 +291,22 @@ final class TransformerRecordings implements AutoCloseable {
             return new Caption(own.get(first), new RotaryEmbedding(own.get(first + 1), own.get(first + 2)), additions);
         }
 
-        private static List<Tensor> tensors(TransformerInput input, @Nullable Avoided avoided) {
+        /** Returns what joins in, reading what lies behind the rest of what is read. */
+        private List<BlockHook.Pass> reading(List<BlockHook.Recordable> joining) {
+            int end = own.size() - 1;
+            int first =
+                    end - joining.stream().mapToInt(each -> each.reads().size()).sum();
+            List<BlockHook.Pass> passes = new ArrayList<>();
+            for (BlockHook.Recordable each : joining) {
+                int count = each.reads().size();
+                passes.add(each.reading(List.copyOf(own.subList(first, first + count))));
+                first += count;
+            }
+            return passes;
+        }
+
+        private static List<Tensor> tensors(
+                TransformerInput input, @Nullable Avoided avoided, List<BlockHook.Recordable> joining) {
             List<Tensor> all = new ArrayList<>(List.of(
                     input.latents(),
                     input.imageRotary().query(),
@@ -279,6 +315,7 @@ final class TransformerRecordings implements AutoCloseable {
             if (avoided != null) {
                 add(all, avoided.caption());
             }
+            joining.forEach(each -> all.addAll(each.reads()));
             return all;
         }
 
@@ -289,8 +326,8 @@ final class TransformerRecordings implements AutoCloseable {
                     caption.rotary().key()));
         }
 
-        Tensor replay(TransformerInput input, @Nullable Avoided avoided) {
-            List<Tensor> given = tensors(input, avoided);
+        Tensor replay(TransformerInput input, @Nullable Avoided avoided, List<BlockHook.Recordable> joining) {
+            List<Tensor> given = tensors(input, avoided, joining);
             for (int i = 0; i < given.size(); i++) {
                 own.get(i).copy_(given.get(i));
             }

@@ -8,8 +8,11 @@ import io.github.zimage.PromptEmbeddings;
 import io.github.zimage.Sampling;
 import io.github.zimage.Sampling.StepCache;
 import io.github.zimage.SourceImage;
+import io.github.zimage.internal.config.ControlNetConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.engine.AdapterSets;
+import io.github.zimage.internal.engine.Attachment;
+import io.github.zimage.internal.engine.ControlAttachment;
 import io.github.zimage.internal.engine.TokenIds;
 import io.github.zimage.internal.lora.LoraCatalog;
 import io.github.zimage.internal.lora.ModelShapes;
@@ -82,6 +85,10 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
             checkImageToImage(problems, fields, imageToImage);
         }
         checkUpscaler(problems, fields, request);
+        ControlCheck.check(checkpoint, request, problem -> {
+            fields.add("controls");
+            problems.add(problem);
+        });
         if (!problems.isEmpty()) {
             throw new InvalidRequestException(fields, String.join("; ", problems));
         }
@@ -176,7 +183,23 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
         if (request.hires() > 1) {
             return enlarged(order, upscaler);
         }
-        return upscaler == null ? order : order.upscaledBy(upscaler);
+        return controlled(upscaler == null ? order : order.upscaledBy(upscaler));
+    }
+
+    /** Returns an order whose pictures follow those that its request names. */
+    private Order controlled(Order order) {
+        GenerationRequest request = order.request();
+        ControlNetConfig config = checkpoint.controlNet();
+        if (config == null || request.controls().isEmpty()) {
+            return order;
+        }
+        List<Attachment> attachments = new ArrayList<>(order.attachments());
+        // First, so that what others keep of the streams has the hints in it.
+        attachments.add(
+                0,
+                ControlAttachment.of(
+                        request.controls(), request.imageToImage(), config, request.width(), request.height()));
+        return order.with(attachments);
     }
 
     private GenerationRequest cached(GenerationRequest request) {
@@ -199,7 +222,9 @@ public record RequestCheck(Checkpoint checkpoint, PromptLimit prompts, LoraCatal
                 .hires(1)
                 .withoutUpscaler()
                 .build();
-        return order.startingFrom(new InitialHires(order.drawing(small), large.width(), large.height(), upscaler));
+        InitialHires start =
+                new InitialHires(controlled(order.drawing(small)), large.width(), large.height(), upscaler);
+        return controlled(order).startingFrom(start);
     }
 
     /** Returns a side divided by a factor, rounded to what the model takes. */

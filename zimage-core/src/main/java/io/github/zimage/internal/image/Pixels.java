@@ -78,6 +78,18 @@ public record Pixels(int width, int height, int bands, byte[] data) {
         return new Pixels(width, height, 1, grey);
     }
 
+    /** Returns a grey picture with three bands. */
+    public Pixels coloured() {
+        if (bands == 3) {
+            return this;
+        }
+        byte[] rgb = new byte[Math.multiplyExact(3, data.length)];
+        for (int i = 0; i < rgb.length; i++) {
+            rgb[i] = data[i / 3];
+        }
+        return new Pixels(width, height, 3, rgb);
+    }
+
     /** Returns the same size and content. */
     boolean isSame(Pixels other) {
         return width == other.width

@@ -21,6 +21,7 @@ import io.github.zimage.internal.text.PromptLimit;
 import io.github.zimage.internal.text.PromptTokens;
 import io.github.zimage.internal.tuning.ModelKey;
 import io.github.zimage.internal.weights.Checkpoint;
+import io.github.zimage.internal.weights.ControlNetFile;
 import io.github.zimage.placement.Device;
 import io.github.zimage.placement.MemoryPlan;
 import io.github.zimage.placement.MemorySize;
@@ -46,14 +47,19 @@ public final class Assembly {
     private final LoraCatalog loras;
 
     /**
-     * Prepares a pipeline. Reads nothing.
+     * Prepares a pipeline. Of a ControlNet, the headers are read.
      *
+     * @throws io.github.zimage.ModelLoadException if the ControlNet is missing, damaged, or does not fit the model
      * @throws IllegalArgumentException if the settings come from a profile for another model
      */
     public Assembly(OpenModel model, PipelineSettings settings) {
         requireProfiled(model.checkpoint(), settings.profile());
         this.model = model;
-        this.checkpoint = settings.readWeights() ? model.checkpoint().read() : model.checkpoint();
+        Path controlNet = settings.controlNet();
+        Checkpoint opened = controlNet == null
+                ? model.checkpoint()
+                : model.checkpoint().withControlNet(ControlNetFile.open(controlNet));
+        this.checkpoint = settings.readWeights() ? opened.read() : opened;
         this.settings = settings;
         this.loras = new LoraCatalog(
                 ModelShapes.of(checkpoint.transformer(), checkpoint.textEncoder()),

@@ -15,6 +15,7 @@ public final class ModelSource {
     private final Map<Component, Path> parts = new HashMap<>();
     private @Nullable Path tokenizer;
     private @Nullable String variant;
+    private @Nullable Path controlNet;
 
     /** Sets one that is open, in place of any other. */
     public void set(OpenModel open) {
@@ -41,6 +42,16 @@ public final class ModelSource {
     /** Sets the variant of the weights' files, for a folder. */
     public void setVariant(String name) {
         variant = name;
+    }
+
+    /** Sets a ControlNet beside it, a file or a folder. */
+    public void setControlNet(Path fileOrFolder) {
+        controlNet = fileOrFolder;
+    }
+
+    /** Returns the ControlNet, or null if there is none. */
+    public @Nullable Path controlNet() {
+        return controlNet;
     }
 
     /**

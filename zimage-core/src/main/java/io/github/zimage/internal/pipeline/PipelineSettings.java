@@ -13,6 +13,7 @@ import io.github.zimage.placement.MemorySize;
 import io.github.zimage.placement.Placement;
 import io.github.zimage.placement.VaeTiling;
 import io.github.zimage.tuning.Profile;
+import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -37,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  * @param threads how many threads compute; null for LibTorch's choice
  * @param plannedRequest what the memory is planned for
  * @param loras the LoRAs of requests that name none, and where those are that they name
+ * @param controlNet the ControlNet's file or folder; null for none
  * @param listener hears how loading gets on
  */
 public record PipelineSettings(
@@ -55,6 +57,7 @@ public record PipelineSettings(
         @Nullable Integer threads,
         GenerationRequest plannedRequest,
         LoraChoice loras,
+        @Nullable Path controlNet,
         GenerationListener listener) {
 
     /** Copies the collections, and keeps the order of components. */
@@ -69,7 +72,8 @@ public record PipelineSettings(
         GenerationRequest planned = plannedRequest.loras() == null
                 ? plannedRequest.toBuilder().loras(loras.always()).build()
                 : plannedRequest;
-        return Workload.of(planned, maxPromptTokens);
+        Workload work = Workload.of(planned, maxPromptTokens);
+        return controlNet == null ? work : work.controlledBy(1);
     }
 
     /** Returns what a component computes on, in a pipeline that computes on a device. */

@@ -6,6 +6,7 @@ import io.github.zimage.internal.conversion.WeightConversion;
 import io.github.zimage.internal.device.Devices;
 import io.github.zimage.internal.engine.Hardware;
 import io.github.zimage.internal.events.PlanEvent;
+import io.github.zimage.internal.placement.ComponentSettings;
 import io.github.zimage.internal.placement.Machine;
 import io.github.zimage.internal.placement.MachineMemory;
 import io.github.zimage.internal.placement.ModelLayout;
@@ -119,6 +120,13 @@ final class Planning {
 
     /** Checks that all components can compute where they are placed, in their precision. */
     private void requireUsable(Device computing) {
+        Device transformer = settings.deviceOf(Component.TRANSFORMER, computing);
+        Device controlNet = settings.deviceOf(Component.CONTROLNET, computing);
+        if (!controlNet.equals(transformer)) {
+            throw new IllegalArgumentException(
+                    "controlnet must compute where the transformer does, on %s, but was placed on %s"
+                            .formatted(transformer, controlNet));
+        }
         settings.precisions().forEach((component, wanted) -> {
             Device where = settings.deviceOf(component, computing);
             if (!where.equals(computing)) {
@@ -137,9 +145,9 @@ final class Planning {
     Hardware hardware(Device computing, PlanKeeper memory) {
         Map<Component, Device> devices = new HashMap<>();
         Set<Component> inMemory = new HashSet<>();
-        for (Component component : Component.values()) {
+        for (Component component : checkpoint.components()) {
             devices.put(component, settings.deviceOf(component, computing));
-            Placement placement = settings.placements().get(component);
+            Placement placement = ComponentSettings.of(settings.placements(), component);
             if (placement == null || placement.kind() != Placement.Kind.STREAMED) {
                 if (memory.mayWaitInMemory(component)) {
                     inMemory.add(component);

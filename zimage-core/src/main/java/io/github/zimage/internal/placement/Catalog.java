@@ -2,12 +2,15 @@ package io.github.zimage.internal.placement;
 
 import io.github.zimage.Component;
 import io.github.zimage.internal.config.BlockWeights;
+import io.github.zimage.internal.config.ControlNetConfig;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
 import io.github.zimage.internal.config.VaeConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** The components that every model has, as entries of a list to which others can be added. */
 public final class Catalog {
@@ -26,6 +29,13 @@ public final class Catalog {
             BlockWeights.TRANSFORMER.names(role -> role == BlockWeights.Role.MODULATION),
             null);
 
+    private static final WeightRoles CONTROLNET = new WeightRoles(
+            BlockWeights.CONTROLNET.names(BlockWeights.Role::isStreamed),
+            WeightRoles.NONE,
+            BlockWeights.CONTROLNET.exactNames(),
+            BlockWeights.CONTROLNET.names(role -> role == BlockWeights.Role.MODULATION),
+            null);
+
     private static final WeightRoles VAE = new WeightRoles(
             WeightRoles.NONE,
             WeightRoles.NONE,
@@ -34,6 +44,27 @@ public final class Catalog {
             null);
 
     private Catalog() {}
+
+    /** Returns the entries of a model with a ControlNet, if there is one. */
+    static List<CatalogEntry> of(
+            TextEncoderConfig textEncoder,
+            TransformerConfig transformer,
+            VaeConfig vae,
+            @Nullable ControlNetConfig controlNet) {
+        List<CatalogEntry> entries = of(textEncoder, transformer, vae);
+        if (controlNet == null) {
+            return entries;
+        }
+        RequestMemory request = new RequestMemory(transformer, vae);
+        CatalogEntry entry = new CatalogEntry(
+                Component.CONTROLNET,
+                controlNet.tensors(),
+                CONTROLNET,
+                controlNet.variant().refinesWithLayers() ? Cadence.CONTROLLED_STEP_TWICE : Cadence.CONTROLLED_STEP,
+                List.of(Phase.DENOISE),
+                (precision, weights) -> new ControlNetMemory(request, controlNet));
+        return Stream.concat(entries.stream(), Stream.of(entry)).toList();
+    }
 
     /** Returns the entries of a model that is known by its configurations, in the order in which a generation uses them. */
     public static List<CatalogEntry> of(TextEncoderConfig textEncoder, TransformerConfig transformer, VaeConfig vae) {

@@ -62,7 +62,10 @@ public record ModelLayout(List<Entry> entries) {
 
     /** Returns the layout of a checkpoint. */
     public static ModelLayout of(Checkpoint checkpoint, Map<Component, Precision> precisions) {
-        return of(checkpoint.textEncoder(), checkpoint.transformer(), checkpoint.vae(), precisions);
+        return of(
+                Catalog.of(
+                        checkpoint.textEncoder(), checkpoint.transformer(), checkpoint.vae(), checkpoint.controlNet()),
+                precisions);
     }
 
     /** Returns the layout of a model that is known by its configurations. */

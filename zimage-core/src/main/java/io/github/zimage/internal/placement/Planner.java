@@ -218,7 +218,7 @@ public final class Planner {
     }
 
     private static boolean runsInSteps(ModelLayout.Entry entry) {
-        return entry.catalog().cadence() == Cadence.STEP;
+        return entry.catalog().cadence().isInSteps();
     }
 
     private boolean streamsInSteps(Plan plan) {

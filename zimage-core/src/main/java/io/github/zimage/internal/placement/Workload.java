@@ -55,15 +55,17 @@ public record Workload(
      * @param avoiding whether a negative prompt goes through the transformer with each picture
      * @param keepsStreams whether streams between blocks are kept from one evaluation to the next
      * @param upscaling how pictures are enlarged, or null if they are not
+     * @param controls how many control pictures each picture follows
      */
     public record Extras(
             boolean fromPicture,
             long adapterNumbers,
             boolean avoiding,
             boolean keepsStreams,
-            @Nullable Upscaling upscaling) {
+            @Nullable Upscaling upscaling,
+            int controls) {
         /** Nothing. */
-        public static final Extras NONE = new Extras(false, 0, false, false, null);
+        public static final Extras NONE = new Extras(false, 0, false, false, null, 0);
     }
 
     /**
@@ -117,7 +119,8 @@ public record Workload(
                         adapterNumbers(request),
                         request.nag().isOn(),
                         keepsStreams(request.sampling().stepCache()),
-                        Upscaling.of(request)));
+                        Upscaling.of(request),
+                        request.controls().size()));
     }
 
     private static boolean keepsStreams(@Nullable StepCache cache) {
@@ -160,12 +163,23 @@ public record Workload(
 
     /** Returns the same work for pictures that start from another picture. */
     public Workload startingFromPicture() {
-        return with(new Extras(true, adapterNumbers(), avoiding(), keepsStreams(), upscaling()));
+        return with(new Extras(true, adapterNumbers(), avoiding(), keepsStreams(), upscaling(), controls()));
     }
 
     /** Returns the same work for pictures that are enlarged. */
     Workload upscaledBy(Upscaling upscaling) {
-        return with(new Extras(fromPicture(), adapterNumbers(), avoiding(), keepsStreams(), upscaling));
+        return with(new Extras(fromPicture(), adapterNumbers(), avoiding(), keepsStreams(), upscaling, controls()));
+    }
+
+    /** Returns how many control pictures each picture follows. */
+    public int controls() {
+        return extras.controls();
+    }
+
+    /** Returns the same work for pictures that follow at least so many control pictures. */
+    public Workload controlledBy(int least) {
+        return with(new Extras(
+                fromPicture(), adapterNumbers(), avoiding(), keepsStreams(), upscaling(), Math.max(controls(), least)));
     }
 
     private Workload with(Extras others) {

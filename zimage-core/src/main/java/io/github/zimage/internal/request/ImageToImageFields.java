@@ -22,7 +22,7 @@ final class ImageToImageFields {
 
     private static final int MAX_PIXELS = 4096;
 
-    private static final FieldType<SourceImage> PICTURE = new FieldType<>(
+    static final FieldType<SourceImage> PICTURE = new FieldType<>(
             "a picture's digest, sha256: and 64 hexadecimal digits",
             node -> node.isTextual() && DIGEST.matcher(node.textValue()).matches(),
             node -> SourceImage.ofDigest(node.textValue().substring("sha256:".length())),

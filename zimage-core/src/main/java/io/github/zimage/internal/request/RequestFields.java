@@ -213,7 +213,13 @@ public final class RequestFields {
                     request -> request.noiseReduction() == 1 ? null : request.noiseReduction(),
                     GenerationRequest.Builder::noiseReduction),
             new RequestField<>(
-                    "loras", listOf(LoraJson.TYPE), ANY, GenerationRequest::loras, GenerationRequest.Builder::loras));
+                    "loras", listOf(LoraJson.TYPE), ANY, GenerationRequest::loras, GenerationRequest.Builder::loras),
+            new RequestField<>(
+                    "controls",
+                    listOf(ControlJson.TYPE),
+                    ControlJson.RULE,
+                    request -> filled(request.controls()),
+                    GenerationRequest.Builder::controls));
 
     static final List<RequestField<?>> ALL =
             Stream.concat(OWN.stream(), ImageToImageFields.ALL.stream()).toList();

@@ -3,6 +3,7 @@ package io.github.zimage.internal.transformer;
 import io.github.zimage.internal.placement.Blocks.Range;
 import io.github.zimage.internal.schedule.Evaluation;
 import java.util.List;
+import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +47,14 @@ public interface BlockHook extends AutoCloseable {
             return Range.NONE;
         }
 
+        /**
+         * Returns what it does for one picture as work that can be recorded with the transformer's and replayed; null if operations have to be
+         * ordered one by one.
+         */
+        default @Nullable Recordable recordable(TransformerInput picture) {
+            return null;
+        }
+
         /** The noise refiner's blocks follow. */
         default void beforeRefiner(List<PictureStream> streams) {}
 
@@ -61,5 +70,21 @@ public interface BlockHook extends AutoCloseable {
         /** The evaluation is over, or has failed. */
         @Override
         default void close() {}
+    }
+
+    /** Work between the blocks of one picture that is the same in all evaluations, but for the content of some tensors. */
+    interface Recordable {
+        /** Returns what the work depends on beside that content: work of an equal shape can be replayed for this. */
+        Object shape();
+
+        /** Returns the tensors that it reads, as they are in this evaluation. */
+        List<Tensor> reads();
+
+        /**
+         * Returns the same work, to be run any number of times, that reads from others.
+         *
+         * @param own for each of {@link #reads} one of its type and shape, whose content may change between two runs
+         */
+        Pass reading(List<Tensor> own);
     }
 }

@@ -9,6 +9,7 @@ import java.util.List;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
@@ -40,23 +41,35 @@ public record BlockNorms(Tensor attentionNorm1, Tensor attentionNorm2, Tensor ff
      * @param adaLnInput the embedded timesteps [steps, adaLnDim] fp32
      */
     List<BlockNorms> modulated(Linear adaLnModulation, @Nullable Addition addition, Tensor adaLnInput) {
+        TensorVector chunks = modulatedChunks(adaLnModulation, addition, adaLnInput);
+        List<BlockNorms> steps = new ArrayList<>();
+        for (long step = 0; step < adaLnInput.size(0); step++) {
+            steps.add(new BlockNorms(
+                    chunks.get(0).select(0, step),
+                    chunks.get(1).select(0, step),
+                    chunks.get(2).select(0, step),
+                    chunks.get(3).select(0, step)));
+        }
+        return steps;
+    }
+
+    /** As {@link #modulated}, in the order of the components, side by side: [steps, 4 * dim]. */
+    Tensor modulatedRows(Linear adaLnModulation, Tensor adaLnInput) {
+        TensorVector chunks = modulatedChunks(adaLnModulation, null, adaLnInput);
+        return torch.cat(new TensorVector(chunks.get(0), chunks.get(1), chunks.get(2), chunks.get(3)), 1);
+    }
+
+    /** Returns the modulated norms, [steps, dim] each: parts of one tensor. */
+    private TensorVector modulatedChunks(Linear adaLnModulation, @Nullable Addition addition, Tensor adaLnInput) {
         // What calls the kernel would hold the layer's weights as long as it lives, and there are 15 MB of them in a
         // block.
         Tensor modulation = Tensors.scoped(() -> adaLnModulation.forward(adaLnInput, addition)); // [steps, 4 * dim]
         TensorVector chunks = modulation.chunk(4, -1); // 4 x [steps, dim], parts of it that are overwritten
         Scalar one = new Scalar(1.0);
-        Tensor scaleMsa = chunks.get(0).add_(one).mul_(attentionNorm1);
-        Tensor gateMsa = chunks.get(1).tanh_().mul_(attentionNorm2);
-        Tensor scaleMlp = chunks.get(2).add_(one).mul_(ffnNorm1);
-        Tensor gateMlp = chunks.get(3).tanh_().mul_(ffnNorm2);
-        List<BlockNorms> steps = new ArrayList<>();
-        for (long step = 0; step < adaLnInput.size(0); step++) {
-            steps.add(new BlockNorms(
-                    scaleMsa.select(0, step),
-                    gateMsa.select(0, step),
-                    scaleMlp.select(0, step),
-                    gateMlp.select(0, step)));
-        }
-        return steps;
+        chunks.get(0).add_(one).mul_(attentionNorm1); // scale_msa
+        chunks.get(1).tanh_().mul_(attentionNorm2); // gate_msa
+        chunks.get(2).add_(one).mul_(ffnNorm1); // scale_mlp
+        chunks.get(3).tanh_().mul_(ffnNorm2); // gate_mlp
+        return chunks;
     }
 }

@@ -1,5 +1,7 @@
 package io.github.zimage.internal.transformer;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -14,6 +16,8 @@ public final class PictureStream {
     private RotaryEmbedding rotary;
     /** The first main block that it runs through. */
     private int firstBlock;
+    /** What goes through the noise refiner beside it. */
+    private final List<Tensor> companions = new ArrayList<>();
 
     PictureStream(TransformerInput input, StepModulation step, Tensor hidden) {
         this.input = input;
@@ -42,12 +46,26 @@ public final class PictureStream {
     }
 
     /**
+     * Lets another stream of the picture's tokens go through the blocks of the noise refiner that are left, each right behind this one.
+     *
+     * @param tokens [N, dim] fp32, which is changed in place; has to live until the main blocks begin
+     */
+    public void accompany(Tensor tokens) {
+        companions.add(tokens);
+    }
+
+    /**
      * Leaves out main blocks. The stream has been changed to what it would be like before the block to go on with.
      *
      * @param block the main block to go on with, from 0; their number if none of those that are left shall run
      */
     public void skipTo(int block) {
         firstBlock = block;
+    }
+
+    /** Returns what goes through the noise refiner beside it. */
+    List<Tensor> companions() {
+        return companions;
     }
 
     /** Returns what the timestep gave. */

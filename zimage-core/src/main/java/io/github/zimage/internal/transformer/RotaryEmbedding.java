@@ -18,4 +18,11 @@ public record RotaryEmbedding(Tensor query, Tensor key) {
                 torch.cat(new TensorVector(first.query, second.query)),
                 torch.cat(new TensorVector(first.key, second.key)));
     }
+
+    /** Returns the rotary embedding of the first tokens. */
+    RotaryEmbedding first(long tokens) {
+        return tokens == query.size(0)
+                ? this
+                : new RotaryEmbedding(query.narrow(0, 0, tokens), key.narrow(0, 0, tokens));
+    }
 }

@@ -5,6 +5,7 @@ import io.github.zimage.internal.placement.Blocks.Range;
 import java.util.List;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
 
 /** The way of some pictures through the noise refiner and the main blocks, in one evaluation. */
 final class StepRun {
@@ -97,6 +98,16 @@ final class StepRun {
                     each.step().blocks().get(next),
                     additions.block(names.get(next)),
                     next < refiners ? null : each.avoiding());
+            if (next < refiners) {
+                for (Tensor companion : each.companions()) {
+                    block.forward(
+                            companion,
+                            each.rotary(),
+                            each.step().blocks().get(next),
+                            additions.block(names.get(next)),
+                            null);
+                }
+            }
         }
         int index = next++;
         if (index < refiners) {

@@ -201,12 +201,17 @@ public final class ZImageTransformer2DModel {
         return keptModulations.get(timesteps, additions, () -> computedModulations(timesteps, additions));
     }
 
-    private List<StepModulation> computedModulations(float[] timesteps, TransformerAdditions additions) {
+    /** Returns what modulates blocks of any kind at some timesteps: [steps, adaLnDim] fp32. */
+    Tensor embedded(float[] timesteps, TransformerAdditions additions) {
         float[] scaled = timesteps.clone();
         for (int i = 0; i < scaled.length; i++) {
             scaled[i] *= (float) config.tScale();
         }
-        Tensor adaLnInput = tEmbedder.forward(scaled, additions); // [steps, adaLnDim]
+        return tEmbedder.forward(scaled, additions);
+    }
+
+    private List<StepModulation> computedModulations(float[] timesteps, TransformerAdditions additions) {
+        Tensor adaLnInput = embedded(timesteps, additions); // [steps, adaLnDim]
         List<List<BlockNorms>> blockNorms = new ArrayList<>();
         for (int i = 0; i < stepBlocks.size(); i++) {
             blockNorms.add(modulated(i, adaLnInput, additions.block(stepBlocks.get(i))));
@@ -286,11 +291,13 @@ public final class ZImageTransformer2DModel {
     /** Returns a picture's tokens, padded: [N, dim] fp32. */
     private Tensor embedded(TransformerInput input) {
         TransformerAdditions additions = input.caption().additions();
-        Tensor patches = patchify(input.latents());
+        return paddedImage(xEmbedder.forward(patchify(input.latents()), additions.xEmbedder()), additions);
+    }
+
+    /** Returns tokens of a picture with pad tokens behind them: [N, dim] fp32. */
+    Tensor paddedImage(Tensor tokens, TransformerAdditions additions) {
         return padded(
-                xEmbedder.forward(patches, additions.xEmbedder()),
-                BlockAdditions.sum(xPadToken, additions.xPadToken()),
-                padded(Math.toIntExact(patches.size(0))));
+                tokens, BlockAdditions.sum(xPadToken, additions.xPadToken()), padded(Math.toIntExact(tokens.size(0))));
     }
 
     private Tensor velocity(PictureStream stream) {
@@ -306,7 +313,7 @@ public final class ZImageTransformer2DModel {
     }
 
     /** [C, h, w] to [N, patch * patch * C], channels fastest. */
-    private static Tensor patchify(Tensor latents) {
+    static Tensor patchify(Tensor latents) {
         long c = latents.size(0);
         long rows = latents.size(1) / PATCH;
         long columns = latents.size(2) / PATCH;

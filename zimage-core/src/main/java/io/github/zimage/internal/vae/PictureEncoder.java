@@ -17,6 +17,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.jspecify.annotations.Nullable;
 
 /** Turns pictures into latents: in tiles where memory is short, and in FP32 where BF16 fails. */
 public final class PictureEncoder {
@@ -59,12 +60,21 @@ public final class PictureEncoder {
      * @throws ZImageException if the moments have infinite values, or none at all, in FP32 too
      */
     public Moments encode(byte[] rgb, int width, int height, Runnable cancellation) {
+        return encode(rgb, width, height, null, cancellation);
+    }
+
+    /**
+     * As the other one, with the middle of all colours, which is 0 for the encoder, in place of some pixels.
+     *
+     * @param shown for each pixel 1 if it is seen, or 0; null if all are
+     */
+    public Moments encode(byte[] rgb, int width, int height, float @Nullable [] shown, Runnable cancellation) {
         try (PointerScope scope = new PointerScope()) {
             return Moments.of(encoder.finite(
                     () -> {},
                     () -> NotFinite.of("VAE's encoder", "from a picture", Precision.FP32),
                     (half, type, weightBytes) -> {
-                        Tensor image = image(rgb, width, height, Tensors.scalarType(type));
+                        Tensor image = image(rgb, width, height, shown, Tensors.scalarType(type));
                         return isTiled(height, width, type, weightBytes)
                                 ? half.moments(image, tiles.rowsAtOnce(width), cancellation)
                                 : half.moments(image, cancellation);
@@ -73,16 +83,18 @@ public final class PictureEncoder {
     }
 
     /** As diffusers' {@code VaeImageProcessor} does, from 256 levels to -1 to 1 in FP32: [1, 3, height, width]. */
-    private Tensor image(byte[] rgb, int width, int height, ScalarType type) {
-        return Tensors.scoped(() -> place.take(Tensors.cast(
-                Tensors.ofBytes(rgb, 1, height, width, BANDS)
-                        .to(ScalarType.Float)
-                        .div_(new Scalar(LEVELS))
-                        .mul_(new Scalar(2.0))
-                        .sub_(new Scalar(1.0))
-                        .permute(0, 3, 1, 2)
-                        .contiguous(MemoryFormat.ChannelsLast),
-                type)));
+    private Tensor image(byte[] rgb, int width, int height, float @Nullable [] shown, ScalarType type) {
+        return Tensors.scoped(() -> {
+            Tensor image = Tensors.ofBytes(rgb, 1, height, width, BANDS)
+                    .to(ScalarType.Float)
+                    .div_(new Scalar(LEVELS))
+                    .mul_(new Scalar(2.0))
+                    .sub_(new Scalar(1.0));
+            if (shown != null) {
+                image.mul_(Tensors.of(shown, 1, height, width, 1));
+            }
+            return place.take(Tensors.cast(image.permute(0, 3, 1, 2).contiguous(MemoryFormat.ChannelsLast), type));
+        });
     }
 
     /** Decides by what encoding takes, and the weights that were loaded for it alone. */

@@ -2,6 +2,7 @@ package io.github.zimage.internal.weights;
 
 import io.github.zimage.Component;
 import io.github.zimage.ModelLoadException;
+import io.github.zimage.internal.config.ControlNetConfig;
 import io.github.zimage.internal.config.SchedulerConfig;
 import io.github.zimage.internal.config.TextEncoderConfig;
 import io.github.zimage.internal.config.TransformerConfig;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +34,8 @@ public final class Checkpoint {
     /** Why pictures cannot be encoded, or null. */
     private final @Nullable String withoutEncoder;
 
+    private @Nullable ControlNetFile controlNet;
+
     private Checkpoint(CheckpointParts parts) {
         this.parts = parts;
         for (Component component : Component.values()) {
@@ -45,6 +49,7 @@ public final class Checkpoint {
         this.weights.putAll(other.weights);
         this.weights.put(component, index);
         this.withoutEncoder = other.withoutEncoder;
+        this.controlNet = other.controlNet;
     }
 
     /**
@@ -185,6 +190,30 @@ public final class Checkpoint {
     /** Returns the same checkpoint with weights of a component that lie elsewhere; {@link #files} stay what they are. */
     public Checkpoint withWeights(Component component, WeightIndex index) {
         return new Checkpoint(this, component, index);
+    }
+
+    /**
+     * Returns the same checkpoint with a ControlNet beside it.
+     *
+     * @throws ModelLoadException if it does not fit the transformer
+     */
+    public Checkpoint withControlNet(ControlNetFile file) {
+        Checkpoint result = new Checkpoint(this, Component.CONTROLNET, file.weights(file.config(transformer())));
+        result.controlNet = file;
+        return result;
+    }
+
+    /** Returns the ControlNet's configuration, or null if there is none. */
+    public @Nullable ControlNetConfig controlNet() {
+        return controlNet == null ? null : controlNet.config(transformer());
+    }
+
+    /** Returns the components that have weights of their own in files, in the order in which a generation uses them. */
+    public List<Component> components() {
+        return controlNet == null
+                ? Component.values()
+                : Stream.concat(Component.values().stream(), Stream.of(Component.CONTROLNET))
+                        .toList();
     }
 
     /** Returns the same checkpoint for whoever shall read all weights into memory and map no file. */

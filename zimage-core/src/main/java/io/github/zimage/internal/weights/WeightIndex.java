@@ -136,6 +136,13 @@ public final class WeightIndex {
         return new WeightIndex(label, replaced, absent, read);
     }
 
+    /** Returns an index with further tensors behind these. */
+    WeightIndex with(Map<String, TensorEntry> further) {
+        Map<String, TensorEntry> all = new LinkedHashMap<>(tensors);
+        all.putAll(further);
+        return new WeightIndex(label, all, absent, read);
+    }
+
     /** Returns an index of the same tensors with other shapes of as many elements. */
     WeightIndex reshaped(BiFunction<String, List<Long>, List<Long>> reshape) {
         return with((name, tensor) -> tensor.withShape(reshape.apply(name, tensor.shape())));
@@ -172,6 +179,11 @@ public final class WeightIndex {
      * @throws ModelLoadException if anything is wrong; its message names the first few problems
      */
     public void check(Map<String, List<Long>> expected) {
+        check(expected, "the configuration");
+    }
+
+    /** As the other one, with what messages call that which the tensors must fit. */
+    void check(Map<String, List<Long>> expected, String what) {
         List<String> problems = new ArrayList<>();
         expected.forEach((name, shape) -> {
             TensorEntry tensor = tensors.get(name);
@@ -191,7 +203,7 @@ public final class WeightIndex {
         if (!problems.isEmpty()) {
             int named = Math.min(problems.size(), NAMED_PROBLEMS);
             String rest = problems.size() > named ? "; and " + (problems.size() - named) + " more" : "";
-            throw new ModelLoadException(label + ": the weights do not fit the configuration: "
+            throw new ModelLoadException(label + ": the weights do not fit " + what + ": "
                     + String.join("; ", problems.subList(0, named)) + rest);
         }
         long unused = tensors.keySet().stream()

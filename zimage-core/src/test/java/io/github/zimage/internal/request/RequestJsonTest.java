@@ -10,6 +10,8 @@ import io.github.zimage.InvalidRequestException;
 import io.github.zimage.Lora;
 import io.github.zimage.Nag;
 import io.github.zimage.Sampling;
+import io.github.zimage.SourceImage;
+import io.github.zimage.control.ControlImage;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.RecordComponent;
@@ -29,8 +31,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** A request that goes through JSON comes out as it was; what is wrong in JSON is said by the field's name. */
 final class RequestJsonTest {
     /** Setters whose values are too large for JSON, that stand for two others or unset one, or that read JSON. */
-    private static final Set<String> NO_FIELDS =
-            Set.of("promptEmbeddings", "negativeEmbeddings", "latents", "size", "json", "lora", "withoutUpscaler");
+    private static final Set<String> NO_FIELDS = Set.of(
+            "promptEmbeddings", "negativeEmbeddings", "latents", "size", "json", "lora", "withoutUpscaler", "control");
 
     @Test
     void defaults_areWrittenByValue() {
@@ -91,6 +93,37 @@ final class RequestJsonTest {
         }
     }
 
+    /** Sets all that can be set of a control picture. */
+    private static ControlImage control(Random random) {
+        ControlImage.Type[] types = ControlImage.Type.values();
+        return ControlImage.of(SourceImage.ofDigest("ab".repeat(32)))
+                .type(types[random.nextInt(types.length)])
+                .scale(random.nextDouble(-10, 10))
+                .from(random.nextDouble(0.5))
+                .until(random.nextDouble(0.6, 1))
+                .stepScales(List.of(random.nextDouble(), random.nextDouble()))
+                .fit(ImageToImage.Fit.CONTAIN)
+                .inpaintImage(SourceImage.ofDigest("cd".repeat(32)))
+                .inpaintMask(SourceImage.ofDigest("de".repeat(32)))
+                .semantics(ControlImage.Semantics.DIFFUSERS);
+    }
+
+    // As for the request's own setters: what is new of a control picture must not be lost.
+    @Test
+    void everySetterOfAControlPicture_hasItsField() {
+        String json = GenerationRequest.builder()
+                .prompt("")
+                .control(control(new Random(1)).type(ControlImage.Type.TILE))
+                .build()
+                .toJson();
+        Set<String> setters = setters(ControlImage.class)
+                .filter(name -> !name.equals("inpaint"))
+                .collect(Collectors.toSet());
+        assertThat(setters)
+                .hasSizeGreaterThan(8)
+                .allSatisfy(name -> assertThat(json).contains('"' + name + '"'));
+    }
+
     private static GenerationRequest request(Random random) {
         GenerationRequest.Builder request = GenerationRequest.builder()
                 .size(1 + random.nextInt(512), 1 + random.nextInt(512))
@@ -119,10 +152,13 @@ final class RequestJsonTest {
         Sampling.Sampler[] samplers = Sampling.Sampler.values();
         request.sampling(Sampling.of(samplers[random.nextInt(samplers.length)]).withShift(random.nextDouble(0.1, 100)));
         if (random.nextBoolean()) {
+            request.control(control(random)).control(ControlImage.of(SourceImage.ofDigest("ef".repeat(32))));
+        }
+        if (random.nextBoolean()) {
             request.lora(Lora.named("a b" + random.nextInt()).weight(random.nextDouble(-2, 2)))
                     .lora(Lora.named("c")
                             .blockWeights(Map.of("layers.1", random.nextDouble()))
-                            .prompts(Lora.Prompts.NEGATIVE)
+                            .prompts(Lora.Prompts.POSITIVE)
                             .sha256("0123456789abcdef".repeat(4)));
         }
         if (random.nextBoolean()) {
