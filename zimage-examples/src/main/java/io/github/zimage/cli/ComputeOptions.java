@@ -51,6 +51,11 @@ final class ComputeOptions {
         return precision.chosen();
     }
 
+    /** Returns what was chosen of all that changes pictures by more than rounding. */
+    String formats() {
+        return "dtype %s, VAE %s, profile %s".formatted(precision.chosen(), vaePrecision, profile);
+    }
+
     void apply(PipelineBuilder builder) {
         builder.vaeTiling(VaeTiling.parse(vaeTiling));
         if (profile != null) {

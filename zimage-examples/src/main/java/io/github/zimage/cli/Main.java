@@ -44,6 +44,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         versionProvider = Main.Version.class,
         subcommands = {
             GenerateCommand.class,
+            BatchCommand.class,
             InfoCommand.class,
             ConvertCommand.class,
             DoctorCommand.class,

@@ -49,6 +49,11 @@ final class PlacementOptions {
                             + " same. For graphics cards that wait for the processor; has no effect on a CPU, or without room.")
     private boolean compile;
 
+    /** Returns how many devices were named, 1 if none was. */
+    int deviceCount() {
+        return device.split(",", -1).length;
+    }
+
     /** Sets the device and the placements, checking that no part has two. */
     void apply(PipelineBuilder builder) {
         builder.compileTransformer(compile);
