@@ -106,7 +106,7 @@ final class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                      | which command? One of generate, info, convert, doctor, plan, prompt, pull, samplers, serve, synth, tune",
+                "                      | which command? One of generate, batch, info, convert, doctor, plan, prompt, pull, samplers, serve, synth, tune",
                 "generat               | Unmatched argument at index 0: 'generat'; did you mean generate",
                 "--verison             | Unknown option: '--verison'; did you mean --verbose or --version",
                 "generate --model m    | nothing to draw: give a prompt",
