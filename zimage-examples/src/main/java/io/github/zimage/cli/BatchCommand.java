@@ -108,8 +108,10 @@ final class BatchCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         PrintWriter err = spec.commandLine().getErr();
-        GenerationRequest defaults =
-                loras.applied(options.request("the row's", negative, null, model.defaultSize(), err), List.of(), err);
+        GenerationRequest defaults = loras.applied(
+                options.request(GenerationRequest.builder(), "the row's", negative, null, model.defaultSize(), err),
+                List.of(),
+                err);
         BatchRun run = new BatchRun(table, out, shard, ignored, retryErrors, defaults);
         PipelineBuilder builder = ZImagePipeline.builder().planFor(defaults);
         loras.applyFolder(builder);
