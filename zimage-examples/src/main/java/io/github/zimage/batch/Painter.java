@@ -12,6 +12,7 @@ interface Painter {
      * @param png the file
      * @param millis how long it took
      */
+    @SuppressWarnings("ArrayRecordComponent") // handed on, never compared
     record Picture(byte[] png, int width, int height, long millis) {}
 
     /** Draws the picture of a request of one. */
