@@ -341,7 +341,7 @@ final class ZImagePipelineTest {
     void builder_refusesWhatCannotBe() {
         assertThatIllegalStateException()
                 .isThrownBy(() -> ZImagePipeline.builder().build())
-                .withMessage("model must be set to the checkpoint's folder, but was not");
+                .withMessage("model must be set to the checkpoint's folder or file, but was not");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> ZImagePipeline.builder().maxPromptTokens(15))
                 .withMessage("maxPromptTokens must be between 16 and 4096, but was 15");

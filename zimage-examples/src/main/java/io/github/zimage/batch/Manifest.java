@@ -106,7 +106,7 @@ final class Manifest implements AutoCloseable {
     private static boolean endsWithNewline(Path file) throws IOException {
         try (FileChannel channel = FileChannel.open(file)) {
             ByteBuffer last = ByteBuffer.allocate(1);
-            return channel.size() == 0 || channel.read(last, channel.size() - 1) == 1 && last.get(0) == '\n';
+            return channel.size() == 0 || (channel.read(last, channel.size() - 1) == 1 && last.get(0) == '\n');
         }
     }
 
