@@ -65,7 +65,7 @@ final class GpuCheck implements Callable<Integer> {
     @Parameters(
             paramLabel = "PART",
             description =
-                    "fidelity, img2img, img2img-times, upscale, lora, lora-times, step-cache, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true,"
+                    "fidelity, img2img, img2img-times, upscale, lora, lora-times, step-cache, control, control-times, kernels, attention, or PRECISION[:OPTION...] where the options are attention=NAME, memory=SIZE, compile=true,"
                             + " devices=NAME+NAME, profile=true and place=COMPONENT/PLACEMENT, such as bf16:attention=flash or bf16:memory=4g"
                             + " (default: a choice of all).")
     private List<String> parts = List.of(
@@ -74,6 +74,7 @@ final class GpuCheck implements Callable<Integer> {
             LoraPart.NAME,
             UpscalePart.NAME,
             StepCachePart.NAME,
+            ControlPart.NAME,
             KernelCheck.PART,
             AttentionCheck.PART,
             "bf16",
@@ -149,7 +150,8 @@ final class GpuCheck implements Callable<Integer> {
                             ImageToImagePart.NAME,
                             LoraPart.NAME,
                             UpscalePart.NAME,
-                            StepCachePart.NAME)
+                            StepCachePart.NAME,
+                            ControlPart.NAME)
                     .contains(part);
             make(small ? options.smallModel() : options.model(), small ? Size.TINY : Size.TURBO);
         }
@@ -187,6 +189,8 @@ final class GpuCheck implements Callable<Integer> {
                 case LoraPart.NAME -> new LoraPart(options, findings).compare();
                 case LoraPart.TIMES -> new LoraPart(options, findings).time();
                 case StepCachePart.NAME -> new StepCachePart(options, findings).compare();
+                case ControlPart.NAME -> new ControlPart(options, findings).compare();
+                case ControlPart.TIMES -> new ControlPart(options, findings).time();
                 case KernelCheck.PART ->
                     onDevice((device, checkpoint) ->
                             new KernelCheck(device, checkpoint, findings::report).checkAll(options.largestSize()));

@@ -83,7 +83,9 @@ public final class ConvertedCheck implements AutoCloseable {
         LOG.debug("Converted weights have their checksums: {}", files);
     }
 
-    private void report(Path file, String tensor) {
+    /** Is not disturbed by {@link #close}: an interrupted thread could not write the mark. */
+    private synchronized void report(Path file, String tensor) {
+        boolean interrupted = Thread.interrupted();
         String what = "%s: converted weights are corrupt, tensor %s does not have its checksum"
                 .formatted(file, ModelFile.quote(tensor));
         damage = what; // before the file says so: requests look at that, too, and this says more
@@ -95,6 +97,9 @@ public final class ConvertedCheck implements AutoCloseable {
             marked = "Delete it: it cannot be marked";
         }
         LOG.warn("{}. Images generated with them may be wrong, and this pipeline generates no more. {}", what, marked);
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /**
@@ -116,7 +121,7 @@ public final class ConvertedCheck implements AutoCloseable {
 
     /** Ends the check, finished or not. */
     @Override
-    public void close() {
+    public synchronized void close() {
         closed = true;
         thread.interrupt();
     }
