@@ -259,7 +259,7 @@ final class BadInputTest {
             value = {
                 "--width 1000              | width must be a multiple of 16, but was 1000 (nearest: 992 or 1008)",
                 "--width 8 --height 24     | width must be a multiple of 16, but was 8 (nearest: 16); height must be",
-                "--attention warp          | attention must be one of auto, blockwise, sdpa, flash, math, but was warp",
+                "--attention warp          | attention must be one of auto, blockwise, sdpa, flash, math, example, but was warp",
                 "--attention ,             | attention must be one of",
                 "--max-prompt-tokens 16    | prompt must have at most 16 tokens, but has",
                 "--max-prompt-tokens 3     | maxPromptTokens must be between 16 and 4096, but was 3",
