@@ -10,6 +10,7 @@ import io.github.zimage.internal.image.Pixels;
 import io.github.zimage.internal.nn.Kernels;
 import io.github.zimage.internal.placement.TileChoice;
 import io.github.zimage.internal.runtime.DeviceThread;
+import io.github.zimage.internal.runtime.NativeRuntime;
 import io.github.zimage.internal.weights.UpscalerFile;
 import io.github.zimage.internal.weights.WeightStore;
 import io.github.zimage.placement.Device;
@@ -66,7 +67,9 @@ public final class LoadedUpscaler implements AutoCloseable {
      * @throws ModelLoadException if the file cannot be read
      */
     public static LoadedUpscaler load(Path file, Device device, Precision precision) {
-        return new LoadedUpscaler(UpscalerFile.read(file), device, precision);
+        UpscalerFile read = UpscalerFile.read(file);
+        NativeRuntime.load(); // by the caller, as pipelines do, not by a thread that ends with the upscaler
+        return new LoadedUpscaler(read, device, precision);
     }
 
     /**
